@@ -1,0 +1,123 @@
+package postgres
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"syscall"
+)
+
+// oldestMajor is the oldest PostgreSQL that Supabase runs.
+const oldestMajor = 15
+
+// binaries is a folder with initdb and postgres of one version.
+type binaries struct {
+	dir   string
+	major int
+}
+
+func (b binaries) command(name string, args ...string) []string {
+	return append([]string{filepath.Join(b.dir, name)}, args...)
+}
+
+// binaries finds a PostgreSQL for this cluster: in dir if one is named, else one of the machine's, else a downloaded one.
+// A cluster that exists wants its own version; a new one takes the first that is found.
+func (h *home) binaries(ctx context.Context, dir string) (binaries, error) {
+	if dir != "" {
+		return inspect(ctx, dir, h.account)
+	}
+	version, err := h.version()
+	if err != nil {
+		return binaries{}, err
+	}
+	var found []binaries
+	for _, dir := range usualPlaces() {
+		if b, err := inspect(ctx, dir, h.account); err == nil {
+			if b.major == version {
+				return b, nil
+			}
+			found = append(found, b)
+		}
+	}
+	if len(found) > 0 {
+		return found[0], nil
+	}
+	b, err := download(ctx, h.account)
+	if err != nil {
+		return binaries{}, fmt.Errorf(`there is no PostgreSQL %d or newer on this machine, and none could be downloaded: %w
+Any of these will do:
+  apt-get install postgresql       Debian, Ubuntu
+  brew install postgresql@17       macOS
+  docker compose up                the server and its PostgreSQL in containers
+  DATABASE_URL=postgres://...      a PostgreSQL that runs elsewhere`, oldestMajor, err)
+	}
+	return b, nil
+}
+
+// usualPlaces lists where PostgreSQL may be installed, the likeliest first.
+func usualPlaces() []string {
+	dirs := filepath.SplitList(os.Getenv("PATH"))
+	for _, pattern := range []string{
+		"/usr/lib/postgresql/*/bin",                               // Debian, Ubuntu
+		"/usr/pgsql-*/bin",                                        // Fedora, Red Hat, from postgresql.org
+		"/usr/libexec/postgresql*",                                // Alpine
+		"/opt/homebrew/opt/postgresql@*/bin",                      // Homebrew on Apple silicon
+		"/usr/local/opt/postgresql@*/bin",                         // Homebrew on Intel
+		"/Applications/Postgres.app/Contents/Versions/[0-9]*/bin", // Postgres.app
+	} {
+		matches, _ := filepath.Glob(pattern)
+		slices.Sort(matches)
+		slices.Reverse(matches)
+		dirs = append(dirs, matches...)
+	}
+	return slices.DeleteFunc(dirs, func(dir string) bool {
+		_, err := os.Stat(filepath.Join(dir, "initdb"))
+		return err != nil || !filepath.IsAbs(dir)
+	})
+}
+
+var versionLine = regexp.MustCompile(`^postgres \(PostgreSQL\) (\d+)`)
+
+// inspect checks that dir holds what is needed, that the account can run it, and that it is not too old.
+func inspect(ctx context.Context, dir string, account *syscall.Credential) (binaries, error) {
+	dir, err := filepath.Abs(dir)
+	if err != nil {
+		return binaries{}, err
+	}
+	var major int
+	for _, name := range []string{"initdb", "postgres"} {
+		cmd := exec.CommandContext(ctx, filepath.Join(dir, name), "--version")
+		cmd.Dir = "/"
+		cmd.Env = environment()
+		cmd.SysProcAttr = &syscall.SysProcAttr{Credential: account}
+		out, err := cmd.Output()
+		if err != nil {
+			return binaries{}, fmt.Errorf("%s --version: %w", cmd.Path, err)
+		}
+		line := strings.Replace(string(out), "initdb", "postgres", 1)
+		match := versionLine.FindStringSubmatch(line)
+		if match == nil {
+			return binaries{}, fmt.Errorf("%s --version says %q", cmd.Path, strings.TrimSpace(string(out)))
+		}
+		if major, err = strconv.Atoi(match[1]); err != nil {
+			return binaries{}, err
+		}
+	}
+	if major < oldestMajor {
+		return binaries{}, fmt.Errorf("PostgreSQL %d in %s is too old", major, dir)
+	}
+	return binaries{dir, major}, nil
+}
+
+var errNoDownload = errors.New("not available")
+
+func download(ctx context.Context, account *syscall.Credential) (binaries, error) {
+	return binaries{}, errNoDownload
+}

@@ -1,0 +1,310 @@
+package postgres
+
+import (
+	"bytes"
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+)
+
+// Where data goes when root works below a folder that nobody else may enter, such as /root.
+const sharedDir = "/var/lib/usergraph"
+
+// leavePatience is how long an old PostgreSQL, whose parent was killed, may take to leave.
+const leavePatience = 20 * time.Second
+
+// home is a DataDir in our hands:
+//
+//	lock           held by the process that uses the folder
+//	busy           held by every process of PostgreSQL, so that a new start waits for the last one of the old
+//	passwords      0600
+//	postgres.log   of the last run
+//	new/           a cluster that initdb has not finished
+//	data/          the cluster
+type home struct {
+	link      string // DataDir as given; differs from dir if it is a link
+	dir       string
+	account   *syscall.Credential
+	temporary bool
+	lock      *os.File
+	busy      *os.File
+}
+
+type passwords struct{ Superuser, Authenticator string }
+
+func (h *home) data() string { return h.path("data") }
+
+// openHome makes the folder if need be, and locks it.
+func openHome(ctx context.Context, cfg Config) (*home, error) {
+	link, err := filepath.Abs(cfg.DataDir)
+	if err != nil {
+		return nil, err
+	}
+	h := &home{link: link, temporary: cfg.Temporary}
+	if err := h.make(); err != nil {
+		return nil, fmt.Errorf("folder for PostgreSQL: %w", err)
+	}
+	if err := h.acquire(ctx); err != nil {
+		return nil, errors.Join(err, h.release())
+	}
+	return h, nil
+}
+
+// make finds or makes the folder, and decides who owns the data.
+func (h *home) make() (err error) {
+	if _, err := os.Lstat(h.link); errors.Is(err, fs.ErrNotExist) {
+		if err := h.create(); err != nil {
+			return err
+		}
+	}
+	if h.dir, err = filepath.EvalSymlinks(h.link); err != nil {
+		return err
+	}
+	if h.account, err = accountFor(h.data()); err != nil {
+		return err
+	}
+	if !reachable(h.dir, h.account) {
+		return fmt.Errorf("%s cannot be entered by user %d, and PostgreSQL does not run as root: choose another folder, such as %s/data", h.dir, h.account.Uid, sharedDir)
+	}
+	if h.temporary && h.account != nil {
+		// Whoever cleans up after us runs as that user.
+		return os.Chown(h.dir, int(h.account.Uid), int(h.account.Gid))
+	}
+	return nil
+}
+
+// create makes the folder; or, where PostgreSQL could not reach it, a link to one that it can.
+func (h *home) create() error {
+	parent := filepath.Dir(h.link)
+	if err := os.MkdirAll(parent, 0o755); err != nil {
+		return err
+	}
+	account, err := accountFor(h.link)
+	if err != nil {
+		return err
+	}
+	if reachable(parent, account) {
+		return os.Mkdir(h.link, 0o711)
+	}
+	if err := os.MkdirAll(sharedDir, 0o755); err != nil {
+		return err
+	}
+	elsewhere, err := os.MkdirTemp(sharedDir, "postgres-")
+	if err != nil {
+		return err
+	}
+	if err := os.Chmod(elsewhere, 0o711); err != nil {
+		return err
+	}
+	return os.Symlink(elsewhere, h.link)
+}
+
+// acquire locks the folder against a second use, then waits until the last PostgreSQL has left it.
+func (h *home) acquire(ctx context.Context) (err error) {
+	if h.lock, err = openLock(h.path("lock")); err != nil {
+		return err
+	}
+	if err := tryLock(h.lock); err != nil {
+		if errors.Is(err, syscall.EWOULDBLOCK) {
+			owner, _ := os.ReadFile(h.lock.Name())
+			return fmt.Errorf("%s is in use by process %s: stop that one first, or choose another folder", h.dir, bytes.TrimSpace(owner))
+		}
+		return fmt.Errorf("lock %s: %w", h.lock.Name(), err)
+	}
+	if err := errors.Join(h.lock.Truncate(0), writeAt(h.lock, strconv.Itoa(os.Getpid())+"\n")); err != nil {
+		return err
+	}
+	return h.waitForOld(ctx)
+}
+
+func (h *home) waitForOld(ctx context.Context) (err error) {
+	if h.busy, err = openLock(h.path("busy")); err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(ctx, leavePatience)
+	defer cancel()
+	for {
+		err := tryLock(h.busy)
+		if !errors.Is(err, syscall.EWOULDBLOCK) {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			pid, _ := h.postmaster()
+			return fmt.Errorf("an earlier PostgreSQL (process %d) still works on %s: stop it first", pid, h.dir)
+		case <-time.After(pollInterval):
+		}
+	}
+}
+
+func writeAt(f *os.File, text string) error {
+	_, err := f.WriteAt([]byte(text), 0)
+	return err
+}
+
+func openLock(name string) (*os.File, error) {
+	return os.OpenFile(name, os.O_RDWR|os.O_CREATE, 0o600)
+}
+
+func tryLock(f *os.File) error {
+	return syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
+}
+
+// close gives the folder back, when every process of PostgreSQL has left it, and deletes it if it is temporary.
+func (h *home) close() error {
+	if h.lock == nil {
+		return nil
+	}
+	h.busy.Close()
+	err := h.waitForOld(context.Background())
+	if err == nil && h.temporary {
+		err = os.RemoveAll(h.dir)
+		if h.link != h.dir {
+			err = errors.Join(err, os.RemoveAll(h.link))
+		}
+	}
+	return errors.Join(err, h.release())
+}
+
+func (h *home) release() error {
+	if h.busy != nil {
+		h.busy.Close()
+	}
+	h.lock.Close()
+	h.lock, h.busy = nil, nil
+	return nil
+}
+
+// cluster makes sure that there is a cluster for this version, and returns its passwords.
+func (h *home) cluster(ctx context.Context, bin binaries, noSync bool) (passwords, error) {
+	version, err := h.version()
+	if err != nil {
+		return passwords{}, err
+	}
+	if version == 0 {
+		return h.initialize(ctx, bin, noSync)
+	}
+	if version != bin.major {
+		return passwords{}, fmt.Errorf("%s was made by PostgreSQL %d and %s is PostgreSQL %d: install version %d, or begin with an empty folder",
+			h.data(), version, bin.dir, bin.major, version)
+	}
+	var p passwords
+	text, err := os.ReadFile(h.path("passwords"))
+	if err != nil {
+		return passwords{}, fmt.Errorf("passwords of the cluster: %w", err)
+	}
+	if err := json.Unmarshal(text, &p); err != nil {
+		return passwords{}, fmt.Errorf("passwords of the cluster in %s: %w", h.path("passwords"), err)
+	}
+	// Nobody holds the lock busy, so no postmaster of ours is alive. The number in its file may belong to another
+	// process by now, which would keep PostgreSQL from starting.
+	if err := os.Remove(filepath.Join(h.data(), "postmaster.pid")); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return passwords{}, err
+	}
+	return p, nil
+}
+
+// version is the major version of the cluster; 0 if there is none.
+func (h *home) version() (int, error) {
+	text, err := os.ReadFile(filepath.Join(h.data(), "PG_VERSION"))
+	if err != nil {
+		if _, gone := os.Stat(h.data()); errors.Is(gone, fs.ErrNotExist) {
+			return 0, nil
+		}
+		return 0, fmt.Errorf("%s is no cluster of PostgreSQL: %w", h.data(), err)
+	}
+	version, err := strconv.Atoi(strings.TrimSpace(string(text)))
+	if err != nil {
+		return 0, fmt.Errorf("version of the cluster in %s: %w", h.data(), err)
+	}
+	return version, nil
+}
+
+// initialize runs initdb in new/, which becomes data/ when it is complete.
+func (h *home) initialize(ctx context.Context, bin binaries, noSync bool) (passwords, error) {
+	fail := func(err error) (passwords, error) { return passwords{}, fmt.Errorf("make a cluster: %w", err) }
+	fresh := h.path("new")
+	if err := os.RemoveAll(fresh); err != nil {
+		return fail(err)
+	}
+	p := passwords{randomHex(), randomHex()}
+	text, err := json.Marshal(p)
+	if err != nil {
+		return fail(err)
+	}
+	if err := os.WriteFile(h.path("passwords"), text, 0o600); err != nil {
+		return fail(err)
+	}
+	pwfile := h.path("pwfile")
+	defer os.Remove(pwfile)
+	err = errors.Join(
+		os.WriteFile(pwfile, []byte(p.Superuser+"\n"), 0o600), h.give(pwfile),
+		os.Mkdir(fresh, 0o700), h.give(fresh))
+	if err != nil {
+		return fail(err)
+	}
+	args := []string{"-D", fresh, "--username=postgres", "--pwfile=" + pwfile, "--auth=scram-sha-256", "--encoding=UTF8", "--locale=C"}
+	if noSync {
+		args = append(args, "--no-sync")
+	}
+	initdb, err := h.spawn(bin.command("initdb", args...))
+	if err != nil {
+		return fail(err)
+	}
+	if err := initdb.wait(ctx); err != nil {
+		initdb.end(syscall.SIGKILL, stopPatience)
+		return fail(fmt.Errorf("initdb: %w\n%s", err, h.logTail()))
+	}
+	if err := os.Rename(fresh, h.data()); err != nil {
+		return fail(err)
+	}
+	return p, nil
+}
+
+// give hands a file to the account that PostgreSQL runs as.
+func (h *home) give(name string) error {
+	if h.account == nil {
+		return nil
+	}
+	return os.Chown(name, int(h.account.Uid), int(h.account.Gid))
+}
+
+func randomHex() string {
+	b := make([]byte, 24)
+	rand.Read(b)
+	return hex.EncodeToString(b)
+}
+
+// postmaster reads the file in which a postmaster tells its process id (line 1) and its state (line 8).
+func (h *home) postmaster() (pid int, status string) {
+	text, err := os.ReadFile(filepath.Join(h.data(), "postmaster.pid"))
+	if err != nil {
+		return 0, ""
+	}
+	lines := strings.Split(string(text), "\n")
+	pid, _ = strconv.Atoi(strings.TrimSpace(lines[0]))
+	if len(lines) >= 8 {
+		status = strings.TrimSpace(lines[7])
+	}
+	return pid, status
+}
+
+func (h *home) logTail() string {
+	text, _ := os.ReadFile(h.path("postgres.log"))
+	return tail(text, 20)
+}
+
+func (h *home) logContains(words string) bool {
+	text, _ := os.ReadFile(h.path("postgres.log"))
+	return bytes.Contains(text, []byte(words))
+}

@@ -1,0 +1,268 @@
+// Package postgres runs a PostgreSQL of our own as a child process, for development and tests.
+//
+// The child listens on 127.0.0.1 only, has random passwords, and goes when this process goes, however it goes.
+package postgres
+
+import (
+	"bytes"
+	"context"
+	_ "embed"
+	"errors"
+	"fmt"
+	"maps"
+	"net"
+	"net/url"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+)
+
+// Shims is what every Supabase project has and a bare PostgreSQL lacks: the API's roles and the schema auth.
+// Start applies it to the database postgres of a new cluster.
+//
+//go:embed shims.sql
+var Shims string
+
+const (
+	// startPatience is how long PostgreSQL may take until it can be used; a recovery after a crash takes seconds.
+	startPatience = time.Minute
+	// stopPatience is how long each way of stopping may take before the next, ruder one.
+	stopPatience = 10 * time.Second
+	// portAttempts is how often another free port is tried when somebody was quicker.
+	portAttempts = 5
+	// pollInterval is short beside what is waited for, and long beside a look at a file.
+	pollInterval = 5 * time.Millisecond
+)
+
+// Config says where the data is and how PostgreSQL runs.
+type Config struct {
+	// DataDir keeps the cluster, its passwords and its log. It is created, with its parents. As root it may become a
+	// link to a folder in /var/lib/usergraph, because PostgreSQL refuses to run as root and must reach its data.
+	DataDir string
+	// Port on 127.0.0.1; 0 lets the system choose.
+	Port int
+	// BinDir holds initdb and postgres; empty means searching the usual places, then downloading.
+	BinDir string
+	// Settings are run-time parameters, as in postgresql.conf. With fsync off, initdb does not wait for the disk either.
+	Settings map[string]string
+	// Temporary deletes DataDir when PostgreSQL has stopped, also when this process was killed.
+	Temporary bool
+}
+
+// Server is a running PostgreSQL. Its methods may be called from any goroutine.
+type Server struct {
+	home      *home
+	port      int
+	passwords passwords
+
+	mu    sync.Mutex
+	child *child
+}
+
+// Start runs PostgreSQL on the data in cfg.DataDir, makes the cluster first if there is none, and returns when it can
+// be used. It never deletes a cluster that has been used. ctx bounds the start only: Stop ends the server.
+func Start(ctx context.Context, cfg Config) (*Server, error) {
+	ctx, cancel := context.WithTimeout(ctx, startPatience)
+	defer cancel()
+
+	home, err := openHome(ctx, cfg)
+	if err != nil {
+		return nil, err
+	}
+	s := &Server{home: home}
+	if err := s.start(ctx, cfg); err != nil {
+		return nil, errors.Join(err, s.Stop())
+	}
+	return s, nil
+}
+
+func (s *Server) start(ctx context.Context, cfg Config) error {
+	bin, err := s.home.binaries(ctx, cfg.BinDir)
+	if err != nil {
+		return err
+	}
+	if s.passwords, err = s.home.cluster(ctx, bin, cfg.Settings["fsync"] == "off"); err != nil {
+		return err
+	}
+	if err := s.launch(ctx, bin, cfg); err != nil {
+		return err
+	}
+	return s.applyShims(ctx)
+}
+
+// launch runs postgres on a free port and waits until it lets us in.
+func (s *Server) launch(ctx context.Context, bin binaries, cfg Config) error {
+	for attempt := 1; ; attempt++ {
+		port, err := freePort(cfg.Port)
+		if err != nil {
+			return err
+		}
+		s.port = port
+		s.child, err = s.home.spawn(bin.command("postgres", arguments(s.home.data(), port, cfg.Settings)...))
+		if err != nil {
+			return err
+		}
+		err = s.ready(ctx)
+		if err == nil {
+			// From now on only PostgreSQL's own processes hold this lock.
+			return s.home.busy.Close()
+		}
+		lost := s.child.exited() && s.home.logContains("could not bind")
+		if !lost || cfg.Port != 0 || attempt == portAttempts {
+			return err
+		}
+	}
+}
+
+// arguments turns settings into a command line. Those that keep the server private cannot be overridden.
+func arguments(data string, port int, settings map[string]string) []string {
+	all := map[string]string{"timezone": "UTC", "log_timezone": "UTC"}
+	maps.Copy(all, settings)
+	all["listen_addresses"] = "127.0.0.1"
+	all["unix_socket_directories"] = "" // their paths may not be longer than 107 bytes
+	all["logging_collector"] = "off"
+	all["port"] = strconv.Itoa(port)
+	args := []string{"-D", data}
+	for _, name := range slices.Sorted(maps.Keys(all)) {
+		args = append(args, "-c", name+"="+all[name])
+	}
+	return args
+}
+
+// freePort checks that nobody listens on port, or asks the system for one.
+func freePort(port int) (int, error) {
+	listener, err := net.Listen("tcp4", net.JoinHostPort("127.0.0.1", strconv.Itoa(port)))
+	if err != nil {
+		if errors.Is(err, syscall.EADDRINUSE) {
+			return 0, fmt.Errorf("port %d is taken: stop what listens there, or let PostgreSQL have another port", port)
+		}
+		return 0, fmt.Errorf("port for PostgreSQL: %w", err)
+	}
+	defer listener.Close()
+	return listener.Addr().(*net.TCPAddr).Port, nil
+}
+
+// ready waits until the postmaster on our data is our child and a login with our password works. That somebody
+// answers on the port is not enough: it may be another PostgreSQL.
+func (s *Server) ready(ctx context.Context) error {
+	for {
+		if s.child.exited() {
+			return fmt.Errorf("PostgreSQL %s:\n%s", s.child.status(), s.home.logTail())
+		}
+		if pid, status := s.home.postmaster(); pid == s.child.pid && status == "ready" {
+			conn, err := pgx.Connect(ctx, s.URL("postgres", "postgres"))
+			if err == nil {
+				return conn.Close(ctx)
+			}
+			if refused := (*pgconn.PgError)(nil); errors.As(err, &refused) && refused.Code != "57P03" { // cannot_connect_now
+				return fmt.Errorf("log in to PostgreSQL: %w", err)
+			}
+		}
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("PostgreSQL is not ready: %w\n%s", context.Cause(ctx), s.home.logTail())
+		case <-time.After(pollInterval):
+		}
+	}
+}
+
+// applyShims gives a new cluster its roles and the schema auth, in one transaction: all of it once, or nothing.
+func (s *Server) applyShims(ctx context.Context) error {
+	conn, err := pgx.Connect(ctx, s.URL("postgres", "postgres"))
+	if err != nil {
+		return fmt.Errorf("log in to PostgreSQL: %w", err)
+	}
+	defer conn.Close(context.WithoutCancel(ctx))
+	var done bool
+	if err := conn.QueryRow(ctx, "select exists (select from pg_roles where rolname = 'authenticator')").Scan(&done); err != nil {
+		return fmt.Errorf("look for the role authenticator: %w", err)
+	}
+	if done {
+		return nil
+	}
+	// Several statements in one simple query are one transaction. The password is hexadecimal.
+	if _, err := conn.Exec(ctx, Shims+";\nalter role authenticator password '"+s.passwords.Authenticator+"'"); err != nil {
+		return fmt.Errorf("apply shims.sql: %w", err)
+	}
+	return nil
+}
+
+// URL is the address of a database for a role: "postgres" is the superuser, "authenticator" the API's login.
+func (s *Server) URL(role, database string) string {
+	u := url.URL{
+		Scheme:   "postgres",
+		User:     url.User(role),
+		Host:     net.JoinHostPort("127.0.0.1", strconv.Itoa(s.port)),
+		Path:     database,
+		RawQuery: "sslmode=disable",
+	}
+	switch role {
+	case "postgres":
+		u.User = url.UserPassword(role, s.passwords.Superuser)
+	case "authenticator":
+		u.User = url.UserPassword(role, s.passwords.Authenticator)
+	}
+	return u.String()
+}
+
+// Port is where PostgreSQL listens on 127.0.0.1.
+func (s *Server) Port() int { return s.port }
+
+// Stop ends PostgreSQL: open transactions are rolled back, everything committed is on disk. Stopping twice is fine.
+func (s *Server) Stop() error {
+	return s.end(syscall.SIGINT, syscall.SIGQUIT, syscall.SIGKILL)
+}
+
+// Kill ends PostgreSQL as a crash would, so that tests see what an outage does.
+func (s *Server) Kill() error {
+	return s.end(syscall.SIGKILL)
+}
+
+// end sends one signal after the other until PostgreSQL has gone, with all its processes.
+func (s *Server) end(signals ...syscall.Signal) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.child != nil {
+		for _, signal := range signals {
+			if s.child.end(signal, stopPatience) {
+				break
+			}
+		}
+		if !s.child.exited() {
+			return fmt.Errorf("PostgreSQL (process %d) does not stop", s.child.pid)
+		}
+		s.child = nil
+	}
+	return s.home.close()
+}
+
+// Remove deletes a DataDir with everything in it, unless it is in use. That there is none is no error.
+func Remove(dataDir string) error {
+	if _, err := os.Lstat(dataDir); errors.Is(err, os.ErrNotExist) {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), startPatience)
+	defer cancel()
+	home, err := openHome(ctx, Config{DataDir: dataDir, Temporary: true})
+	if err != nil {
+		return err
+	}
+	return home.close()
+}
+
+// tail returns the last lines of text.
+func tail(text []byte, lines int) string {
+	all := strings.Split(string(bytes.TrimSpace(text)), "\n")
+	return strings.Join(all[max(0, len(all)-lines):], "\n")
+}
+
+// path joins a folder and a name.
+func (h *home) path(name string) string { return filepath.Join(h.dir, name) }
