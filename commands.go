@@ -1,0 +1,63 @@
+package main
+
+import (
+	"context"
+	_ "embed"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+
+	"usergraph/database"
+	"usergraph/supabase"
+)
+
+//go:embed schema.graphqls
+var schemaSDL string
+
+// parseFlags reads the flags of a command that takes no other words.
+func parseFlags(flags *flag.FlagSet, args []string) error {
+	if err := flags.Parse(args); err != nil {
+		if errors.Is(err, flag.ErrHelp) {
+			return err
+		}
+		return usageError{fmt.Errorf("%s: %w", flags.Name(), err)}
+	}
+	if flags.NArg() > 0 {
+		return usageError{fmt.Errorf("%s takes no %q", flags.Name(), flags.Arg(0))}
+	}
+	return nil
+}
+
+// runMigrate applies the migrations that the database does not have yet.
+func runMigrate(ctx context.Context, args []string, getenv func(string) string, stdout io.Writer) error {
+	flags := flag.NewFlagSet("migrate", flag.ContinueOnError)
+	flags.SetOutput(stdout)
+	if err := parseFlags(flags, args); err != nil {
+		return err
+	}
+	url := getenv("DATABASE_URL")
+	if url == "" {
+		return usageError{errors.New("DATABASE_URL is missing: migrations need a login that may change the schema, such as postgres")}
+	}
+	applied := 0
+	err := database.Migrate(ctx, url, supabase.Migrations, func(name string) {
+		applied++
+		fmt.Fprintln(stdout, "applied", name)
+	})
+	if err == nil && applied == 0 {
+		fmt.Fprintln(stdout, "nothing to apply")
+	}
+	return err
+}
+
+// runSchema prints what tools may read instead of asking a server.
+func runSchema(_ context.Context, args []string, _ func(string) string, stdout io.Writer) error {
+	flags := flag.NewFlagSet("schema", flag.ContinueOnError)
+	flags.SetOutput(stdout)
+	if err := parseFlags(flags, args); err != nil {
+		return err
+	}
+	_, err := io.WriteString(stdout, schemaSDL)
+	return err
+}

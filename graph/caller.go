@@ -1,0 +1,66 @@
+package graph
+
+import (
+	"context"
+	"sync"
+
+	"github.com/99designs/gqlgen/graphql"
+	"github.com/google/uuid"
+	"github.com/vektah/gqlparser/v2/ast"
+
+	"usergraph/auth"
+	"usergraph/database"
+	"usergraph/models"
+)
+
+// caller is who an operation acts as. There is one for each operation.
+type caller struct {
+	database.Caller
+	UserID uuid.UUID
+	Email  string
+
+	readUser sync.Once
+	user     *models.User
+	userErr  error
+}
+
+type callerKey struct{}
+
+// withCaller puts the caller of an operation into its context. Anonymous operations get none.
+func withCaller(ctx context.Context, operation ast.Operation) context.Context {
+	claims, ok := auth.FromContext(ctx)
+	if !ok {
+		return ctx
+	}
+	return context.WithValue(ctx, callerKey{}, &caller{
+		Caller: database.Caller{
+			Role:     claims.Role,
+			Claims:   claims.Payload,
+			ReadOnly: operation != ast.Mutation,
+		},
+		UserID: claims.UserID,
+		Email:  claims.Email,
+	})
+}
+
+// callerFrom returns the caller of the operation, or ErrUnauthenticated.
+func callerFrom(ctx context.Context) (*caller, error) {
+	caller, ok := ctx.Value(callerKey{}).(*caller)
+	if !ok {
+		return nil, ErrUnauthenticated
+	}
+	return caller, nil
+}
+
+// self reads the caller's own row, once for an operation however many aliases ask for it.
+func (c *caller) self(ctx context.Context, db *database.DB) (*models.User, error) {
+	c.readUser.Do(func() {
+		c.user, c.userErr = models.UserByID(ctx, db.As(c.Caller), c.UserID)
+	})
+	return c.user, c.userErr
+}
+
+// interceptOperation finds the caller before any resolver runs.
+func interceptOperation(ctx context.Context, next graphql.OperationHandler) graphql.ResponseHandler {
+	return next(withCaller(ctx, graphql.GetOperationContext(ctx).Operation.Operation))
+}
