@@ -1,0 +1,1 @@
+alter role authenticator password 'authenticator'; -- reachable inside this compose network only
