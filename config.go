@@ -124,6 +124,9 @@ func readConfig(getenv func(string) string) (config, error) {
 	if c.supabaseURL != "" && !isLoopback(c.supabaseURL) && strings.HasPrefix(c.supabaseURL, "http:") {
 		problems = append(problems, errors.New("SUPABASE_URL must be https: keys fetched over http can be anybody's"))
 	}
+	if strings.HasPrefix(c.jwksURL, "http:") && !isLoopback(c.jwksURL) {
+		problems = append(problems, errors.New("SUPABASE_JWKS_URL must be https: keys fetched over http can be anybody's"))
+	}
 	if c.jwksURL != "" && c.jwks != "" {
 		problems = append(problems, errors.New("SUPABASE_JWKS and SUPABASE_JWKS_URL are both set: keep one"))
 	}

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net/http"
 	"os"
+	"slices"
 	"time"
 
 	"github.com/google/uuid"
@@ -136,7 +137,7 @@ func (h requestIDHandler) WithGroup(name string) slog.Handler {
 
 // newVerifier takes the tokens of the project's issuers, checked with the keys that the settings name.
 func newVerifier(cfg config) (*auth.Verifier, error) {
-	verify := auth.Config{Issuers: cfg.issuers, Secret: cfg.jwtSecret, AllowDevelopmentKeys: isLoopback(cfg.issuers[0])}
+	verify := auth.Config{Issuers: cfg.issuers, Secret: cfg.jwtSecret, AllowDevelopmentKeys: !slices.ContainsFunc(cfg.issuers, isRemote)}
 	if cfg.jwks != "" {
 		keys, err := auth.ParseJWKS([]byte(cfg.jwks))
 		if err != nil {
@@ -148,3 +149,5 @@ func newVerifier(cfg config) (*auth.Verifier, error) {
 	}
 	return auth.NewVerifier(verify)
 }
+
+func isRemote(issuer string) bool { return !isLoopback(issuer) }

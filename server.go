@@ -30,6 +30,8 @@ const (
 	idleTimeout       = 2 * time.Minute
 	// A token of 16 KiB, a cookie of the same, and what browsers send besides.
 	maxHeaderBytes = 48 << 10
+	// A document and its variables.
+	maxBodyBytes = 1 << 20
 )
 
 // The exit codes: 2 says that the command line or a setting is wrong, 1 that something failed.
@@ -153,7 +155,7 @@ func serve(ctx context.Context, cfg config, log *slog.Logger, listener net.Liste
 	endpoint = auth.Middleware(verifier)(endpoint)
 
 	mux := http.NewServeMux()
-	mux.Handle("/graphql", withTimeout(cfg.requestTimeout, endpoint))
+	mux.Handle("/graphql", withTimeout(cfg.requestTimeout, http.MaxBytesHandler(endpoint, maxBodyBytes)))
 	mux.HandleFunc("GET /livez", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "ok") })
 	mux.Handle("GET /readyz", ready(log, db, verifier))
 	if mount != nil {

@@ -153,7 +153,7 @@ func TestKilledAgainAndAgain(t *testing.T) {
 		t.Fatalf("%v\n%s", err, out)
 	}
 	data := t.TempDir()
-	for round := range 5 {
+	for round := range 20 {
 		server := exec.Command(binary, "dev", "--port", "0", "--auth-port", "0", "--data", data)
 		server.Stderr = os.Stderr
 		out, err := server.StdoutPipe()

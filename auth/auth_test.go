@@ -3,8 +3,10 @@ package auth_test
 import (
 	"context"
 	"crypto/ecdsa"
+	"crypto/ed25519"
 	"crypto/elliptic"
 	"crypto/rand"
+	"crypto/rsa"
 	"encoding/base64"
 	"encoding/json"
 	"errors"
@@ -224,6 +226,57 @@ func TestRemoteKeys(t *testing.T) {
 	}
 	if _, err := keys.Key(context.Background(), "RS256", "key-1"); !errors.Is(err, auth.ErrTokenInvalid) {
 		t.Fatalf("a key under another algorithm gives %v", err)
+	}
+}
+
+// A token of each algorithm is taken with the key that is for it, and with no other.
+func TestAlgorithms(t *testing.T) {
+	rsaKey, err := rsa.GenerateKey(rand.Reader, 2048)
+	if err != nil {
+		t.Fatal(err)
+	}
+	edPublic, edKey, err := ed25519.GenerateKey(rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	encode := base64.RawURLEncoding.EncodeToString
+	text, _ := json.Marshal(map[string]any{"keys": []any{
+		map[string]any{"kty": "RSA", "kid": "rsa", "n": encode(rsaKey.N.Bytes()), "e": "AQAB"},
+		map[string]any{"kty": "OKP", "crv": "Ed25519", "kid": "ed", "x": encode(edPublic)},
+	}})
+	keys, err := auth.ParseJWKS(text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	verifier, err := auth.NewVerifier(auth.Config{Issuers: []string{issuer}, Keys: keys})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, test := range []struct {
+		method jwt.SigningMethod
+		keyID  string
+		key    any
+		good   bool
+	}{
+		{jwt.SigningMethodRS256, "rsa", rsaKey, true},
+		{jwt.SigningMethodEdDSA, "ed", edKey, true},
+		{jwt.SigningMethodRS256, "ed", rsaKey, false},
+		{jwt.SigningMethodEdDSA, "rsa", edKey, false},
+		{jwt.SigningMethodPS256, "rsa", rsaKey, false},
+		{jwt.SigningMethodRS512, "rsa", rsaKey, false},
+		{jwt.SigningMethodHS256, "rsa", []byte(secret), false},
+	} {
+		token := jwt.NewWithClaims(test.method, jwt.MapClaims{"iss": issuer, "sub": ada, "aud": "authenticated",
+			"role": "authenticated", "exp": time.Now().Add(time.Hour).Unix()})
+		token.Header["kid"] = test.keyID
+		raw, err := token.SignedString(test.key)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, err = verifier.Verify(t.Context(), raw)
+		if test.good != (err == nil) || (err != nil && !errors.Is(err, auth.ErrTokenInvalid)) {
+			t.Errorf("%s with key %s: %v", test.method.Alg(), test.keyID, err)
+		}
 	}
 }
 

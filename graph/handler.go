@@ -15,6 +15,10 @@ import (
 	"usergraph/database"
 )
 
+// maxTokens bounds a document: validation takes time that grows with the square of its size. The introspection query
+// of GraphiQL has about 400.
+const maxTokens = 1000
+
 // Options are what a handler needs to know.
 type Options struct {
 	DB  *database.DB
@@ -39,6 +43,8 @@ func NewHandler(options Options) (http.Handler, error) {
 	server := handler.New(schema)
 	server.AddTransport(transport.GET{})
 	server.AddTransport(transport.POST{})
+	server.SetParserTokenLimit(maxTokens)
+	server.SetDisableSuggestion(!options.Introspection)
 	server.SetQueryCache(lru.New[*ast.QueryDocument](1000))
 	if options.Introspection {
 		server.Use(extension.Introspection{})
