@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"net"
 	"net/netip"
 	"net/url"
 	"os"
@@ -20,7 +21,8 @@ import (
 
 // config is every setting of the server, checked.
 type config struct {
-	listen         string
+	host           string
+	port           int
 	databaseURL    string
 	databaseConns  int
 	supabaseURL    string
@@ -60,19 +62,15 @@ var settings = []setting{
 	{"SUPABASE_JWT_SECRET", "", "the HS256 secret of a project that has not moved to signing keys",
 		func(c *config, v string) error { c.jwtSecret = v; return nil }},
 	{"HOST", "0.0.0.0", "the address to listen on", func(c *config, v string) error {
-		c.listen = v + ":"
+		c.host = v
 		_, err := netip.ParseAddr(v)
 		if err != nil && v != "localhost" {
 			return errors.New("is not an IP address")
 		}
 		return nil
 	}},
-	{"PORT", "8080", "the port to listen on; 0 lets the system choose", func(c *config, v string) error {
-		var port int
-		err := setInt(&port, v, 0, 65535)
-		c.listen += strconv.Itoa(port)
-		return err
-	}},
+	{"PORT", "8080", "the port to listen on; 0 lets the system choose",
+		func(c *config, v string) error { return setInt(&c.port, v, 0, 65535) }},
 	{"INTROSPECTION", "off", "`on`: anybody may read the schema",
 		func(c *config, v string) error { return setSwitch(&c.introspection, v) }},
 	{"REQUEST_TIMEOUT", "15s", "how long an operation may take",
@@ -84,6 +82,9 @@ var settings = []setting{
 		return checkOneOf(v, "auto", "json", "text")
 	}},
 }
+
+// listen is the address to listen on.
+func (c config) listen() string { return net.JoinHostPort(c.host, strconv.Itoa(c.port)) }
 
 // errNothingSet says that somebody started the server to see what happens.
 var errNothingSet = errors.New(`no settings: DATABASE_URL and SUPABASE_URL are missing

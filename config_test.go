@@ -25,7 +25,7 @@ func TestTwoSettingsAreEnough(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if c.issuers[0] != "https://abc.supabase.co/auth/v1" || c.jwksURL != "https://abc.supabase.co/auth/v1/.well-known/jwks.json" || c.listen != "0.0.0.0:8080" {
+	if c.issuers[0] != "https://abc.supabase.co/auth/v1" || c.jwksURL != "https://abc.supabase.co/auth/v1/.well-known/jwks.json" || c.listen() != "0.0.0.0:8080" {
 		t.Errorf("%+v", c)
 	}
 }

@@ -112,7 +112,7 @@ func runDev(ctx context.Context, args []string, getenv func(string) string, stdo
 		return err
 	}
 
-	token, err := issuer.Token(devUsers[0], uuid.New(), time.Now().Add(devTokenLife))
+	token, err := issuer.Token(devUsers[0], time.Now().Add(devTokenLife))
 	if err != nil {
 		return err
 	}
@@ -177,7 +177,7 @@ func devPlayground(issuer *devauth.Issuer, user devauth.User) http.Handler {
 			http.Error(w, "development tokens are for this machine only", http.StatusForbidden)
 			return
 		}
-		token, err := issuer.Token(user, uuid.New(), time.Now().Add(devTokenLife))
+		token, err := issuer.Token(user, time.Now().Add(devTokenLife))
 		if err != nil {
 			http.Error(w, "the token could not be signed", http.StatusInternalServerError)
 			return
@@ -210,7 +210,7 @@ func runToken(ctx context.Context, args []string, getenv func(string) string, st
 		if user.Email != *as {
 			continue
 		}
-		token, err := issuer.Token(user, uuid.New(), time.Now().Add(*expires))
+		token, err := issuer.Token(user, time.Now().Add(*expires))
 		if err != nil {
 			return err
 		}

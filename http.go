@@ -76,8 +76,9 @@ func logRequests(log *slog.Logger, next http.Handler) http.Handler {
 		}
 		w.Header().Set("X-Request-Id", id)
 		answer := &statusRecorder{ResponseWriter: w, status: http.StatusOK}
-		next.ServeHTTP(answer, r.WithContext(context.WithValue(r.Context(), requestIDKey{}, id)))
-		log.InfoContext(context.WithValue(r.Context(), requestIDKey{}, id), "request", "method", r.Method, "path", r.URL.Path, "status", answer.status,
+		ctx := context.WithValue(r.Context(), requestIDKey{}, id)
+		next.ServeHTTP(answer, r.WithContext(ctx))
+		log.InfoContext(ctx, "request", "method", r.Method, "path", r.URL.Path, "status", answer.status,
 			"duration", time.Since(start))
 	})
 }

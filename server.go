@@ -117,7 +117,7 @@ func runServe(ctx context.Context, args []string, getenv func(string) string, st
 		return usageError{err}
 	}
 	log := newLogger(stdout, cfg.logFormat)
-	listener, err := listen(ctx, cfg.listen, "PORT")
+	listener, err := listen(ctx, cfg.listen(), "PORT")
 	if err != nil {
 		return err
 	}

@@ -119,7 +119,7 @@ func (r *RemoteKeys) Key(ctx context.Context, algorithm, keyID string) (any, err
 	if !known || time.Since(r.fetched) > refreshAfter {
 		r.refresh(ctx)
 	}
-	if r.keys == nil || time.Since(r.fetched) > keepFor {
+	if r.stale() {
 		return nil, &Refusal{ErrKeysUnavailable, "the keys that verify tokens cannot be fetched, try again", r.lastErr}
 	}
 	return r.keys.Key(ctx, algorithm, keyID)
@@ -132,11 +132,14 @@ func (r *RemoteKeys) Ready(ctx context.Context) error {
 	if time.Since(r.fetched) > refreshAfter {
 		r.refresh(ctx)
 	}
-	if r.keys == nil || time.Since(r.fetched) > keepFor {
+	if r.stale() {
 		return r.lastErr
 	}
 	return nil
 }
+
+// stale tells that there is no set, or only one too old to be trusted.
+func (r *RemoteKeys) stale() bool { return r.keys == nil || time.Since(r.fetched) > keepFor }
 
 // refresh replaces the set: a key that has left it is refused from then on.
 func (r *RemoteKeys) refresh(ctx context.Context) {

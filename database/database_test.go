@@ -180,6 +180,7 @@ func TestUnavailable(t *testing.T) {
 
 func TestMigrate(t *testing.T) {
 	fresh := pgtest.New(t)
+	fresh.Exec(t, "drop schema supabase_migrations cascade")
 	dir := t.TempDir()
 	if err := os.MkdirAll(filepath.Join(dir, "migrations"), 0o755); err != nil {
 		t.Fatal(err)

@@ -21,11 +21,8 @@ func MarshalUUID(id uuid.UUID) graphql.Marshaler {
 // UnmarshalUUID reads an id in its canonical form: 36 characters, nothing around them.
 func UnmarshalUUID(value any) (uuid.UUID, error) {
 	text, ok := value.(string)
-	if !ok || len(text) != 36 {
-		return uuid.Nil, badInput("an id is a UUID such as 123e4567-e89b-12d3-a456-426614174000")
-	}
 	id, err := uuid.Parse(text)
-	if err != nil {
+	if !ok || len(text) != 36 || err != nil {
 		return uuid.Nil, badInput("an id is a UUID such as 123e4567-e89b-12d3-a456-426614174000")
 	}
 	return id, nil

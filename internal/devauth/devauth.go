@@ -60,33 +60,25 @@ func Open(file, url string) (*Issuer, error) {
 	return issuer, err
 }
 
-// URL is what the tokens carry as their issuer.
-func (i *Issuer) URL() string { return i.url }
-
 // User is whom a token is about.
 type User struct {
-	ID          uuid.UUID
-	Email       string
-	IsAnonymous bool
+	ID    uuid.UUID
+	Email string
 }
 
-// Token signs an access token for user that expires at expiry. Its claims are those of Supabase Auth.
-func (i *Issuer) Token(user User, session uuid.UUID, expiry time.Time) (string, error) {
+// Token signs an access token for user, of a new session, that expires at expiry. Its claims are those of Supabase Auth.
+func (i *Issuer) Token(user User, expiry time.Time) (string, error) {
 	now := time.Now()
 	if expiry.Before(now) {
 		now = expiry.Add(-time.Hour)
-	}
-	method, providers := "password", map[string]any{"provider": "email", "providers": []string{"email"}}
-	if user.IsAnonymous {
-		method, providers = "anonymous", map[string]any{}
 	}
 	token := jwt.NewWithClaims(jwt.SigningMethodES256, jwt.MapClaims{
 		"iss": i.url, "sub": user.ID.String(), "aud": "authenticated", "role": "authenticated",
 		"iat": now.Unix(), "exp": expiry.Unix(),
 		"email": user.Email, "phone": "",
-		"app_metadata": providers, "user_metadata": map[string]any{},
-		"aal": "aal1", "amr": []map[string]any{{"method": method, "timestamp": now.Unix()}},
-		"session_id": session.String(), "is_anonymous": user.IsAnonymous,
+		"app_metadata": map[string]any{"provider": "email", "providers": []string{"email"}}, "user_metadata": map[string]any{},
+		"aal": "aal1", "amr": []map[string]any{{"method": "password", "timestamp": now.Unix()}},
+		"session_id": uuid.NewString(), "is_anonymous": false,
 	})
 	token.Header["kid"] = i.keyID
 	return token.SignedString(i.key)

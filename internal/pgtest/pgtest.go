@@ -7,7 +7,6 @@ import (
 	"context"
 	"crypto/rand"
 	"fmt"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"sync"
@@ -16,6 +15,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"usergraph/database"
 	"usergraph/internal/postgres"
 	"usergraph/supabase"
 )
@@ -55,7 +55,7 @@ var counter atomic.Int64
 
 // shared starts the PostgreSQL of this process, with the template in it.
 var shared = sync.OnceValues(func() (*postgres.Server, error) {
-	server, err := start(0)
+	server, err := start()
 	if err != nil {
 		return nil, err
 	}
@@ -63,14 +63,13 @@ var shared = sync.OnceValues(func() (*postgres.Server, error) {
 	if err := run(ctx, server.URL("postgres", "template1"), "create database "+template+" template postgres"); err != nil {
 		return nil, err
 	}
-	return server, migrate(ctx, server.URL("postgres", template))
+	return server, database.Migrate(ctx, server.URL("postgres", template), supabase.Migrations, func(string) {})
 })
 
 // start runs a PostgreSQL that forgets: it need not survive a power failure.
-func start(port int) (*postgres.Server, error) {
+func start() (*postgres.Server, error) {
 	return postgres.Start(context.Background(), postgres.Config{
 		DataDir:   filepath.Join(os.TempDir(), "usergraph-test-"+rand.Text()),
-		Port:      port,
 		Temporary: true,
 		Settings: map[string]string{
 			"fsync":              "off",
@@ -80,23 +79,6 @@ func start(port int) (*postgres.Server, error) {
 			"max_connections":    "200",
 		},
 	})
-}
-
-func migrate(ctx context.Context, url string) error {
-	names, err := fs.Glob(supabase.Migrations, "migrations/*.sql")
-	if err != nil {
-		return err
-	}
-	for _, name := range names {
-		sql, err := fs.ReadFile(supabase.Migrations, name)
-		if err != nil {
-			return err
-		}
-		if err := run(ctx, url, string(sql)); err != nil {
-			return fmt.Errorf("%s: %w", name, err)
-		}
-	}
-	return nil
 }
 
 func exec(t testing.TB, url, sql string, args ...any) {

@@ -2,7 +2,6 @@ package postgres
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -27,12 +26,9 @@ func (b binaries) command(name string, args ...string) []string {
 	return append([]string{filepath.Join(b.dir, name)}, args...)
 }
 
-// binaries finds a PostgreSQL for this cluster: in dir if one is named, else one of the machine's, else a downloaded one.
+// binaries finds a PostgreSQL on this machine for this cluster.
 // A cluster that exists wants its own version; a new one takes the first that is found.
-func (h *home) binaries(ctx context.Context, dir string) (binaries, error) {
-	if dir != "" {
-		return inspect(ctx, dir, h.account)
-	}
+func (h *home) binaries(ctx context.Context) (binaries, error) {
 	version, err := h.version()
 	if err != nil {
 		return binaries{}, err
@@ -49,16 +45,12 @@ func (h *home) binaries(ctx context.Context, dir string) (binaries, error) {
 	if len(found) > 0 {
 		return found[0], nil
 	}
-	b, err := download(ctx, h.account)
-	if err != nil {
-		return binaries{}, fmt.Errorf(`there is no PostgreSQL %d or newer on this machine, and none could be downloaded: %w
+	return binaries{}, fmt.Errorf(`there is no PostgreSQL %d or newer on this machine
 Any of these will do:
   apt-get install postgresql       Debian, Ubuntu
   brew install postgresql@17       macOS
   docker compose up                the server and its PostgreSQL in containers
-  DATABASE_URL=postgres://...      a PostgreSQL that runs elsewhere`, oldestMajor, err)
-	}
-	return b, nil
+  DATABASE_URL=postgres://...      a PostgreSQL that runs elsewhere`, oldestMajor)
 }
 
 // usualPlaces lists where PostgreSQL may be installed, the likeliest first.
@@ -87,10 +79,6 @@ var versionLine = regexp.MustCompile(`^postgres \(PostgreSQL\) (\d+)`)
 
 // inspect checks that dir holds what is needed, that the account can run it, and that it is not too old.
 func inspect(ctx context.Context, dir string, account *syscall.Credential) (binaries, error) {
-	dir, err := filepath.Abs(dir)
-	if err != nil {
-		return binaries{}, err
-	}
 	var major int
 	for _, name := range []string{"initdb", "postgres"} {
 		cmd := exec.CommandContext(ctx, filepath.Join(dir, name), "--version")
@@ -114,10 +102,4 @@ func inspect(ctx context.Context, dir string, account *syscall.Credential) (bina
 		return binaries{}, fmt.Errorf("PostgreSQL %d in %s is too old", major, dir)
 	}
 	return binaries{dir, major}, nil
-}
-
-var errNoDownload = errors.New("not available")
-
-func download(ctx context.Context, account *syscall.Credential) (binaries, error) {
-	return binaries{}, errNoDownload
 }

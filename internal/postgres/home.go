@@ -42,6 +42,9 @@ type home struct {
 
 type passwords struct{ Superuser, Authenticator string }
 
+// path joins a folder and a name.
+func (h *home) path(name string) string { return filepath.Join(h.dir, name) }
+
 func (h *home) data() string { return h.path("data") }
 
 // openHome makes the folder if need be, and locks it.

@@ -13,7 +13,6 @@ import (
 	"net"
 	"net/url"
 	"os"
-	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -49,8 +48,6 @@ type Config struct {
 	DataDir string
 	// Port on 127.0.0.1; 0 lets the system choose.
 	Port int
-	// BinDir holds initdb and postgres; empty means searching the usual places, then downloading.
-	BinDir string
 	// Settings are run-time parameters, as in postgresql.conf. With fsync off, initdb does not wait for the disk either.
 	Settings map[string]string
 	// Temporary deletes DataDir when PostgreSQL has stopped, also when this process was killed.
@@ -85,7 +82,7 @@ func Start(ctx context.Context, cfg Config) (*Server, error) {
 }
 
 func (s *Server) start(ctx context.Context, cfg Config) error {
-	bin, err := s.home.binaries(ctx, cfg.BinDir)
+	bin, err := s.home.binaries(ctx)
 	if err != nil {
 		return err
 	}
@@ -213,25 +210,12 @@ func (s *Server) URL(role, database string) string {
 	return u.String()
 }
 
-// Port is where PostgreSQL listens on 127.0.0.1.
-func (s *Server) Port() int { return s.port }
-
 // Stop ends PostgreSQL: open transactions are rolled back, everything committed is on disk. Stopping twice is fine.
 func (s *Server) Stop() error {
-	return s.end(syscall.SIGINT, syscall.SIGQUIT, syscall.SIGKILL)
-}
-
-// Kill ends PostgreSQL as a crash would, so that tests see what an outage does.
-func (s *Server) Kill() error {
-	return s.end(syscall.SIGKILL)
-}
-
-// end sends one signal after the other until PostgreSQL has gone, with all its processes.
-func (s *Server) end(signals ...syscall.Signal) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.child != nil {
-		for _, signal := range signals {
+		for _, signal := range []syscall.Signal{syscall.SIGINT, syscall.SIGQUIT, syscall.SIGKILL} {
 			if s.child.end(signal, stopPatience) {
 				break
 			}
@@ -263,6 +247,3 @@ func tail(text []byte, lines int) string {
 	all := strings.Split(string(bytes.TrimSpace(text)), "\n")
 	return strings.Join(all[max(0, len(all)-lines):], "\n")
 }
-
-// path joins a folder and a name.
-func (h *home) path(name string) string { return filepath.Join(h.dir, name) }
