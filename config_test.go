@@ -52,7 +52,7 @@ func TestServeWithBadSettings(t *testing.T) {
 		want string
 	}{
 		"nothing set":      {nil, "usergraph dev"},
-		"published secret": {append(database, "SUPABASE_JWT_SECRET", "super-secret-jwt-token-with-at-least-32-characters-long"), "published"},
+		"published secret": {append(database, "SUPABASE_JWT_SECRET", "super-secret-jwt-token-with-at-least-32-characters-long"), "publishes"},
 		"bad key set":      {append(database, "SUPABASE_JWKS", "hello"), "SUPABASE_JWKS"},
 	} {
 		err := run(t.Context(), []string{"serve"}, environment(append(test.env, "PORT", "0")...), io.Discard)

@@ -8,7 +8,6 @@ import (
 	"log/slog"
 	"net/http"
 	"os"
-	"slices"
 	"time"
 
 	"github.com/google/uuid"
@@ -136,19 +135,27 @@ func (h requestIDHandler) WithGroup(name string) slog.Handler {
 	return requestIDHandler{h.Handler.WithGroup(name)}
 }
 
-// newVerifier takes the tokens of the project's issuers, checked with the keys that the settings name.
+// newVerifier takes the tokens of the project's issuers, checked with the keys that the settings name. The issuers share
+// their keys: a project and its custom domain, for example.
 func newVerifier(cfg config) (*auth.Verifier, error) {
-	verify := auth.Config{Issuers: cfg.issuers, Secret: cfg.jwtSecret, AllowDevelopmentKeys: !slices.ContainsFunc(cfg.issuers, isRemote)}
-	if cfg.jwks != "" {
-		keys, err := auth.ParseJWKS([]byte(cfg.jwks))
-		if err != nil {
-			return nil, fmt.Errorf("SUPABASE_JWKS is %w", err)
-		}
-		verify.Keys = keys
-	} else {
-		verify.Keys = auth.NewRemoteKeys(cfg.jwksURL)
+	keys, err := newKeySet(cfg)
+	if err != nil {
+		return nil, err
+	}
+	verify := auth.Config{}
+	for _, issuer := range cfg.issuers {
+		verify.Issuers = append(verify.Issuers, auth.Issuer{URL: issuer, Keys: keys, Secret: []byte(cfg.jwtSecret)})
 	}
 	return auth.NewVerifier(verify)
 }
 
-func isRemote(issuer string) bool { return !isLoopback(issuer) }
+func newKeySet(cfg config) (auth.KeySet, error) {
+	if cfg.jwks == "" {
+		return auth.NewRemoteKeySet(auth.RemoteConfig{URL: cfg.jwksURL})
+	}
+	keys, err := auth.NewStaticKeySet([]byte(cfg.jwks))
+	if err != nil {
+		return nil, fmt.Errorf("SUPABASE_JWKS: %w", err)
+	}
+	return keys, nil
+}

@@ -147,12 +147,13 @@ func serve(ctx context.Context, cfg config, log *slog.Logger, listener net.Liste
 	if err != nil {
 		return usageError{err}
 	}
+	defer verifier.Close()
 
 	endpoint, err := graph.NewHandler(graph.Options{DB: db, Log: log, Introspection: cfg.introspection})
 	if err != nil {
 		return err
 	}
-	endpoint = auth.Middleware(verifier)(endpoint)
+	endpoint = auth.Middleware(verifier, auth.Options{})(endpoint)
 
 	mux := http.NewServeMux()
 	mux.Handle("/graphql", withTimeout(cfg.requestTimeout, http.MaxBytesHandler(endpoint, maxBodyBytes)))

@@ -1,78 +1,82 @@
 // Package auth answers one question: who is calling?
 //
-// A Verifier checks the access tokens of Supabase Auth (RFC 7519) against the keys that the project publishes (RFC 7517)
-// or its legacy secret. Middleware puts the verified Claims into the context of a request; FromContext finds them.
-// No token means anonymous. A bad token is refused, and never becomes anonymous.
+// It verifies the access tokens of Supabase Auth: JSON Web Tokens (RFC 7519) signed with ES256, RS256 or EdDSA by a key
+// of the project's key set, or with HS256 by the secret of a project that has not moved to signing keys.
+//
+//	keys, err := auth.NewRemoteKeySet(auth.RemoteConfig{URL: "https://<ref>.supabase.co/auth/v1/.well-known/jwks.json"})
+//	…
+//	verifier, err := auth.NewVerifier(auth.Config{
+//		Issuers: []auth.Issuer{{URL: "https://<ref>.supabase.co/auth/v1", Keys: keys}},
+//	})
+//	…
+//	defer verifier.Close()
+//	handler = auth.Middleware(verifier, auth.Options{})(handler)
+//
+// Behind [Middleware], [FromContext] returns the [Claims] of a signed-in caller. A request without a token is anonymous
+// and goes on; one with a bad token is answered with 401; and if the keys cannot be fetched the answer is 503, because
+// an outage says nothing about the token.
+//
+// # What is checked
+//
+// The algorithm decides first which keys a token may use, then the key id: HS256 means the issuer's secret and nothing
+// else, the other algorithms mean a key of the issuer's key set that was published for exactly this algorithm. What the
+// header brings along (jwk, jku, x5c, x5u) is refused, as are crit, b64, encrypted and nested tokens.
+//
+// Of the claims, iss must be one of the configured issuers, aud must contain "authenticated", sub must be a UUID, role
+// must be "authenticated", exp is required, and nbf and iat may not be in the future. All times are whole seconds, with
+// a leeway of 5 s for clocks that differ. Tokens of OAuth apps, which carry client_id, are refused unless the app is
+// listed. Claims that PostgreSQL could not read back as jsonb are refused here, not there.
+//
+// # Keys
+//
+// A [RemoteKeySet] fetches the key set when a request needs it and refreshes it before it is 10 minutes old. Each good
+// fetch replaces the set, so a revoked key is refused from then on, and so are tokens that it verified earlier. While
+// fetches fail, the last good set stays in use for up to an hour. Unknown key ids cause a fetch, at most one in 10 s.
+//
+// # Cost
+//
+// Verified tokens are remembered until they expire, within a bounded cache; a hit costs well under a microsecond and
+// allocates nothing. Failures are never remembered, so that nobody can fill the cache with them.
+//
+// The package logs nothing, has no global state, and leaves no goroutine behind after [Verifier.Close].
 package auth
 
 import (
 	"context"
-	"errors"
+	"encoding/json"
 	"time"
 
 	"github.com/google/uuid"
 )
 
-// Claims are what a verified token says. They are never changed.
+// Claims is what a verified token says about its caller. Requests with the same token share one Claims: never change it.
 type Claims struct {
-	UserID      uuid.UUID // the subject
-	SessionID   uuid.UUID // uuid.Nil if the token names none
-	Role        string
-	Email       string
-	IsAnonymous bool
+	UserID      uuid.UUID
+	SessionID   uuid.UUID // uuid.Nil if the token names no session
+	Role        string    // always "authenticated"
+	Email       string    // "" if the user has none
+	Phone       string    // "" if the user has none
+	AAL         string    // the authenticator assurance level, "aal1" or "aal2"
+	IsAnonymous bool      // signed in without an identity; such users are real and have a UserID
+	ClientID    string    // the OAuth app that acts for the user, "" for the user's own session
+	AppMetadata json.RawMessage
+	Issuer      string // iss, "" if the token has none
+	Algorithm   string // what it was signed with: HS256, ES256, RS256 or EdDSA
+	KeyID       string // the key it was signed with; "" for HS256
+	IssuedAt    time.Time
 	ExpiresAt   time.Time
-	// Payload is the verified payload as it was signed, for PostgreSQL's request.jwt.claims.
-	Payload []byte
-}
-
-// The kinds of refusal, for errors.Is.
-var (
-	ErrTokenInvalid    = errors.New("token invalid")
-	ErrTokenExpired    = errors.New("token expired")
-	ErrKeysUnavailable = errors.New("keys unavailable")
-)
-
-// Refusal is an error whose message may be shown to the client.
-type Refusal struct {
-	kind    error
-	message string
-	cause   error
-}
-
-func (r *Refusal) Error() string { return r.kind.Error() + ": " + r.message }
-
-// Unwrap gives the kind and the cause.
-func (r *Refusal) Unwrap() []error {
-	if r.cause == nil {
-		return []error{r.kind}
-	}
-	return []error{r.kind, r.cause}
-}
-
-// Public returns the code and the message that a client may see of an error of this package.
-func Public(err error) (code, message string) {
-	var refusal *Refusal
-	if !errors.As(err, &refusal) {
-		return "UNAVAILABLE", "the token cannot be checked now, try again"
-	}
-	switch refusal.kind {
-	case ErrTokenExpired:
-		return "TOKEN_EXPIRED", refusal.message
-	case ErrKeysUnavailable:
-		return "UNAVAILABLE", refusal.message
-	}
-	return "TOKEN_INVALID", refusal.message
+	Payload     []byte // the verified JSON object, as it was signed: what request.jwt.claims gets
 }
 
 type contextKey struct{}
 
-// NewContext returns a context that carries claims.
+// NewContext returns a context that carries the claims of a caller.
 func NewContext(ctx context.Context, claims *Claims) context.Context {
 	return context.WithValue(ctx, contextKey{}, claims)
 }
 
-// FromContext returns the claims of the caller. Anonymous callers have none.
+// FromContext returns the claims of the caller. An anonymous caller has none.
 func FromContext(ctx context.Context) (claims *Claims, ok bool) {
 	claims, ok = ctx.Value(contextKey{}).(*Claims)
-	return claims, ok
+	return claims, ok && claims != nil
 }

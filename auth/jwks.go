@@ -1,175 +1,425 @@
 package auth
 
 import (
+	"cmp"
 	"context"
-	"crypto/ecdsa"
-	"crypto/ed25519"
-	"crypto/elliptic"
-	"crypto/rsa"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
-
-	"github.com/MicahParks/jwkset"
 )
 
+// How long a key set is used. Supabase sends max-age=600 and asks for 20 minutes between the steps of a rotation, which
+// is 10 minutes for its own caches and 10 for ours.
 const (
-	// Supabase publishes its keys with max-age=600.
-	refreshAfter = 10 * time.Minute
-	// retryAfter bounds how often made-up key ids, or an outage, cause a fetch.
-	retryAfter = 10 * time.Second
-	// keepFor is how long the last good set serves while it cannot be fetched again.
-	keepFor      = time.Hour
-	fetchTimeout = 5 * time.Second
-	maxJWKSBytes = 1 << 20
-	minRSABits   = 2048
+	maxKeySetLife = 10 * time.Minute
+	minKeySetLife = time.Minute
+	// refreshPercent is the part of its life after which a key set is refreshed while requests go on with it.
+	refreshPercent = 80
+	// defaultMaxStale is how old the last good set may grow while fetches fail.
+	defaultMaxStale = time.Hour
 )
 
-type keyName struct{ algorithm, keyID string }
+// How often keys are fetched, whatever arrives.
+const (
+	// minFetchInterval lies between two fetches while there are keys.
+	minFetchInterval = 10 * time.Second
+	// firstRetry, doubled each time up to minFetchInterval, lies between failed fetches while there are none.
+	firstRetry = time.Second
+)
 
-// staticKeys is a key set that does not change.
-type staticKeys map[keyName]any
+// What a fetch may take. Supabase's key sets have some 500 bytes.
+const (
+	fetchTimeout       = 5 * time.Second
+	maxJWKSBytes       = 256 << 10
+	maxJWKSHeaderBytes = 64 << 10
+)
 
-// ParseJWKS reads a JWK Set (RFC 7517, section 5). Keys that cannot verify a signature are left out.
-func ParseJWKS(text []byte) (KeySet, error) {
-	keys, err := parseJWKS(text)
-	if err != nil {
-		return nil, err
-	}
-	return keys, nil
+// What unknown key ids may cost.
+const (
+	// missingKeyLife is how long no fetch is made for an id that a fetch did not bring.
+	missingKeyLife = time.Minute
+	// maxMissing is how many of them are remembered, at most 256 bytes each.
+	maxMissing = 10_000
+	// maxWaiting is how many requests may wait to learn whether their key exists. Further ones are told to try again.
+	maxWaiting = 100
+)
+
+// RemoteConfig is where keys are fetched from.
+type RemoteConfig struct {
+	// URL of a JWKS: https, or http on a loopback address.
+	URL string
+	// MaxStale is how long the last good set is used while fetches fail; 1 h by default, at least 10 min.
+	MaxStale time.Duration
+	// Fetched, if set, is told of each fetch, after it.
+	Fetched func(Fetch)
+	// Now is the clock; time.Now by default.
+	Now func() time.Time
 }
 
-func (s staticKeys) Key(_ context.Context, algorithm, keyID string) (any, error) {
-	if key, ok := s[keyName{algorithm, keyID}]; ok {
-		return key, nil
-	}
-	return nil, invalid("the token is signed with a key that is not in use", nil)
+// Fetch is how fetching a key set went.
+type Fetch struct {
+	URL        string
+	Duration   time.Duration
+	Keys       int     // how many keys can verify tokens
+	Unsuitable []error // why other keys of the set cannot
+	Err        error   // nil if the set was replaced
 }
 
-func parseJWKS(text []byte) (staticKeys, error) {
-	var set struct {
-		Keys []json.RawMessage `json:"keys"`
-	}
-	if err := json.Unmarshal(text, &set); err != nil || set.Keys == nil {
-		return nil, errors.New(`not a JWKS, which looks like {"keys":[…]}`)
-	}
-	keys := staticKeys{}
-	for _, raw := range set.Keys {
-		jwk, err := jwkset.NewJWKFromRawJSON(raw, jwkset.JWKMarshalOptions{}, jwkset.JWKValidateOptions{})
-		if err != nil {
-			continue
-		}
-		if header := jwk.Marshal(); header.KID != "" && (header.USE == "" || header.USE == jwkset.UseSig) {
-			if algorithm := algorithmOf(jwk.Key()); algorithm != "" {
-				keys[keyName{algorithm, header.KID}] = jwk.Key()
-			}
-		}
-	}
-	return keys, nil
+// KeyStatus is the state of a RemoteKeySet.
+type KeyStatus struct {
+	Keys      int
+	FetchedAt time.Time // of the set in use; zero if there is none
+	Err       error     // of the last fetch, nil if it was good
 }
 
-// algorithmOf pins a key to the one algorithm it may be used with.
-func algorithmOf(key any) string {
-	switch key := key.(type) {
-	case *ecdsa.PublicKey:
-		if key.Curve == elliptic.P256() {
-			return "ES256"
-		}
-	case *rsa.PublicKey:
-		if key.N.BitLen() >= minRSABits && key.E > 2 && key.E%2 == 1 {
-			return "RS256"
-		}
-	case ed25519.PublicKey:
-		return "EdDSA"
+// RemoteKeySet is a key set that is fetched from a URL when it is needed, and refreshed while it is used. See the
+// package documentation for when. It is safe for concurrent use.
+type RemoteKeySet struct {
+	cfg     RemoteConfig
+	client  *http.Client
+	ctx     context.Context // of all fetches; ends at Close
+	cancel  context.CancelFunc
+	running sync.WaitGroup
+
+	current atomic.Pointer[fetchedSet] // nil until the first good fetch, and after Purge
+
+	mu       sync.Mutex
+	flight   *flight              // the fetch under way, or nil
+	notUntil time.Time            // when the next one may begin
+	failures int                  // in a row
+	lastErr  error                // of the last fetch
+	missing  map[string]time.Time // key ids that a fetch was made for in vain, and when
+	waiting  int                  // requests that wait with an unknown key id
+}
+
+// fetchedSet is what a good fetch brought. It is never changed.
+type fetchedSet struct {
+	keys      keyMap
+	fetchedAt time.Time
+	refreshAt time.Time // from here on it is refreshed in the background
+	expiresAt time.Time // from here on requests wait for the refresh, unless the last fetch failed
+	uselessAt time.Time // from here on nothing can be verified
+}
+
+// flight is a fetch under way. It counts only as long as it is RemoteKeySet.flight.
+type flight struct {
+	cancel context.CancelFunc
+	done   chan struct{} // closed when it is over
+}
+
+// NewRemoteKeySet fetches nothing yet: Ready does, and the first Key.
+func NewRemoteKeySet(cfg RemoteConfig) (*RemoteKeySet, error) {
+	parsed, err := url.Parse(cfg.URL)
+	switch {
+	case err != nil || parsed.Host == "" || parsed.User != nil:
+		return nil, errors.New("the key set's URL is not one that starts with https:// and holds no password")
+	case parsed.Scheme != "https" && (parsed.Scheme != "http" || !isLoopback(parsed.Hostname())):
+		return nil, errors.New("the key set's URL must be https, or http on a loopback address: keys fetched over http can be anybody's")
 	}
-	return ""
-}
-
-// RemoteKeys is a key set that is fetched by URL.
-type RemoteKeys struct {
-	url    string
-	client *http.Client
-
-	mu      sync.Mutex
-	keys    staticKeys
-	fetched time.Time // the last good fetch
-	tried   time.Time
-	lastErr error
-}
-
-// NewRemoteKeys returns the key set at url. Nothing is fetched until a key is needed.
-func NewRemoteKeys(url string) *RemoteKeys {
-	return &RemoteKeys{url: url, client: &http.Client{
-		Timeout: fetchTimeout,
-		CheckRedirect: func(*http.Request, []*http.Request) error {
-			return errors.New("the key set is redirected elsewhere")
+	cfg.MaxStale = cmp.Or(cfg.MaxStale, defaultMaxStale)
+	if cfg.MaxStale < maxKeySetLife {
+		return nil, fmt.Errorf("a key set must be of use for at least %s", maxKeySetLife)
+	}
+	if cfg.Now == nil {
+		cfg.Now = time.Now
+	}
+	s := &RemoteKeySet{cfg: cfg, missing: map[string]time.Time{}}
+	s.ctx, s.cancel = context.WithCancel(context.Background())
+	s.client = &http.Client{
+		Transport: &http.Transport{
+			Proxy: http.ProxyFromEnvironment,
+			// There is one fetch in several minutes: a connection kept open would only go stale.
+			DisableKeepAlives:      true,
+			ForceAttemptHTTP2:      true,
+			MaxResponseHeaderBytes: maxJWKSHeaderBytes,
 		},
-	}}
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}
+	return s, nil
 }
 
-// Key returns a key of the set, which is fetched when it is old or lacks the key.
-func (r *RemoteKeys) Key(ctx context.Context, algorithm, keyID string) (any, error) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	_, known := r.keys[keyName{algorithm, keyID}]
-	if !known || time.Since(r.fetched) > refreshAfter {
-		r.refresh(ctx)
+// Key implements KeySet. It waits, no longer than ctx, only if there is no key to go on with.
+func (s *RemoteKeySet) Key(ctx context.Context, algorithm, keyID string) (*Key, error) {
+	name := keyName{algorithm, keyID}
+	if set := s.current.Load(); set != nil {
+		if key := set.keys[name]; key != nil && s.cfg.Now().Before(set.refreshAt) {
+			return key, nil
+		}
 	}
-	if r.stale() {
-		return nil, &Refusal{ErrKeysUnavailable, "the keys that verify tokens cannot be fetched, try again", r.lastErr}
+	for waited := false; ; waited = true {
+		key, flight, err := s.look(name, waited)
+		if flight == nil {
+			return key, err
+		}
+		err = flight.wait(ctx)
+		s.mu.Lock()
+		s.waiting--
+		s.mu.Unlock()
+		if err != nil {
+			return nil, unavailable(err)
+		}
 	}
-	return r.keys.Key(ctx, algorithm, keyID)
 }
 
-// Ready returns an error while there is no set to verify with.
-func (r *RemoteKeys) Ready(ctx context.Context) error {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if time.Since(r.fetched) > refreshAfter {
-		r.refresh(ctx)
+// look returns a key, or the fetch to wait for, or an error. Whoever waits must count s.waiting down afterwards.
+func (s *RemoteKeySet) look(name keyName, waited bool) (*Key, *flight, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	now := s.cfg.Now()
+	set := s.usable(now)
+	if set == nil {
+		if s.begin(now); s.flight == nil {
+			return nil, nil, unavailable(s.lastErr)
+		}
+		s.waiting++
+		return nil, s.flight, nil
 	}
-	if r.stale() {
-		return r.lastErr
+	key := set.keys[name]
+	if key == nil {
+		return s.lookForUnknown(name.id, now, waited)
+	}
+	if !now.Before(set.refreshAt) {
+		s.begin(now)
+	}
+	// An outage does not hold up those whose key is known.
+	if now.Before(set.expiresAt) || s.flight == nil || s.lastErr != nil {
+		return key, nil, nil
+	}
+	s.waiting++
+	return nil, s.flight, nil
+}
+
+// lookForUnknown decides about a key id that is not in the set.
+func (s *RemoteKeySet) lookForUnknown(id string, now time.Time, waited bool) (*Key, *flight, error) {
+	if since, ok := s.missing[id]; ok && now.Before(since.Add(missingKeyLife)) {
+		return nil, nil, errUnknownKey
+	}
+	s.begin(now)
+	switch {
+	case s.flight != nil && s.waiting >= maxWaiting:
+		return nil, nil, unavailable(errTooManyWait)
+	case s.flight != nil:
+		s.waiting++
+		return nil, s.flight, nil
+	case s.lastErr != nil:
+		// The key may be a new one that could not be fetched.
+		return nil, nil, unavailable(s.lastErr)
+	case waited:
+		if len(s.missing) >= maxMissing {
+			clear(s.missing)
+		}
+		s.missing[id] = now
+	}
+	return nil, nil, errUnknownKey
+}
+
+var errTooManyWait = errors.New("too many requests wait to learn whether their key exists")
+
+func unavailable(cause error) error {
+	return refuse(ErrKeysUnavailable, "keys are unavailable", cause)
+}
+
+// usable returns the set in use, or nil.
+func (s *RemoteKeySet) usable(now time.Time) *fetchedSet {
+	if set := s.current.Load(); set != nil && now.Before(set.uselessAt) {
+		return set
 	}
 	return nil
 }
 
-// stale tells that there is no set, or only one too old to be trusted.
-func (r *RemoteKeys) stale() bool { return r.keys == nil || time.Since(r.fetched) > keepFor }
-
-// refresh replaces the set: a key that has left it is refused from then on.
-func (r *RemoteKeys) refresh(ctx context.Context) {
-	if time.Since(r.tried) < retryAfter {
+// begin starts a fetch, unless one is under way or the last one was too short a time ago.
+func (s *RemoteKeySet) begin(now time.Time) {
+	if s.flight != nil || now.Before(s.notUntil) || s.ctx.Err() != nil {
 		return
 	}
-	r.tried = time.Now()
-	// The client that waits may hang up; the others need the keys all the same.
-	keys, err := r.fetch(context.WithoutCancel(ctx))
-	if r.lastErr = err; err == nil {
-		r.keys, r.fetched = keys, time.Now()
+	ctx, cancel := context.WithTimeout(s.ctx, fetchTimeout)
+	f := &flight{cancel: cancel, done: make(chan struct{})}
+	s.flight = f
+	s.running.Go(func() {
+		defer cancel()
+		set, report := s.fetch(ctx)
+		s.land(f, set, report.Err)
+		if s.cfg.Fetched != nil {
+			s.cfg.Fetched(report)
+		}
+	})
+}
+
+// land makes the outcome of a fetch known.
+func (s *RemoteKeySet) land(f *flight, set *fetchedSet, err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	defer close(f.done)
+	if s.flight != f {
+		return // purged
+	}
+	now := s.cfg.Now()
+	s.flight, s.lastErr = nil, err
+	if err == nil {
+		s.failures, s.notUntil = 0, now.Add(minFetchInterval)
+		set.keepKnown(s.current.Load())
+		s.current.Store(set)
+		return
+	}
+	delay := minFetchInterval
+	if s.usable(now) == nil {
+		delay = min(firstRetry<<min(s.failures, 10), minFetchInterval)
+	}
+	s.failures++
+	s.notUntil = now.Add(delay)
+}
+
+// keepKnown keeps the pointers of keys that were in the set before.
+func (set *fetchedSet) keepKnown(before *fetchedSet) {
+	if before == nil {
+		return
+	}
+	for name, key := range set.keys {
+		if known := before.keys[name]; known != nil && known.equal(key) {
+			set.keys[name] = known
+		}
 	}
 }
 
-func (r *RemoteKeys) fetch(ctx context.Context) (staticKeys, error) {
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, r.url, nil)
-	if err != nil {
-		return nil, err
+// wait returns when the fetch is over, or with an error when ctx is.
+func (f *flight) wait(ctx context.Context) error {
+	select {
+	case <-f.done:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
 	}
-	response, err := r.client.Do(request)
+}
+
+// Ready implements KeySet.
+func (s *RemoteKeySet) Ready(ctx context.Context) (keys int, err error) {
+	for {
+		s.mu.Lock()
+		now := s.cfg.Now()
+		set := s.usable(now)
+		if set == nil || !now.Before(set.refreshAt) {
+			s.begin(now)
+		}
+		flight, lastErr := s.flight, s.lastErr
+		s.mu.Unlock()
+		switch {
+		case set != nil:
+			return len(set.keys), nil
+		case flight == nil:
+			return 0, unavailable(lastErr)
+		}
+		if err := flight.wait(ctx); err != nil {
+			return 0, unavailable(errors.Join(err, lastErr))
+		}
+	}
+}
+
+// Status tells how old the set in use is, and whether the last fetch went well.
+func (s *RemoteKeySet) Status() KeyStatus {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	status := KeyStatus{Err: s.lastErr}
+	if set := s.current.Load(); set != nil {
+		status.Keys, status.FetchedAt = len(set.keys), set.fetchedAt
+	}
+	return status
+}
+
+// Purge implements KeySet. A fetch that is under way counts for nothing: it may have begun before a key was revoked.
+func (s *RemoteKeySet) Purge() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.flight != nil {
+		s.flight.cancel()
+	}
+	s.flight, s.lastErr, s.failures, s.notUntil = nil, nil, 0, time.Time{}
+	clear(s.missing)
+	s.current.Store(nil)
+}
+
+// Close implements KeySet. It ends a fetch that is under way. Keys that are there remain in use until they expire.
+func (s *RemoteKeySet) Close() error {
+	s.mu.Lock()
+	s.cancel()
+	s.mu.Unlock()
+	s.running.Wait()
+	return nil
+}
+
+// fetch asks for the key set once. The set is nil if the report carries an error.
+func (s *RemoteKeySet) fetch(ctx context.Context) (*fetchedSet, Fetch) {
+	report, start, began := Fetch{URL: s.cfg.URL}, s.cfg.Now(), time.Now()
+	text, header, err := s.get(ctx)
+	var keys keyMap
+	if err == nil {
+		keys, report.Unsuitable, err = parseJWKS(text)
+	}
+	report.Duration = time.Since(began)
 	if err != nil {
-		return nil, err
+		report.Err = fmt.Errorf("fetch %s: %w", s.cfg.URL, err)
+		return nil, report
+	}
+	report.Keys = len(keys)
+	life := keySetLife(header)
+	return &fetchedSet{
+		keys:      keys,
+		fetchedAt: start,
+		refreshAt: start.Add(life * refreshPercent / 100),
+		expiresAt: start.Add(life),
+		uselessAt: start.Add(s.cfg.MaxStale),
+	}, report
+}
+
+func (s *RemoteKeySet) get(ctx context.Context) ([]byte, http.Header, error) {
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, s.cfg.URL, nil)
+	if err != nil {
+		return nil, nil, err
+	}
+	request.Header.Set("Accept", "application/json")
+	response, err := s.client.Do(request)
+	if err != nil {
+		// The URL is part of our own message already.
+		var urlErr *url.Error
+		if errors.As(err, &urlErr) {
+			err = urlErr.Err
+		}
+		return nil, nil, err
 	}
 	defer response.Body.Close()
 	if response.StatusCode != http.StatusOK {
-		return nil, fmt.Errorf("fetch keys: status %d", response.StatusCode)
+		return nil, nil, fmt.Errorf("the answer is %d %s", response.StatusCode, http.StatusText(response.StatusCode))
 	}
-	text, err := io.ReadAll(http.MaxBytesReader(nil, response.Body, maxJWKSBytes))
-	if err != nil {
-		return nil, err
+	text, err := io.ReadAll(io.LimitReader(response.Body, maxJWKSBytes+1))
+	if err == nil && len(text) > maxJWKSBytes {
+		err = fmt.Errorf("the key set has more than %d bytes", maxJWKSBytes)
 	}
-	return parseJWKS(text)
+	return text, response.Header, err
+}
+
+// keySetLife reads how long a key set may be used from Cache-Control and Age (RFC 9111, sections 5.2.2 and 5.1), within
+// our own bounds.
+func keySetLife(header http.Header) time.Duration {
+	life := maxKeySetLife
+	for directive := range strings.SplitSeq(strings.Join(header.Values("Cache-Control"), ","), ",") {
+		name, value, _ := strings.Cut(strings.ToLower(strings.TrimSpace(directive)), "=")
+		switch name {
+		case "no-cache", "no-store":
+			return minKeySetLife
+		case "max-age":
+			if seconds, err := strconv.Atoi(strings.Trim(value, `"`)); err == nil && seconds >= 0 {
+				life = time.Duration(min(seconds, int(maxKeySetLife/time.Second))) * time.Second
+			}
+		}
+	}
+	if age, err := strconv.Atoi(header.Get("Age")); err == nil && age > 0 {
+		life -= time.Duration(min(age, int(maxKeySetLife/time.Second))) * time.Second
+	}
+	return max(life, minKeySetLife)
 }

@@ -1,70 +1,213 @@
 package auth
 
 import (
+	"context"
+	"crypto/sha256"
+	"crypto/subtle"
 	"encoding/json"
 	"errors"
-	"fmt"
+	"maps"
 	"net/http"
 	"strings"
 )
 
-// BearerToken returns the token of a request, or "" for an anonymous one (RFC 6750, section 2.1).
-// A Supabase API key of the form sb_… is no user's token.
-func BearerToken(r *http.Request) (rawToken string, err error) {
-	headers := r.Header.Values("Authorization")
-	if len(headers) == 0 {
-		return "", nil
-	}
-	if len(headers) > 1 {
-		return "", invalid("there are several Authorization headers", nil)
-	}
-	scheme, token, _ := strings.Cut(headers[0], " ")
-	token = strings.TrimSpace(token)
-	if !strings.EqualFold(scheme, "Bearer") || token == "" {
-		return "", invalid("the Authorization header is not of the form: Bearer <token>", nil)
-	}
-	if strings.HasPrefix(token, "sb_") {
-		return "", nil
-	}
-	return token, nil
+// retryAfter is the number of seconds after which a client may try again when the answer is 503.
+const retryAfter = "5"
+
+// Options are what Middleware may do otherwise.
+type Options struct {
+	// Refuse answers a request that is refused; WriteRefusal without extensions by default.
+	Refuse func(w http.ResponseWriter, r *http.Request, err error)
 }
 
-// Middleware puts the claims of the caller into the context. Requests without a token go on without claims; those with
-// a bad one are answered here: 401 with a challenge (RFC 6750, section 3), or 503 while the keys are unavailable.
-func Middleware(v *Verifier) func(http.Handler) http.Handler {
+// Middleware lets anonymous and signed-in callers through, the latter with their Claims in the context, and refuses
+// everybody else. It never lets a bad token through as anonymous. See Verifier.Authenticate for the rules.
+func Middleware(v *Verifier, options Options) func(http.Handler) http.Handler {
+	refuse := options.Refuse
+	if refuse == nil {
+		refuse = func(w http.ResponseWriter, r *http.Request, err error) { WriteRefusal(w, r, err, nil) }
+	}
 	return func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			token, err := BearerToken(r)
-			if err == nil && token == "" {
-				next.ServeHTTP(w, r)
-				return
-			}
-			var claims *Claims
-			if err == nil {
-				claims, err = v.Verify(r.Context(), token)
-			}
+			claims, err := v.Authenticate(r)
 			if err != nil {
-				refuse(w, err)
+				refuse(w, r, err)
 				return
 			}
-			next.ServeHTTP(w, r.WithContext(NewContext(r.Context(), claims)))
+			if claims != nil {
+				r = r.WithContext(NewContext(r.Context(), claims))
+			}
+			next.ServeHTTP(w, r)
 		})
 	}
 }
 
-func refuse(w http.ResponseWriter, err error) {
-	code, message := Public(err)
-	status := http.StatusUnauthorized
-	if errors.Is(err, ErrKeysUnavailable) {
-		status = http.StatusServiceUnavailable
-		w.Header().Set("Retry-After", "10")
-	} else {
-		w.Header().Set("WWW-Authenticate", fmt.Sprintf(`Bearer error="invalid_token", error_description=%q`, message))
+// Authenticate returns the claims of whoever sent a request, or nil, without an error, for an anonymous caller.
+//
+// The token is that of the header Authorization, or of the session cookie if Config.SessionCookie allows it; if there
+// are both, they must be the same. An API key is demanded if Config.RequireAPIKey says so, but not of the preflight
+// requests of CORS, which carry no headers of their own.
+func (v *Verifier) Authenticate(r *http.Request) (*Claims, error) {
+	claims, err := v.authenticate(r)
+	return claims, v.report(r.Context(), err)
+}
+
+func (v *Verifier) authenticate(r *http.Request) (*Claims, error) {
+	if r.Method == http.MethodOptions && r.Header.Get("Access-Control-Request-Method") != "" && r.Header["Authorization"] == nil {
+		return nil, nil
 	}
-	w.Header().Set("Content-Type", "application/json; charset=utf-8")
-	w.Header().Set("Cache-Control", "no-store")
+	if err := v.checkAPIKey(r); err != nil {
+		return nil, err
+	}
+	rawToken, err := BearerToken(r.Header)
+	if err != nil {
+		return nil, err
+	}
+	if v.cfg.SessionCookie != "" {
+		if rawToken, err = v.withCookie(r, rawToken); err != nil {
+			return nil, err
+		}
+	}
+	return v.caller(r.Context(), rawToken)
+}
+
+// AuthenticateHeader is Authenticate for credentials that did not come in a header, such as those of a websocket's
+// connection_init. They are a bare token, or "Bearer " and a token, or "" for an anonymous caller.
+func (v *Verifier) AuthenticateHeader(ctx context.Context, credentials string) (*Claims, error) {
+	rawToken, err := credentials, error(nil)
+	if strings.ContainsRune(credentials, ' ') {
+		rawToken, err = parseBearer(credentials)
+	}
+	var claims *Claims
+	if err == nil {
+		claims, err = v.caller(ctx, rawToken)
+	}
+	return claims, v.report(ctx, err)
+}
+
+// caller returns the claims of a token, or nil for one that names nobody, and checks the session.
+func (v *Verifier) caller(ctx context.Context, rawToken string) (*Claims, error) {
+	// supabase-js sends the API key as a bearer token when nobody is signed in.
+	if rawToken == "" || strings.HasPrefix(rawToken, "sb_") || v.isAPIKey(rawToken) {
+		return nil, nil
+	}
+	claims, err := v.verify(ctx, rawToken)
+	if err != nil || claims == nil || v.cfg.CheckSession == nil {
+		return claims, err
+	}
+	switch err := v.cfg.CheckSession(ctx, claims); {
+	case err == nil:
+		return claims, nil
+	case errors.Is(err, ErrSessionRevoked):
+		return nil, err
+	default:
+		return nil, refuse(ErrSessionUnchecked, "session could not be checked", err)
+	}
+}
+
+// BearerToken returns the token of the header Authorization, or "" if there is no such header. The scheme is bearer in
+// any case (RFC 9110, section 11.1); another scheme, a second header or characters that no token has are
+// ErrTokenInvalid.
+func BearerToken(header http.Header) (rawToken string, err error) {
+	switch values := header["Authorization"]; len(values) {
+	case 0:
+		return "", nil
+	case 1:
+		return parseBearer(values[0])
+	default:
+		return "", refuse(ErrTokenInvalid, "there is more than one header Authorization", nil)
+	}
+}
+
+// parseBearer reads `Bearer` and a b64token (RFC 6750, section 2.1).
+func parseBearer(value string) (rawToken string, err error) {
+	scheme, rest, _ := strings.Cut(value, " ")
+	if !strings.EqualFold(scheme, "Bearer") {
+		return "", refuse(ErrTokenInvalid, "the header Authorization is not of the form: Bearer <token>", nil)
+	}
+	rawToken = strings.Trim(rest, " ")
+	if rawToken == "" {
+		return "", refuse(ErrTokenInvalid, "the header Authorization has no token after Bearer", nil)
+	}
+	for _, c := range []byte(rawToken) {
+		if (c < 'A' || c > 'Z') && (c < 'a' || c > 'z') && (c < '0' || c > '9') && !strings.ContainsRune("-._~+/=", rune(c)) {
+			return "", refuse(ErrTokenInvalid, "the header Authorization holds something else than one token", nil)
+		}
+	}
+	return rawToken, nil
+}
+
+// checkAPIKey looks for a known key in the header apikey, or, because browsers cannot set headers on websockets, in
+// the query of an upgrade request.
+func (v *Verifier) checkAPIKey(r *http.Request) error {
+	if !v.cfg.RequireAPIKey {
+		return nil
+	}
+	key := r.Header.Get("apikey")
+	if key == "" && isWebsocket(r) {
+		key = r.URL.Query().Get("apikey")
+	}
+	switch {
+	case key == "":
+		return refuse(ErrUnauthenticated, "the header apikey is missing: send the project's publishable key", nil)
+	case !v.isAPIKey(key):
+		return refuse(ErrUnauthenticated, "the key in the header apikey is not known", nil)
+	}
+	return nil
+}
+
+// isAPIKey compares in constant time.
+func (v *Verifier) isAPIKey(key string) bool {
+	if len(v.apiKeys) == 0 {
+		return false
+	}
+	sum, found := sha256.Sum256([]byte(key)), 0
+	for _, known := range v.apiKeys {
+		found |= subtle.ConstantTimeCompare(sum[:], known[:])
+	}
+	return found == 1
+}
+
+func isWebsocket(r *http.Request) bool {
+	return r.Method == http.MethodGet && strings.EqualFold(r.Header.Get("Upgrade"), "websocket")
+}
+
+// WriteRefusal answers a request with what Public says of err: 401 with a challenge (RFC 6750, section 3), or 503 with
+// Retry-After. The body is that of a GraphQL response; more extensions than the code, such as a request id, may be given.
+func WriteRefusal(w http.ResponseWriter, r *http.Request, err error, extensions map[string]any) {
+	code, message, status := public(err)
+	header := w.Header()
+	header.Set("Cache-Control", "no-store")
+	header.Set("Content-Type", "application/json")
+	// GraphQL over HTTP: a client that knows this type reads the errors of an answer that is not 200.
+	if strings.Contains(r.Header.Get("Accept"), "application/graphql-response+json") {
+		header.Set("Content-Type", "application/graphql-response+json; charset=utf-8")
+	}
+	switch {
+	case status == http.StatusServiceUnavailable:
+		header.Set("Retry-After", retryAfter)
+	case code == CodeUnauthenticated:
+		// RFC 6750, section 3.1: no error code for a request without credentials.
+		header.Set("WWW-Authenticate", "Bearer")
+	default:
+		header.Set("WWW-Authenticate", `Bearer error="invalid_token", error_description=`+quotedString(message))
+	}
+	shown := map[string]any{}
+	maps.Copy(shown, extensions)
+	shown["code"] = code
 	w.WriteHeader(status)
-	_ = json.NewEncoder(w).Encode(map[string]any{"errors": []any{
-		map[string]any{"message": message, "extensions": map[string]string{"code": code}},
-	}})
+	_ = json.NewEncoder(w).Encode(map[string]any{
+		"errors": []map[string]any{{"message": message, "extensions": shown}},
+	})
+}
+
+// quotedString writes an error_description, which has printable ASCII only, no quote and no backslash (RFC 6750,
+// section 3).
+func quotedString(text string) string {
+	return `"` + strings.Map(func(c rune) rune {
+		if c < ' ' || c > '~' || c == '"' || c == '\\' {
+			return '\''
+		}
+		return c
+	}, text) + `"`
 }

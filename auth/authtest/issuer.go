@@ -1,0 +1,242 @@
+// Package authtest stands in for Supabase Auth in tests: real keys, real tokens, and the key set over real HTTP.
+package authtest
+
+import (
+	"crypto"
+	"crypto/ecdsa"
+	"crypto/ed25519"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/rsa"
+	"encoding/json"
+	"maps"
+	"net/http"
+	"net/http/httptest"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/MicahParks/jwkset"
+	"github.com/golang-jwt/jwt/v5"
+	"github.com/google/uuid"
+)
+
+// Issuer signs tokens and serves its key set until the test ends. It is safe for concurrent use.
+type Issuer struct {
+	t      testing.TB
+	server *httptest.Server
+	secret []byte
+
+	mu        sync.Mutex
+	published []*Key
+	inUse     *Key
+	answer    http.HandlerFunc
+	fetches   int
+}
+
+// New starts an issuer with an ES256 key in use.
+func New(t testing.TB) *Issuer {
+	t.Helper()
+	i := &Issuer{t: t, secret: []byte(rand.Text() + rand.Text())}
+	i.server = httptest.NewServer(http.HandlerFunc(i.serve))
+	t.Cleanup(i.server.Close)
+	i.Use(i.Publish("ES256"))
+	return i
+}
+
+// URL is the iss of its tokens.
+func (i *Issuer) URL() string { return i.server.URL + "/auth/v1" }
+
+// JWKSURL is where the key set is.
+func (i *Issuer) JWKSURL() string { return i.URL() + "/.well-known/jwks.json" }
+
+// Secret is that of its HS256 tokens.
+func (i *Issuer) Secret() []byte { return i.secret }
+
+// JWKS is the key set that it serves.
+func (i *Issuer) JWKS() []byte {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	set := struct {
+		Keys []json.RawMessage `json:"keys"`
+	}{Keys: []json.RawMessage{}}
+	for _, key := range i.published {
+		set.Keys = append(set.Keys, key.JWK())
+	}
+	text, err := json.Marshal(set)
+	if err != nil {
+		i.t.Error(err)
+	}
+	return text
+}
+
+func (i *Issuer) serve(w http.ResponseWriter, r *http.Request) {
+	i.mu.Lock()
+	i.fetches++
+	answer := i.answer
+	i.mu.Unlock()
+	switch {
+	case answer != nil:
+		answer(w, r)
+	case r.URL.Path == "/auth/v1/.well-known/jwks.json":
+		w.Header().Set("Content-Type", "application/json")
+		w.Header().Set("Cache-Control", "public, max-age=600")
+		_, _ = w.Write(i.JWKS())
+	default:
+		http.NotFound(w, r)
+	}
+}
+
+// Answer lets the issuer answer in another way, for example not at all; nil lets it serve its key set again.
+func (i *Issuer) Answer(answer http.HandlerFunc) {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	i.answer = answer
+}
+
+// Fetches is how often it was asked.
+func (i *Issuer) Fetches() int {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	return i.fetches
+}
+
+// Publish adds a new key for ES256, RS256 or EdDSA to the key set, as standby: nothing is signed with it yet.
+func (i *Issuer) Publish(algorithm string) *Key {
+	key := NewKey(i.t, algorithm)
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	i.published = append(i.published, key)
+	return key
+}
+
+// Use signs with a key from now on. The one before stays published, as previously used.
+func (i *Issuer) Use(key *Key) {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	i.inUse = key
+}
+
+// UseSecret signs with HS256 from now on.
+func (i *Issuer) UseSecret() { i.Use(&Key{t: i.t, Algorithm: "HS256", private: i.secret}) }
+
+// Revoke takes a key out of the key set.
+func (i *Issuer) Revoke(key *Key) {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	i.published = slices.DeleteFunc(i.published, func(k *Key) bool { return k == key })
+}
+
+// Claims are those of a Supabase access token for user, good for an hour.
+func (i *Issuer) Claims(user uuid.UUID) jwt.MapClaims {
+	now := time.Now().Unix()
+	return jwt.MapClaims{
+		"iss": i.URL(), "sub": user.String(), "aud": "authenticated", "role": "authenticated",
+		"iat": now, "exp": now + 3600,
+		"email": "user@example.com", "phone": "",
+		"app_metadata":  map[string]any{"provider": "email", "providers": []string{"email"}},
+		"user_metadata": map[string]any{"email": "user@example.com", "email_verified": true, "phone_verified": false, "sub": user.String()},
+		"aal":           "aal1", "amr": []map[string]any{{"method": "password", "timestamp": now}},
+		"session_id": uuid.NewString(), "is_anonymous": false,
+	}
+}
+
+// Token signs an access token for user with the key in use, after changing its claims.
+func (i *Issuer) Token(user uuid.UUID, changes ...func(jwt.MapClaims)) string {
+	i.t.Helper()
+	claims := i.Claims(user)
+	for _, change := range changes {
+		change(claims)
+	}
+	i.mu.Lock()
+	key := i.inUse
+	i.mu.Unlock()
+	return key.Sign(claims)
+}
+
+// Key signs tokens.
+type Key struct {
+	ID        string // "" for a secret
+	Algorithm string
+	private   any
+	t         testing.TB
+}
+
+// NewKey returns a new key for ES256, RS256 or EdDSA that nobody has published.
+func NewKey(t testing.TB, algorithm string) *Key {
+	t.Helper()
+	key := &Key{ID: uuid.NewString(), Algorithm: algorithm, t: t}
+	var err error
+	switch algorithm {
+	case "ES256":
+		key.private, err = ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	case "RS256":
+		key.private, err = rsa.GenerateKey(rand.Reader, 2048)
+	case "EdDSA":
+		_, key.private, err = ed25519.GenerateKey(rand.Reader)
+	default:
+		t.Fatalf("no key can be made for %q", algorithm)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return key
+}
+
+// NewSecret returns a key for HS256.
+func NewSecret(t testing.TB, secret []byte) *Key {
+	return &Key{Algorithm: "HS256", private: secret, t: t}
+}
+
+// Sign signs claims, with alg, typ and kid as Supabase Auth writes them in the header.
+func (k *Key) Sign(claims jwt.Claims) string {
+	k.t.Helper()
+	return k.SignHeader(claims, nil)
+}
+
+// SignHeader signs claims with more header parameters, which may replace those that there are. alg says what the
+// header claims, not what is done. A nil value leaves a parameter out.
+func (k *Key) SignHeader(claims jwt.Claims, header map[string]any) string {
+	k.t.Helper()
+	token := jwt.NewWithClaims(jwt.GetSigningMethod(k.Algorithm), claims)
+	if k.ID != "" {
+		token.Header["kid"] = k.ID
+	}
+	maps.Copy(token.Header, header)
+	maps.DeleteFunc(token.Header, func(_ string, value any) bool { return value == nil })
+	signed, err := token.SignedString(k.private)
+	if err != nil {
+		k.t.Fatal(err)
+	}
+	return signed
+}
+
+// Signature signs any bytes.
+func (k *Key) Signature(text string) []byte {
+	k.t.Helper()
+	signature, err := jwt.GetSigningMethod(k.Algorithm).Sign(text, k.private)
+	if err != nil {
+		k.t.Fatal(err)
+	}
+	return signature
+}
+
+// Public is the public key.
+func (k *Key) Public() crypto.PublicKey { return k.private.(crypto.Signer).Public() }
+
+// JWK is the public key as Supabase Auth publishes it.
+func (k *Key) JWK() json.RawMessage {
+	k.t.Helper()
+	jwk, err := jwkset.NewJWKFromKey(k.Public(), jwkset.JWKOptions{Metadata: jwkset.JWKMetadataOptions{
+		ALG: jwkset.ALG(k.Algorithm), KID: k.ID, USE: jwkset.UseSig, KEYOPS: []jwkset.KEYOPS{jwkset.KeyOpsVerify},
+	}})
+	if err != nil {
+		k.t.Fatal(err)
+	}
+	text, err := json.Marshal(jwk.Marshal())
+	if err != nil {
+		k.t.Fatal(err)
+	}
+	return text
+}

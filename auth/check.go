@@ -1,0 +1,243 @@
+package auth
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/golang-jwt/jwt/v5"
+	"github.com/google/uuid"
+)
+
+// check verifies a token from scratch.
+func (v *Verifier) check(ctx context.Context, rawToken string) (*verified, error) {
+	// encoding/base64 skips line breaks, so that one token would have many spellings.
+	if strings.ContainsAny(rawToken, "\r\n") {
+		return nil, refuse(ErrTokenInvalid, "token contains a line break", nil)
+	}
+	var p payload
+	var found verified
+	var from *issuer
+	token, err := v.parser.ParseWithClaims(rawToken, &p, func(token *jwt.Token) (any, error) {
+		if err := checkHeader(token.Header); err != nil {
+			return nil, err
+		}
+		if p.role == roleService {
+			return nil, errServiceRole
+		}
+		if isAnonKey(token, &p) {
+			return v.secrets, nil
+		}
+		var err error
+		if from, err = v.issuerOf(&p); err != nil {
+			return nil, err
+		}
+		if token.Method == jwt.SigningMethodHS256 {
+			return from.secretFor(token)
+		}
+		found.keys = from.keys
+		found.key, err = from.keyFor(ctx, token)
+		if err != nil {
+			return nil, err
+		}
+		return found.key.material, nil
+	})
+	if err != nil {
+		return nil, explain(rawToken, token, err)
+	}
+	if from != nil {
+		if found.claims, err = v.claims(&p, token.Method.Alg(), found.key); err != nil {
+			return nil, err
+		}
+	}
+	if err := v.checkTimes(&p); err != nil {
+		return nil, err
+	}
+	found.goodTil = p.expiry.Add(leeway)
+	return &found, nil
+}
+
+var errServiceRole = refuse(ErrTokenInvalid,
+	"a service_role key bypasses row-level security and is never accepted here: send the access token of a user", nil)
+
+// foreign are header parameters that would let a token choose its own key, or change what is signed (RFC 7515,
+// section 4.1, RFC 7797, section 3, RFC 7516, section 4.1). Supabase Auth never sends one.
+var foreign = []string{"jwk", "jku", "x5c", "x5u", "x5t", "x5t#S256", "crit", "b64", "enc", "zip", "cty"}
+
+func checkHeader(header map[string]any) error {
+	for _, name := range foreign {
+		if _, ok := header[name]; ok {
+			return refuse(ErrTokenInvalid, "token has the header parameter "+name+", which is not accepted", nil)
+		}
+	}
+	if typ, ok := header["typ"]; ok {
+		// RFC 7519, section 5.1, and RFC 9068, section 2.1: other types are not for access.
+		name, _ := typ.(string)
+		if !slices.ContainsFunc([]string{"JWT", "at+jwt", "application/at+jwt"}, func(known string) bool { return strings.EqualFold(known, name) }) {
+			return refuse(ErrTokenInvalid, "token's type (typ) is not that of an access token", nil)
+		}
+	}
+	if kid, ok := header["kid"]; ok {
+		if id, ok := kid.(string); !ok || len(id) > maxKeyIDBytes {
+			return refuse(ErrTokenInvalid, fmt.Sprintf("token's key id (kid) is not a string of at most %d bytes", maxKeyIDBytes), nil)
+		}
+	}
+	return nil
+}
+
+// isAnonKey tells whether a token looks like a project's legacy anon key, which has no subject. It is signed with the
+// secret, and its issuer is not the project's.
+func isAnonKey(token *jwt.Token, p *payload) bool {
+	return token.Method == jwt.SigningMethodHS256 && p.role == roleAnon && !p.hasSubject
+}
+
+// issuerOf returns the issuer that a token claims to be from.
+func (v *Verifier) issuerOf(p *payload) (*issuer, error) {
+	if !p.hasIssuer {
+		if v.noIssuer == nil {
+			return nil, refuse(ErrTokenInvalid, "token names no issuer (iss)", nil)
+		}
+		return v.noIssuer, nil
+	}
+	from := v.issuers[p.issuer]
+	if from == nil {
+		return nil, refuse(ErrTokenInvalid, "token is from another issuer (iss) than this server accepts", nil)
+	}
+	return from, nil
+}
+
+// secretFor returns the secret for a token signed with HS256. Its key id does not matter: the secret has none, and legacy
+// tokens may carry any.
+func (i *issuer) secretFor(*jwt.Token) (any, error) {
+	if i.secret == nil {
+		return nil, refuse(ErrTokenInvalid, "token is signed with HS256, but no secret is configured", nil)
+	}
+	return i.secret, nil
+}
+
+// keyFor returns the public key for a token that is signed with another algorithm than HS256.
+func (i *issuer) keyFor(ctx context.Context, token *jwt.Token) (*Key, error) {
+	algorithm := token.Method.Alg()
+	switch algorithm {
+	case algorithmES256, algorithmRS256, algorithmEdDSA:
+	case "none":
+		return nil, refuse(ErrTokenInvalid, "token is not signed", nil)
+	default:
+		// The name is one that golang-jwt knows, so it may be repeated.
+		return nil, refuse(ErrTokenInvalid, "token is signed with "+algorithm+", which is not accepted", nil)
+	}
+	if i.keys == nil {
+		return nil, refuse(ErrTokenInvalid, "token is signed with "+algorithm+", but only a secret is configured", nil)
+	}
+	keyID, _ := token.Header["kid"].(string)
+	if keyID == "" {
+		return nil, refuse(ErrTokenInvalid, "token names no key (kid)", nil)
+	}
+	key, err := i.keys.Key(ctx, algorithm, keyID)
+	if err != nil {
+		return nil, err
+	}
+	if key.published && !i.loopback {
+		return nil, errPublishedKey
+	}
+	return key, nil
+}
+
+// explain makes of an error of golang-jwt what the client may learn.
+func explain(rawToken string, token *jwt.Token, err error) error {
+	var written *refusal
+	if errors.As(err, &written) {
+		return written
+	}
+	message := "token is not a well-formed JWT"
+	switch {
+	case errors.Is(err, jwt.ErrTokenSignatureInvalid):
+		message = "token's signature is wrong"
+	case errors.Is(err, jwt.ErrTokenUnverifiable):
+		message = "token names no algorithm (alg) that is accepted"
+	case rawToken == "undefined" || rawToken == "null":
+		message = "token is the word " + rawToken + ": the client has no session"
+	case strings.Count(rawToken, ".") == 4:
+		message = "token is encrypted (JWE), which is not accepted"
+	}
+	return refuse(ErrTokenInvalid, message, err)
+}
+
+// claims judges the claims of a token whose signature is good, all but its times.
+func (v *Verifier) claims(p *payload, algorithm string, key *Key) (*Claims, error) {
+	if !p.hasAudience(v.cfg.Audience) {
+		return nil, refuse(ErrTokenInvalid, "token is not for this audience (aud): an OIDC id_token is no access token", nil)
+	}
+	if p.role != roleAuthenticated {
+		return nil, refuse(ErrTokenInvalid, "token's role is not "+roleAuthenticated, nil)
+	}
+	if p.clientID != "" && !slices.Contains(v.cfg.OAuthClients, p.clientID) {
+		return nil, refuse(ErrTokenInvalid, "token was issued to an OAuth app (client_id) that this server does not accept", nil)
+	}
+	claims := &Claims{
+		Role: roleAuthenticated, Email: p.email, Phone: p.phone, AAL: p.aal, IsAnonymous: p.isAnonymous,
+		ClientID: p.clientID, AppMetadata: p.appMetadata, Issuer: p.issuer, Algorithm: algorithm,
+		IssuedAt: p.issuedAt, ExpiresAt: p.expiry, Payload: p.raw,
+	}
+	if key != nil {
+		claims.KeyID = key.ID
+	}
+	var ok bool
+	if claims.UserID, ok = parseUUID(p.subject); !ok || claims.UserID == uuid.Nil {
+		return nil, refuse(ErrTokenInvalid, "token's subject (sub) is not the UUID of a user", nil)
+	}
+	if p.sessionID != "" {
+		if claims.SessionID, ok = parseUUID(p.sessionID); !ok {
+			return nil, refuse(ErrTokenInvalid, "token's session_id is not a UUID", nil)
+		}
+	}
+	return claims, nil
+}
+
+// parseUUID reads the 36 characters of RFC 9562, section 4, and none of the other forms that the library takes.
+func parseUUID(text string) (uuid.UUID, bool) {
+	if len(text) != 36 {
+		return uuid.Nil, false
+	}
+	id, err := uuid.Parse(text)
+	return id, err == nil
+}
+
+// checkTimes comes last, so that TOKEN_EXPIRED means that a new token would do.
+func (v *Verifier) checkTimes(p *payload) error {
+	now := v.cfg.Now()
+	switch {
+	case p.expiry.IsZero():
+		return refuse(ErrTokenInvalid, "token does not say when it expires (exp)", nil)
+	case now.Before(p.issuedAt.Add(-leeway)):
+		return refuse(ErrTokenInvalid, "token was issued "+roughly(p.issuedAt.Sub(now))+" in the future (iat): a clock is wrong", nil)
+	case now.Before(p.notBefore.Add(-leeway)):
+		return refuse(ErrTokenInvalid, "token is not valid for another "+roughly(p.notBefore.Sub(now))+" (nbf)", nil)
+	case !now.Before(p.expiry.Add(leeway)):
+		return expired(now, p.expiry)
+	}
+	return nil
+}
+
+func expired(now, expiry time.Time) error {
+	return refuse(ErrTokenExpired, "token expired "+roughly(now.Sub(expiry))+" ago", nil)
+}
+
+// roughly says a duration in the largest unit of which there is at least one.
+func roughly(d time.Duration) string {
+	units := []struct {
+		name string
+		size time.Duration
+	}{{"day", 24 * time.Hour}, {"hour", time.Hour}, {"minute", time.Minute}, {"second", time.Second}}
+	for _, unit := range units {
+		if count := d / unit.size; count == 1 {
+			return "1 " + unit.name
+		} else if count > 1 {
+			return fmt.Sprintf("%d %ss", count, unit.name)
+		}
+	}
+	return "less than a second"
+}

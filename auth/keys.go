@@ -1,0 +1,230 @@
+package auth
+
+import (
+	"context"
+	"crypto/ecdsa"
+	"crypto/ed25519"
+	"crypto/elliptic"
+	"crypto/rsa"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/MicahParks/jwkset"
+	"github.com/golang-jwt/jwt/v5"
+)
+
+// The algorithms of RFC 7518, section 3.1, and RFC 8037, section 3.1, with which Supabase Auth signs.
+var (
+	algorithmES256 = jwt.SigningMethodES256.Alg()
+	algorithmRS256 = jwt.SigningMethodRS256.Alg()
+	algorithmEdDSA = jwt.SigningMethodEdDSA.Alg()
+)
+
+// The sizes of an RSA modulus: less is weak (RFC 7518, section 3.3), more makes each verification expensive.
+const (
+	minRSABits = 2048
+	maxRSABits = 8192
+)
+
+// maxRSAExponent keeps verification cheap. All the world uses 65537.
+const maxRSAExponent = 1<<31 - 1
+
+// maxKeys is how many keys a set may have. Supabase publishes two or three.
+const maxKeys = 100
+
+// maxKeyIDBytes is how long a key id may be. Supabase's are UUIDs.
+const maxKeyIDBytes = 256
+
+// Key verifies the signatures of one algorithm.
+type Key struct {
+	ID        string
+	Algorithm string
+	material  any  // what golang-jwt's signing method takes
+	published bool // its private half is known to everybody
+}
+
+func (k *Key) equal(other *Key) bool {
+	if k.ID != other.ID || k.Algorithm != other.Algorithm {
+		return false
+	}
+	switch material := k.material.(type) {
+	case *ecdsa.PublicKey:
+		return material.Equal(other.material)
+	case *rsa.PublicKey:
+		return material.Equal(other.material)
+	case ed25519.PublicKey:
+		return material.Equal(other.material)
+	}
+	return false
+}
+
+// KeySet is the public keys of an issuer.
+type KeySet interface {
+	// Key returns the key with an id that was published for an algorithm. As long as the key stays in the set, the
+	// pointer stays the same, which is how verified tokens are tied to the key that verified them.
+	// The error is ErrTokenInvalid if there is no such key, and ErrKeysUnavailable if that cannot be told.
+	Key(ctx context.Context, algorithm, keyID string) (*Key, error)
+	// Ready returns how many keys there are, fetching them if need be, or ErrKeysUnavailable and why.
+	Ready(ctx context.Context) (keys int, err error)
+	// Purge forgets what was fetched, so that the next call of Key fetches anew.
+	Purge()
+	// Close ends what runs in the background. It may be called more than once.
+	Close() error
+}
+
+// StaticKeySet is a key set that never changes.
+type StaticKeySet struct {
+	keys keyMap
+}
+
+// NewStaticKeySet reads a JWKS (RFC 7517, section 5). It refuses a set with a key that cannot verify tokens, such as a
+// private or a symmetric one, because somebody put it there by mistake.
+func NewStaticKeySet(jwks []byte) (*StaticKeySet, error) {
+	keys, unsuitable, err := parseJWKS(jwks)
+	if err = errors.Join(err, errors.Join(unsuitable...)); err != nil {
+		return nil, err
+	}
+	if len(keys) == 0 {
+		return nil, errors.New("the key set is empty")
+	}
+	return &StaticKeySet{keys}, nil
+}
+
+// Key implements KeySet.
+func (s *StaticKeySet) Key(_ context.Context, algorithm, keyID string) (*Key, error) {
+	if key, ok := s.keys[keyName{algorithm, keyID}]; ok {
+		return key, nil
+	}
+	return nil, errUnknownKey
+}
+
+// Ready implements KeySet.
+func (s *StaticKeySet) Ready(context.Context) (keys int, err error) { return len(s.keys), nil }
+
+// Purge implements KeySet. There is nothing to fetch.
+func (s *StaticKeySet) Purge() {}
+
+// Close implements KeySet. Nothing runs in the background.
+func (s *StaticKeySet) Close() error { return nil }
+
+var errUnknownKey = refuse(ErrTokenInvalid, "token is signed with a key that is not, or no longer, in the issuer's key set", nil)
+
+type keyName struct{ algorithm, id string }
+
+type keyMap map[keyName]*Key
+
+// parseJWKS reads a key set. Keys that cannot verify tokens are left out, each with its reason in unsuitable (RFC 7517,
+// section 5, asks for that). An error means that the document is no key set, or is ambiguous.
+func parseJWKS(jwks []byte) (keys keyMap, unsuitable []error, err error) {
+	var document struct {
+		Keys []json.RawMessage `json:"keys"`
+	}
+	if err := json.Unmarshal(jwks, &document); err != nil {
+		// The cause may quote the document.
+		return nil, nil, errors.New("the key set is not a JSON object with a list of keys")
+	}
+	if document.Keys == nil {
+		return nil, nil, errors.New(`the key set has no list "keys"`)
+	}
+	if len(document.Keys) > maxKeys {
+		return nil, nil, fmt.Errorf("the key set has %d keys, more than %d", len(document.Keys), maxKeys)
+	}
+	keys = make(keyMap, len(document.Keys))
+	for i, text := range document.Keys {
+		key, err := parseJWK(text)
+		if err != nil {
+			unsuitable = append(unsuitable, fmt.Errorf("key %d of the set: %w", i+1, err))
+			continue
+		}
+		name := keyName{key.Algorithm, key.ID}
+		if keys[name] != nil {
+			return nil, nil, fmt.Errorf("key %d of the set has the id and algorithm of another", i+1)
+		}
+		keys[name] = key
+	}
+	return keys, unsuitable, nil
+}
+
+// parseJWK reads a public key that was published for verifying signatures with one of our algorithms.
+func parseJWK(text []byte) (*Key, error) {
+	var fields jwkset.JWKMarshal
+	if err := json.Unmarshal(text, &fields); err != nil {
+		return nil, errors.New("it is no JSON Web Key")
+	}
+	switch {
+	case fields.KTY == jwkset.KtyOct || fields.K != "":
+		return nil, errors.New("it is symmetric: a secret does not belong in a key set")
+	case fields.D != "" || fields.P != "" || fields.Q != "" || fields.DP != "" || fields.DQ != "" || fields.QI != "" || len(fields.OTH) > 0:
+		return nil, errors.New("it is a private key: whoever can read it can sign tokens")
+	case fields.KID == "" || len(fields.KID) > maxKeyIDBytes:
+		return nil, fmt.Errorf("its key id (kid) is empty or over %d bytes", maxKeyIDBytes)
+	case fields.USE != "" && fields.USE != jwkset.UseSig:
+		return nil, errors.New("it is not for signatures (use)")
+	case fields.KEYOPS != nil && !slices.Contains(fields.KEYOPS, jwkset.KeyOpsVerify):
+		return nil, errors.New("it is not for verifying (key_ops)")
+	}
+	// Certificates are neither needed nor fetched.
+	fields.X5U, fields.X5C, fields.X5T, fields.X5TS256 = "", nil, "", ""
+	jwk, err := jwkset.NewJWKFromMarshal(fields, jwkset.JWKMarshalOptions{},
+		jwkset.JWKValidateOptions{SkipKeyOps: true, StrictPadding: true})
+	if err != nil {
+		return nil, fmt.Errorf("it cannot be read: %w", err)
+	}
+	key := &Key{ID: fields.KID, material: jwk.Key()}
+	switch material := jwk.Key().(type) {
+	case *ecdsa.PublicKey:
+		if material.Curve != elliptic.P256() {
+			return nil, errors.New("its curve is not P-256")
+		}
+		point, err := material.Bytes()
+		if err != nil {
+			return nil, fmt.Errorf("it cannot be read: %w", err)
+		}
+		key.Algorithm = algorithmES256
+		// SEC 1, section 2.3.3: point is 4, x, y, with 32 bytes a coordinate.
+		key.published = key.ID == publishedKeyID || hex.EncodeToString(point[1:33]) == publishedX
+	case *rsa.PublicKey:
+		if err := checkRSA(material, fields.E); err != nil {
+			return nil, err
+		}
+		key.Algorithm = algorithmRS256
+	case ed25519.PublicKey:
+		key.Algorithm = algorithmEdDSA
+	default:
+		return nil, errors.New("its type is not one that signs tokens")
+	}
+	if fields.ALG != "" && string(fields.ALG) != key.Algorithm {
+		return nil, fmt.Errorf("its algorithm (alg) is not %s", key.Algorithm)
+	}
+	return key, nil
+}
+
+// checkRSA refuses moduli and exponents with which anybody could sign, or that take too long.
+func checkRSA(key *rsa.PublicKey, exponent string) error {
+	bits := key.N.BitLen()
+	switch {
+	case bits < minRSABits || bits > maxRSABits:
+		return fmt.Errorf("its modulus has %d bits, not %d to %d", bits, minRSABits, maxRSABits)
+	case key.N.Bit(0) == 0:
+		return errors.New("its modulus is even")
+	// The library cuts long exponents: six characters of base64 hold 32 bits.
+	case len(exponent) > 6 || key.E < 3 || key.E > maxRSAExponent || key.E%2 == 0:
+		return errors.New("its exponent is not an odd number from 3 to 2³¹-1")
+	}
+	return nil
+}
+
+// publishedKeyID names the key with which `supabase start` signs. Its private half is in Supabase's public repository.
+const publishedKeyID = "b81269f1-21d8-4f2e-b719-c2240a840d90"
+
+// publishedX is the x coordinate of that key, by which it is known under any id.
+const publishedX = "3394a3aa7e73c02f4a975cd57d4506beff5ba108c219de391bcb1da29044c41e"
+
+// publishedSecrets are the HS256 secrets of `supabase start` and of Supabase's docker-compose example.
+var publishedSecrets = []string{
+	"super-secret-jwt-token-with-at-least-32-characters-long",
+	"your-super-secret-jwt-token-with-at-least-32-characters-long",
+}
