@@ -4,6 +4,10 @@ import (
 	"context"
 	"database/sql"
 	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"time"
 
 	"github.com/uptrace/bun"
 	"github.com/uptrace/bun/schema"
@@ -11,70 +15,122 @@ import (
 
 // Caller is who a statement runs as.
 type Caller struct {
-	Role     string // "authenticated" or "anon"
-	Claims   []byte // the verified payload of the token, JSON
-	ReadOnly bool   // PostgreSQL refuses to write
+	// Role is anon or authenticated. service_role, the owner of the tables or no role at all would go round row-level
+	// security, and are refused.
+	Role string
+	// Claims is the payload of the verified token, a JSON object: what auth.uid() and auth.jwt() read.
+	Claims []byte
+	// ReadOnly refuses every write. Nothing in SQL undoes that, except RESET transaction_read_only before PostgreSQL 16.
+	ReadOnly bool
+	// StatementTimeout ends a statement that runs longer. 0 leaves the role's own timeout, as Supabase sets it.
+	StatementTimeout time.Duration
 }
 
+// roles are those a caller may have.
+var roles = []string{"anon", "authenticated"}
+
+// check refuses a caller that row-level security would not hold back.
 func (c Caller) check() error {
-	if c.Role != "authenticated" && c.Role != "anon" {
-		return errors.New("database: a caller is authenticated or anon")
+	if !slices.Contains(roles, c.Role) {
+		return fmt.Errorf("no statement runs as role %q: a caller is anon or authenticated", c.Role)
 	}
-	if len(c.Claims) == 0 {
-		return errors.New("database: a caller has claims")
+	if len(c.Claims) < 2 || c.Claims[0] != '{' || c.Claims[len(c.Claims)-1] != '}' {
+		return errors.New("no statement runs without claims: they are a JSON object")
+	}
+	if c.StatementTimeout < 0 {
+		return fmt.Errorf("the statement timeout %s is negative", c.StatementTimeout)
 	}
 	return nil
 }
 
-type callerKey struct{}
-
-// As returns bun's builders; what they build runs as caller.
-func (db *DB) As(caller Caller) bun.IDB { return scoped{db.bun, caller} }
-
-// scoped is a bun.IDB whose statements all carry the caller to the connection, in their context.
-type scoped struct {
-	db     *bun.DB
-	caller Caller
+// As returns a database that runs every statement as caller. It takes no connection; each statement takes one, for one
+// round trip. A caller that may not be is refused by each statement.
+//
+// A result is read whole into memory before its first row is handed out.
+func (db *DB) As(caller Caller) bun.IDB {
+	s := &session{db: db.bun, role: caller.Role, err: caller.check()}
+	s.settings[0], s.settings[1] = []byte(caller.Role), caller.Claims
+	if caller.ReadOnly {
+		s.settings[2] = []byte("on")
+	}
+	if caller.StatementTimeout > 0 {
+		s.settings[3] = strconv.AppendInt(nil, max(1, caller.StatementTimeout.Milliseconds()), 10)
+	}
+	return s
 }
 
-func (s scoped) with(ctx context.Context) context.Context {
-	return context.WithValue(ctx, callerKey{}, s.caller)
+// session is a bun.IDB that tells the driver, through the context, whose statement it runs.
+type session struct {
+	db       *bun.DB
+	role     string
+	settings [4][]byte // the parameters of the statement settings
+	err      error     // why no statement may run
 }
 
-func (s scoped) QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error) {
-	return s.db.QueryContext(s.with(ctx), query, args...)
+var _ bun.IDB = (*session)(nil)
+
+// sessionKey finds the session of a statement in its context.
+type sessionKey struct{}
+
+// sessionFrom returns whose statement ctx belongs to.
+func sessionFrom(ctx context.Context) (*session, error) {
+	s, ok := ctx.Value(sessionKey{}).(*session)
+	if !ok {
+		return nil, errors.New("a statement without a caller")
+	}
+	return s, s.err
 }
 
-func (s scoped) ExecContext(ctx context.Context, query string, args ...any) (sql.Result, error) {
-	return s.db.ExecContext(s.with(ctx), query, args...)
+// in returns ctx as the driver wants it.
+func (s *session) in(ctx context.Context) context.Context {
+	return context.WithValue(ctx, sessionKey{}, s)
 }
 
-func (s scoped) QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row {
-	return s.db.QueryRowContext(s.with(ctx), query, args...)
+func (s *session) QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error) {
+	return s.db.DB.QueryContext(s.in(ctx), s.db.QueryGen().FormatQuery(query, args...))
 }
 
-func (s scoped) BeginTx(ctx context.Context, opts *sql.TxOptions) (bun.Tx, error) {
-	return s.db.BeginTx(s.with(ctx), opts)
+func (s *session) QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row {
+	return s.db.DB.QueryRowContext(s.in(ctx), s.db.QueryGen().FormatQuery(query, args...))
 }
 
-func (s scoped) RunInTx(ctx context.Context, opts *sql.TxOptions, f func(context.Context, bun.Tx) error) error {
-	return s.db.RunInTx(s.with(ctx), opts, f)
+func (s *session) ExecContext(ctx context.Context, query string, args ...any) (sql.Result, error) {
+	return s.db.DB.ExecContext(s.in(ctx), s.db.QueryGen().FormatQuery(query, args...))
 }
 
-func (s scoped) Dialect() schema.Dialect          { return s.db.Dialect() }
-func (s scoped) NewValues(m any) *bun.ValuesQuery { return s.db.NewValues(m).Conn(s) }
-func (s scoped) NewSelect() *bun.SelectQuery      { return s.db.NewSelect().Conn(s) }
-func (s scoped) NewInsert() *bun.InsertQuery      { return s.db.NewInsert().Conn(s) }
-func (s scoped) NewUpdate() *bun.UpdateQuery      { return s.db.NewUpdate().Conn(s) }
-func (s scoped) NewDelete() *bun.DeleteQuery      { return s.db.NewDelete().Conn(s) }
-func (s scoped) NewMerge() *bun.MergeQuery        { return s.db.NewMerge().Conn(s) }
-func (s scoped) NewRaw(q string, args ...any) *bun.RawQuery {
-	return s.db.NewRaw(q, args...).Conn(s)
+// BeginTx starts a transaction as the caller. All its statements run as the caller, whatever their context says.
+func (s *session) BeginTx(ctx context.Context, opts *sql.TxOptions) (bun.Tx, error) {
+	return s.db.BeginTx(s.in(ctx), opts)
 }
-func (s scoped) NewCreateTable() *bun.CreateTableQuery     { return s.db.NewCreateTable().Conn(s) }
-func (s scoped) NewDropTable() *bun.DropTableQuery         { return s.db.NewDropTable().Conn(s) }
-func (s scoped) NewCreateIndex() *bun.CreateIndexQuery     { return s.db.NewCreateIndex().Conn(s) }
-func (s scoped) NewDropIndex() *bun.DropIndexQuery         { return s.db.NewDropIndex().Conn(s) }
-func (s scoped) NewTruncateTable() *bun.TruncateTableQuery { return s.db.NewTruncateTable().Conn(s) }
-func (s scoped) NewAddColumn() *bun.AddColumnQuery         { return s.db.NewAddColumn().Conn(s) }
-func (s scoped) NewDropColumn() *bun.DropColumnQuery       { return s.db.NewDropColumn().Conn(s) }
+
+// RunInTx commits if run returns nil, and rolls back if it returns an error or panics.
+func (s *session) RunInTx(ctx context.Context, opts *sql.TxOptions, run func(context.Context, bun.Tx) error) error {
+	err := s.db.RunInTx(s.in(ctx), opts, run)
+	if errors.Is(err, sql.ErrTxDone) && ctx.Err() != nil {
+		// database/sql was quicker: it rolls back when ctx ends.
+		return fmt.Errorf("%w: %w", ctx.Err(), err)
+	}
+	return err
+}
+
+func (s *session) Dialect() schema.Dialect { return s.db.Dialect() }
+
+func (s *session) NewValues(model any) *bun.ValuesQuery  { return s.db.NewValues(model).Conn(s) }
+func (s *session) NewSelect() *bun.SelectQuery           { return s.db.NewSelect().Conn(s) }
+func (s *session) NewInsert() *bun.InsertQuery           { return s.db.NewInsert().Conn(s) }
+func (s *session) NewUpdate() *bun.UpdateQuery           { return s.db.NewUpdate().Conn(s) }
+func (s *session) NewDelete() *bun.DeleteQuery           { return s.db.NewDelete().Conn(s) }
+func (s *session) NewMerge() *bun.MergeQuery             { return s.db.NewMerge().Conn(s) }
+func (s *session) NewCreateTable() *bun.CreateTableQuery { return s.db.NewCreateTable().Conn(s) }
+func (s *session) NewDropTable() *bun.DropTableQuery     { return s.db.NewDropTable().Conn(s) }
+func (s *session) NewCreateIndex() *bun.CreateIndexQuery { return s.db.NewCreateIndex().Conn(s) }
+func (s *session) NewDropIndex() *bun.DropIndexQuery     { return s.db.NewDropIndex().Conn(s) }
+func (s *session) NewTruncateTable() *bun.TruncateTableQuery {
+	return s.db.NewTruncateTable().Conn(s)
+}
+func (s *session) NewAddColumn() *bun.AddColumnQuery   { return s.db.NewAddColumn().Conn(s) }
+func (s *session) NewDropColumn() *bun.DropColumnQuery { return s.db.NewDropColumn().Conn(s) }
+
+func (s *session) NewRaw(query string, args ...any) *bun.RawQuery {
+	return s.db.NewRaw(query, args...).Conn(s)
+}

@@ -2,210 +2,284 @@ package database
 
 import (
 	"context"
+	"database/sql"
 	"database/sql/driver"
 	"errors"
-	"io"
+	"fmt"
+	"math/rand/v2"
+	"strconv"
+	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/pgtype"
-	"github.com/jackc/pgx/v5/stdlib"
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgproto3"
 )
 
-// setCaller sets all that a statement runs under until the end of its transaction. The third argument of set_config
-// makes a setting local. https://www.postgresql.org/docs/current/functions-admin.html#FUNCTIONS-ADMIN-SET
-const setCaller = `select set_config('role', $1, true), set_config('request.jwt.claims', $2, true), set_config('transaction_read_only', $3, true)`
+const (
+	// connLifetime is about when a connection is replaced, give or take a quarter, so that pools follow a changed DNS name
+	// or a failover, and not all connections at once.
+	connLifetime = time.Hour
+	// rollbackTimeout bounds a rollback, which happens also when the request has gone.
+	rollbackTimeout = 5 * time.Second
+	// closeTimeout is how long saying goodbye to PostgreSQL may take.
+	closeTimeout = time.Second
+)
 
-// endTimeout bounds COMMIT and ROLLBACK, which database/sql sends without a context.
-const endTimeout = 10 * time.Second
+// connector opens connections for database/sql.
+type connector struct {
+	config  *pgx.ConnConfig
+	observe Observer
+}
 
-// connector makes connections that run every statement as a caller.
-type connector struct{ driver.Connector }
-
-func (c connector) Connect(ctx context.Context) (driver.Conn, error) {
-	inner, err := c.Connector.Connect(ctx)
+// Connect logs in and finds out what the connection is capable of.
+func (c *connector) Connect(ctx context.Context) (driver.Conn, error) {
+	pg, err := pgconn.ConnectConfig(ctx, &c.config.Config)
 	if err != nil {
-		return nil, classify(err)
+		return nil, unavailable(ctx, err)
 	}
-	return &conn{Conn: inner.(*stdlib.Conn)}, nil
+	conn := &conn{
+		pg:      pg,
+		front:   pg.Frontend(),
+		observe: c.observe,
+		expires: time.Now().Add(connLifetime*3/4 + rand.N(connLifetime/2)),
+	}
+	if err := conn.init(ctx, c.config.DefaultQueryExecMode); err != nil {
+		conn.Close()
+		return nil, unavailable(ctx, err)
+	}
+	return conn, nil
 }
 
-// conn is pgx's connection, with the caller set before each statement.
+func (c *connector) Driver() driver.Driver { return noDriver{} }
+
+// noDriver is the answer to database/sql's wish for a driver that opens connections by name.
+type noDriver struct{}
+
+func (noDriver) Open(string) (driver.Conn, error) { return nil, errors.ErrUnsupported }
+
+// conn is a connection of the pool. It runs statements only for a caller.
 type conn struct {
-	*stdlib.Conn
-	inTx bool
+	pg      *pgconn.PgConn
+	front   *pgproto3.Frontend
+	observe Observer
+	expires time.Time
+	// statements is nil behind a pooler, which may give every transaction another session of PostgreSQL.
+	statements *statements
+	// sent are the statements of the next round trip.
+	sent []*statement
+	// tx is set while a caller's transaction is open.
+	tx *transaction
 }
 
-// queueCaller begins a batch with the settings of the caller in ctx. All that a batch holds travels before one Sync, in
-// one implicit transaction: https://www.postgresql.org/docs/current/protocol-flow.html#PROTOCOL-FLOW-PIPELINING
-func queueCaller(ctx context.Context, batch *pgx.Batch) error {
-	caller, ok := ctx.Value(callerKey{}).(Caller)
-	if !ok {
-		return errors.New("database: a statement needs a caller, see As")
+// transaction is one that a caller has begun.
+type transaction struct {
+	ctx  context.Context
+	role string
+}
+
+var (
+	_ driver.QueryerContext  = (*conn)(nil)
+	_ driver.ExecerContext   = (*conn)(nil)
+	_ driver.ConnBeginTx     = (*conn)(nil)
+	_ driver.Pinger          = (*conn)(nil)
+	_ driver.SessionResetter = (*conn)(nil)
+	_ driver.Validator       = (*conn)(nil)
+)
+
+// init checks that PostgreSQL speaks as rows.go and lift.go understand it, and whether statements can be prepared.
+// A pooler is known by the process id it tells: it is not the one of the session behind it.
+func (c *conn) init(ctx context.Context, mode pgx.QueryExecMode) error {
+	if style := c.pg.ParameterStatus("DateStyle"); !strings.HasPrefix(style, "ISO") {
+		return fmt.Errorf("DateStyle is %q: add datestyle=ISO to the connection string", style)
 	}
-	if err := caller.check(); err != nil {
+	if c.pg.ParameterStatus("standard_conforming_strings") != "on" {
+		return errors.New("standard_conforming_strings is off: add standard_conforming_strings=on to the connection string")
+	}
+	if mode != pgx.QueryExecModeCacheStatement {
+		return nil
+	}
+	results, err := c.pg.Exec(ctx, "select pg_catalog.pg_backend_pid()").ReadAll()
+	if err != nil {
 		return err
 	}
-	readOnly := "off"
-	if caller.ReadOnly {
-		readOnly = "on"
+	if string(results[0].Rows[0][0]) == strconv.FormatUint(uint64(c.pg.PID()), 10) {
+		c.statements = newStatements()
 	}
-	batch.Queue(setCaller, caller.Role, string(caller.Claims), readOnly)
 	return nil
 }
 
-// send sends query, after the caller's settings unless a transaction has them already.
-func (c *conn) send(ctx context.Context, query string, args []driver.NamedValue) (pgx.BatchResults, error) {
-	batch := &pgx.Batch{}
-	if !c.inTx {
-		if err := queueCaller(ctx, batch); err != nil {
+func (c *conn) QueryContext(ctx context.Context, text string, args []driver.NamedValue) (driver.Rows, error) {
+	return c.run(ctx, text, args)
+}
+
+func (c *conn) ExecContext(ctx context.Context, text string, args []driver.NamedValue) (driver.Result, error) {
+	result, err := c.run(ctx, text, args)
+	if err != nil {
+		return nil, err
+	}
+	return driver.RowsAffected(result.affected), nil
+}
+
+// run runs a statement in one round trip: with the caller's settings, or as it is inside a transaction, which has them.
+func (c *conn) run(ctx context.Context, text string, args []driver.NamedValue) (*rows, error) {
+	if len(args) > 0 {
+		return nil, errors.New("arguments are written as ?, and bun puts them into the statement")
+	}
+	var caller *session
+	var role string
+	if c.tx != nil {
+		role = c.tx.role
+	} else {
+		var err error
+		if caller, err = sessionFrom(ctx); err != nil {
 			return nil, err
 		}
+		role = caller.role
 	}
-	values := make([]any, len(args))
-	for i, arg := range args {
-		values[i] = arg.Value
+	lifted, values, err := lift(text)
+	if err != nil {
+		return nil, err
 	}
-	batch.Queue(query, values...)
-	results := c.Conn.Conn().SendBatch(ctx, batch)
-	if !c.inTx {
-		if _, err := results.Exec(); err != nil {
-			return nil, classify(errors.Join(err, results.Close()))
+	known := c.recall(role, lifted, len(values))
+	if known != nil {
+		result, err := c.trip(ctx, caller, known, values, lifted)
+		if !c.misfit(role, known, err) {
+			return result, err
 		}
 	}
-	return results, nil
-}
-
-func (c *conn) ExecContext(ctx context.Context, query string, args []driver.NamedValue) (driver.Result, error) {
-	results, err := c.send(ctx, query, args)
+	inline, err := unmark(text)
 	if err != nil {
 		return nil, err
 	}
-	tag, err := results.Exec()
-	// Close sees an error of the implicit commit, such as a deferred constraint.
-	if err := errors.Join(err, results.Close()); err != nil {
-		return nil, classify(err)
+	result, err := c.trip(ctx, caller, &statement{text: inline}, nil, lifted)
+	if known != nil && err == nil && !known.parsed {
+		known.refused = true
 	}
-	return driver.RowsAffected(tag.RowsAffected()), nil
+	return result, err
 }
 
-func (c *conn) QueryContext(ctx context.Context, query string, args []driver.NamedValue) (driver.Rows, error) {
-	results, err := c.send(ctx, query, args)
-	if err != nil {
-		return nil, err
+// recall returns the statement to prepare, or already prepared, for a text. It is nil if the text is to be sent as bun
+// wrote it.
+func (c *conn) recall(role, lifted string, parameters int) *statement {
+	if c.statements == nil {
+		return nil
 	}
-	found, err := results.Query()
-	if err != nil {
-		return nil, classify(errors.Join(err, results.Close()))
+	known := c.statements.find(role, lifted)
+	if c.tx != nil && known != nil && !known.parsed && parameters > 0 {
+		// PostgreSQL may refuse a parameter where it takes a literal, and a transaction has no second try.
+		return nil
 	}
-	return &rows{rows: found, results: results, types: c.Conn.Conn().TypeMap()}, nil
+	return known
 }
 
-// PrepareContext is how database/sql would send a statement past the caller.
-func (c *conn) PrepareContext(context.Context, string) (driver.Stmt, error) {
-	return nil, errors.New("database: statements are not prepared")
+// misfit says that PostgreSQL refuses a statement only because of how it was prepared, before running it: it takes no
+// parameter where bun wrote a literal, or the tables have changed. The same text may be right as bun wrote it.
+func (c *conn) misfit(role string, known *statement, err error) bool {
+	var refused *failure
+	if !errors.As(err, &refused) || refused.statement != known || refused.begun {
+		return false
+	}
+	code := refused.Code
+	if code == "42501" || code[:2] != "42" && code != "0A000" { // insufficient privilege; feature not supported
+		return false
+	}
+	if known.parsed {
+		c.statements.forget(role, known)
+	}
+	return c.tx == nil
 }
 
-// BeginTx sends BEGIN and the caller's settings in one round trip.
+// isolation is what BEGIN says for a level of database/sql.
+var isolation = map[sql.IsolationLevel]string{
+	sql.LevelDefault:         "begin",
+	sql.LevelReadUncommitted: "begin isolation level read uncommitted",
+	sql.LevelReadCommitted:   "begin isolation level read committed",
+	sql.LevelRepeatableRead:  "begin isolation level repeatable read",
+	sql.LevelSnapshot:        "begin isolation level repeatable read",
+	sql.LevelSerializable:    "begin isolation level serializable",
+}
+
+// BeginTx starts a transaction and makes it the caller's, in one round trip.
 func (c *conn) BeginTx(ctx context.Context, opts driver.TxOptions) (driver.Tx, error) {
-	batch := &pgx.Batch{}
-	begin := "begin"
-	if opts.ReadOnly {
-		begin = "begin read only"
-	}
-	batch.Queue(begin)
-	if err := queueCaller(ctx, batch); err != nil {
+	caller, err := sessionFrom(ctx)
+	if err != nil {
 		return nil, err
 	}
-	if err := c.Conn.Conn().SendBatch(ctx, batch).Close(); err != nil {
-		// BEGIN may have been done: a connection in doubt is not used again.
-		_ = c.Conn.Close()
-		return nil, classify(err)
+	begin, ok := isolation[sql.IsolationLevel(opts.Isolation)]
+	if !ok {
+		return nil, errors.New("PostgreSQL does not know this isolation level")
 	}
-	c.inTx = true
-	return tx{c}, nil
+	if opts.ReadOnly {
+		begin += " read only"
+	}
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	c.send(&statement{text: begin}, nil)
+	c.sendSettings(caller)
+	if _, err := c.exchange(ctx, begin); err != nil {
+		return nil, err // and the pool closes the connection: IsValid sees the failed transaction
+	}
+	c.tx = &transaction{ctx: ctx, role: caller.role}
+	return c, nil
 }
 
-type tx struct{ conn *conn }
+// Commit ends the transaction. A transaction that had failed is rolled back instead, and that is an error.
+func (c *conn) Commit() error {
+	result, err := c.end(c.tx.ctx, "commit")
+	if err == nil && result.tag != "COMMIT" {
+		return errors.New("the transaction had failed and was rolled back")
+	}
+	return err
+}
 
-func (t tx) Commit() error   { return t.end("commit") }
-func (t tx) Rollback() error { return t.end("rollback") }
-
-func (t tx) end(statement string) error {
-	t.conn.inTx = false
-	ctx, cancel := context.WithTimeout(context.Background(), endTimeout)
+// Rollback ends the transaction, even where its context has ended.
+func (c *conn) Rollback() error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(c.tx.ctx), rollbackTimeout)
 	defer cancel()
-	tag, err := t.conn.Conn.Conn().Exec(ctx, statement)
-	if err != nil {
-		_ = t.conn.Conn.Close()
-		return classify(err)
-	}
-	if statement == "commit" && tag.String() == "ROLLBACK" {
-		return errors.New("the transaction was rolled back, because a statement in it had failed")
+	_, err := c.end(ctx, "rollback")
+	return err
+}
+
+func (c *conn) end(ctx context.Context, text string) (*rows, error) {
+	c.tx = nil
+	return c.trip(ctx, nil, &statement{text: text}, nil, text)
+}
+
+// Ping asks PostgreSQL for an answer.
+func (c *conn) Ping(ctx context.Context) error {
+	if err := c.pg.Ping(ctx); err != nil {
+		return unavailable(ctx, err)
 	}
 	return nil
 }
 
-// rows reads the answer in PostgreSQL's text format.
-type rows struct {
-	rows    pgx.Rows
-	results pgx.BatchResults
-	types   *pgtype.Map
+// IsValid says whether the connection may go back to the pool: only if nothing is left on it.
+func (c *conn) IsValid() bool {
+	return !c.pg.IsClosed() && c.pg.TxStatus() == 'I' && time.Now().Before(c.expires)
 }
 
-func (r *rows) Columns() []string {
-	fields := r.rows.FieldDescriptions()
-	names := make([]string, len(fields))
-	for i, field := range fields {
-		names[i] = field.Name
-	}
-	return names
-}
-
-func (r *rows) Close() error {
-	r.rows.Close()
-	return classify(errors.Join(r.rows.Err(), r.results.Close()))
-}
-
-func (r *rows) Next(dest []driver.Value) error {
-	if !r.rows.Next() {
-		if err := r.rows.Err(); err != nil {
-			return classify(err)
-		}
-		return io.EOF
-	}
-	for i, raw := range r.rows.RawValues() {
-		value, err := r.value(r.rows.FieldDescriptions()[i].DataTypeOID, r.rows.FieldDescriptions()[i].Format, raw)
-		if err != nil {
-			return err
-		}
-		dest[i] = value
+// ResetSession is asked before a connection leaves the pool again. One that PostgreSQL has closed meanwhile does not.
+func (c *conn) ResetSession(context.Context) error {
+	if c.pg.IsClosed() || !quiet(c.pg.Conn()) {
+		return driver.ErrBadConn
 	}
 	return nil
 }
 
-// value turns a column into one of the types of driver.Value. What has none of its own stays text.
-func (r *rows) value(oid uint32, format int16, raw []byte) (driver.Value, error) {
-	if raw == nil {
-		return nil, nil
-	}
-	switch oid {
-	case pgtype.BoolOID:
-		return scan[bool](r, oid, format, raw)
-	case pgtype.Int2OID, pgtype.Int4OID, pgtype.Int8OID:
-		return scan[int64](r, oid, format, raw)
-	case pgtype.Float4OID, pgtype.Float8OID:
-		return scan[float64](r, oid, format, raw)
-	case pgtype.TimestamptzOID, pgtype.TimestampOID, pgtype.DateOID:
-		return scan[time.Time](r, oid, format, raw)
-	case pgtype.ByteaOID:
-		return scan[[]byte](r, oid, format, raw)
-	}
-	return scan[string](r, oid, format, raw)
+// Close says goodbye to PostgreSQL.
+func (c *conn) Close() error {
+	ctx, cancel := context.WithTimeout(context.Background(), closeTimeout)
+	defer cancel()
+	return c.pg.Close(ctx)
 }
 
-func scan[T any](r *rows, oid uint32, format int16, raw []byte) (driver.Value, error) {
-	var value T
-	err := r.types.Scan(oid, format, raw, &value)
-	return value, err
+// abandon closes a connection whose state is in doubt; the pool throws it away.
+func (c *conn) abandon() { _ = c.Close() }
+
+func (c *conn) Prepare(string) (driver.Stmt, error) {
+	return nil, errors.New("the pool prepares statements by itself")
 }
+
+func (c *conn) Begin() (driver.Tx, error) { return c.BeginTx(context.Background(), driver.TxOptions{}) }

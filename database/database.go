@@ -1,7 +1,8 @@
 // Package database answers one question: how does SQL run as the caller?
 //
-// There is one way to run a statement, (*DB).As: role and claims are set for that statement alone, in the same network
-// round trip, so that row-level security decides. A statement without a caller is refused before it is sent.
+// [DB.As] gives a bun.IDB whose statements PostgreSQL runs with the caller's role and claims, so that row-level security
+// decides what they see. Role, claims and statement travel together, in one network round trip and one transaction: the
+// settings end with it, whatever happens in between.
 package database
 
 import (
@@ -9,52 +10,92 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"runtime"
 	"time"
 
 	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/stdlib"
 	"github.com/uptrace/bun"
 	"github.com/uptrace/bun/dialect/pgdialect"
 )
 
 const (
+	// connectTimeout is how long opening a connection may take: TCP, TLS and login. It may be longer or shorter by the
+	// connection string's connect_timeout.
 	connectTimeout = 5 * time.Second
-	// connLifetime lets a pool find its way to new servers after a failover.
-	connLifetime = 30 * time.Minute
+	// pingTimeout bounds Ping where its context does not.
+	pingTimeout = 5 * time.Second
+	// connsPerCPU is how many connections a pool has for each CPU, unless told: enough to keep PostgreSQL busy while
+	// answers travel.
+	connsPerCPU = 4
 )
 
-// Config says where the database is.
+// Config says where PostgreSQL is and how much of it may be used.
 type Config struct {
-	URL      string // postgres://authenticator:…@host/db
-	MaxConns int    // connections at most; all are kept open
+	// URL is a PostgreSQL connection string. It should log in as Supabase's role authenticator, which has no rights until
+	// the role is switched to the caller's.
+	URL string
+	// MaxConns is how many connections may be open, and all of them are kept open. 0 means four for each CPU.
+	MaxConns int
+	// Observe, if set, hears of each round trip, in the goroutine that waits for it.
+	Observe Observer
 }
 
-// DB is a pool of connections.
-type DB struct{ bun *bun.DB }
+// Observer is told the text of a statement, with $1 in place of the arguments that are text; how long the round trip
+// took; and how it ended. ctx is the statement's own.
+type Observer func(ctx context.Context, statement string, took time.Duration, err error)
 
-// Open prepares a pool. It does not connect: a database that is down now may be up later.
+// DB is a pool of connections to one PostgreSQL database.
+type DB struct {
+	bun *bun.DB
+}
+
+// Open checks cfg and returns a pool. It opens no connection, so it works while PostgreSQL is down; Ping tells.
+// Its errors never contain the password.
 func Open(cfg Config) (*DB, error) {
-	parsed, err := pgx.ParseConfig(cfg.URL)
+	connConfig, err := parseURL(cfg.URL)
 	if err != nil {
-		// The cause quotes parts of the URL, which holds a password.
-		return nil, errors.New("DATABASE_URL is not a PostgreSQL connection URL")
+		return nil, err
 	}
-	if cfg.MaxConns < 1 {
-		return nil, fmt.Errorf("a pool of %d connections is not possible", cfg.MaxConns)
+	if cfg.MaxConns < 0 {
+		return nil, fmt.Errorf("at most %d connections make no pool", cfg.MaxConns)
 	}
-	parsed.ConnectTimeout = connectTimeout
-	// bun writes arguments into the SQL, so that preparing statements would prepare each text. This mode also suits
-	// poolers in transaction mode.
-	parsed.DefaultQueryExecMode = pgx.QueryExecModeExec
-	pool := sql.OpenDB(connector{stdlib.GetConnector(*parsed)})
+	if cfg.MaxConns == 0 {
+		cfg.MaxConns = connsPerCPU * runtime.GOMAXPROCS(0)
+	}
+	pool := sql.OpenDB(&connector{config: connConfig, observe: cfg.Observe})
 	pool.SetMaxOpenConns(cfg.MaxConns)
+	// database/sql keeps two idle connections unless told otherwise; opening one costs ten times what a read does.
 	pool.SetMaxIdleConns(cfg.MaxConns)
-	pool.SetConnMaxLifetime(connLifetime)
-	return &DB{bun.NewDB(pool, pgdialect.New())}, nil
+	return &DB{bun: bun.NewDB(pool, dialect{pgdialect.New()})}, nil
 }
 
-// Ping tells whether the database can be reached.
-func (db *DB) Ping(ctx context.Context) error { return db.bun.PingContext(ctx) }
+// Ping asks PostgreSQL for an answer, over a connection of the pool.
+func (db *DB) Ping(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, pingTimeout)
+	defer cancel()
+	return db.bun.PingContext(ctx)
+}
 
-// Close closes all connections.
-func (db *DB) Close() error { return db.bun.Close() }
+// Close closes the pool. Statements that have begun are waited for.
+func (db *DB) Close() error {
+	return db.bun.Close()
+}
+
+// parseURL reads a connection string, in either of PostgreSQL's forms.
+func parseURL(url string) (*pgx.ConnConfig, error) {
+	if url == "" {
+		return nil, errors.New("the connection string is empty")
+	}
+	config, err := pgx.ParseConfig(url)
+	if err != nil {
+		// pgx quotes the string it could not read, and masks the password only where it can recognize it.
+		return nil, errors.New("the connection string is malformed: expected postgres://user:password@host:port/database")
+	}
+	if config.ConnectTimeout == 0 {
+		config.ConnectTimeout = connectTimeout
+	}
+	if config.RuntimeParams["application_name"] == "" {
+		config.RuntimeParams["application_name"] = "usergraph"
+	}
+	return config, nil
+}

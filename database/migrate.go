@@ -1,70 +1,195 @@
 package database
 
 import (
+	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"io/fs"
 	"path"
+	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 )
 
-// ledger is where the Supabase CLI notes what it has applied.
+// migrationLock is the advisory lock that lets one migration run at a time in a database. The number is ours.
+const migrationLock = 7283640192837465
+
+// ledger is where the Supabase CLI notes which migrations a database has, made as the CLI makes it.
+// https://github.com/supabase/cli/blob/develop/pkg/migration/history.go
 const ledger = `create schema if not exists supabase_migrations;
-create table if not exists supabase_migrations.schema_migrations (version text primary key, statements text[], name text)`
+create table if not exists supabase_migrations.schema_migrations (version text not null primary key);
+alter table supabase_migrations.schema_migrations add column if not exists statements text[];
+alter table supabase_migrations.schema_migrations add column if not exists name text`
 
-// lockID is any number: two migrations at once wait for each other by it.
-const lockID = 7303014627
+// migrationName is the Supabase CLI's form of a migration's file name.
+var migrationName = regexp.MustCompile(`^([0-9]+)_(.*)\.sql$`)
 
-// Migrate applies the files migrations/<version>_<name>.sql that the database does not have, in the order of their
-// versions, each in a transaction of its own. It keeps the ledger of the Supabase CLI, so that `supabase db push` and
-// this agree. applied is told the name of each file.
-func Migrate(ctx context.Context, url string, files fs.FS, applied func(name string)) error {
-	conn, err := pgx.Connect(ctx, url)
-	if err != nil {
-		return fmt.Errorf("connect: %w", err)
-	}
-	defer conn.Close(context.WithoutCancel(ctx))
-	if _, err := conn.Exec(ctx, "select pg_advisory_lock($1)", lockID); err != nil {
-		return fmt.Errorf("wait for another migration: %w", err)
-	}
-	if _, err := conn.Exec(ctx, ledger); err != nil {
-		return fmt.Errorf("make the ledger of migrations: %w", err)
-	}
-	names, err := fs.Glob(files, "migrations/*.sql")
+// migration is one file.
+type migration struct {
+	path, version, name, text string
+}
+
+// Migrate applies those migrations/*.sql that Supabase's ledger does not list, by version, each in a transaction of its
+// own together with its line in the ledger. report hears the name of each that was applied. Two that migrate at the same
+// time take turns.
+func Migrate(ctx context.Context, url string, migrations fs.FS, report func(name string)) error {
+	files, err := readMigrations(migrations)
 	if err != nil {
 		return err
 	}
-	for _, name := range names {
-		version, title, ok := strings.Cut(strings.TrimSuffix(path.Base(name), ".sql"), "_")
-		if !ok {
-			return fmt.Errorf("%s is not named <version>_<name>.sql", name)
+	config, err := parseURL(url)
+	if err != nil {
+		return err
+	}
+	config.DefaultQueryExecMode = pgx.QueryExecModeExec // poolers know it
+	conn, err := pgx.ConnectConfig(ctx, config)
+	if err != nil {
+		return unavailable(ctx, err)
+	}
+	defer conn.Close(context.WithoutCancel(ctx))
+	for {
+		applied, err := migrateNext(ctx, conn, files)
+		if err != nil || applied == "" {
+			return err
 		}
-		var done bool
-		err := conn.QueryRow(ctx, "select exists (select from supabase_migrations.schema_migrations where version = $1)", version).Scan(&done)
+		report(applied)
+	}
+}
+
+// readMigrations returns the files by version.
+func readMigrations(migrations fs.FS) ([]migration, error) {
+	paths, err := fs.Glob(migrations, "migrations/*.sql")
+	if err != nil {
+		return nil, err
+	}
+	if len(paths) == 0 {
+		return nil, errors.New("there are no migrations/*.sql")
+	}
+	var files []migration
+	for _, file := range paths {
+		parts := migrationName.FindStringSubmatch(path.Base(file))
+		if parts == nil {
+			return nil, fmt.Errorf("%s: a migration is called <version>_<name>.sql, its version in digits", file)
+		}
+		text, err := fs.ReadFile(migrations, file)
 		if err != nil {
-			return fmt.Errorf("read the ledger of migrations: %w", err)
+			return nil, err
 		}
-		if done {
+		files = append(files, migration{path: file, version: parts[1], name: parts[2], text: string(text)})
+	}
+	slices.SortFunc(files, func(a, b migration) int { return cmp.Compare(a.version, b.version) })
+	for i := 1; i < len(files); i++ {
+		if files[i].version == files[i-1].version {
+			return nil, fmt.Errorf("%s and %s have the same version", files[i-1].path, files[i].path)
+		}
+	}
+	return files, nil
+}
+
+// migrateNext applies the first file that the database does not have, and returns its name: empty if it has them all.
+func migrateNext(ctx context.Context, conn *pgx.Conn, files []migration) (applied string, err error) {
+	tx, err := conn.Begin(ctx)
+	if err != nil {
+		return "", classify(ctx, err)
+	}
+	defer tx.Rollback(context.WithoutCancel(ctx))
+	if _, err := tx.Exec(ctx, "select pg_advisory_xact_lock($1)", migrationLock); err != nil {
+		return "", fmt.Errorf("wait for another migration: %w", classify(ctx, err))
+	}
+	versions, err := readLedger(ctx, tx)
+	if err != nil {
+		return "", fmt.Errorf("the ledger supabase_migrations.schema_migrations: %w", classify(ctx, err))
+	}
+	next, err := firstMissing(files, versions)
+	if err != nil || next == nil {
+		return "", err
+	}
+	if err := next.apply(ctx, tx); err != nil {
+		return "", fmt.Errorf("%s: %w", next.path, err)
+	}
+	if err := tx.Commit(ctx); err != nil {
+		return "", fmt.Errorf("%s: %w", next.path, classify(ctx, err))
+	}
+	return path.Base(next.path), nil
+}
+
+// readLedger returns the versions that the database has. It makes the ledger where there is none.
+func readLedger(ctx context.Context, tx pgx.Tx) ([]string, error) {
+	var columns int
+	err := tx.QueryRow(ctx, `select count(*) from information_schema.columns where table_schema = 'supabase_migrations'
+		and table_name = 'schema_migrations' and column_name in ('version', 'statements', 'name')`).Scan(&columns)
+	if err != nil {
+		return nil, err
+	}
+	if columns < 3 {
+		if _, err := tx.Conn().PgConn().Exec(ctx, ledger).ReadAll(); err != nil {
+			return nil, err
+		}
+	}
+	rows, err := tx.Query(ctx, "select version from supabase_migrations.schema_migrations")
+	if err != nil {
+		return nil, err
+	}
+	return pgx.CollectRows(rows, pgx.RowTo[string])
+}
+
+// firstMissing returns the first file that is not among the versions. As the Supabase CLI does, it refuses one that is
+// older than what the database has: it was written for a database that no longer exists. Versions that no file has are
+// somebody else's business.
+func firstMissing(files []migration, versions []string) (*migration, error) {
+	for i, file := range files {
+		if slices.Contains(versions, file.version) {
 			continue
 		}
-		text, err := fs.ReadFile(files, name)
-		if err != nil {
-			return err
+		if newest := slices.Max(append(versions, "")); file.version < newest {
+			return nil, fmt.Errorf("%s is older than %s, which the database already has: give it a newer version", file.path, newest)
 		}
-		err = pgx.BeginFunc(ctx, conn, func(tx pgx.Tx) error {
-			if _, err := tx.Exec(ctx, string(text)); err != nil {
-				return err
-			}
-			_, err := tx.Exec(ctx, "insert into supabase_migrations.schema_migrations (version, statements, name) values ($1, $2, $3)",
-				version, []string{string(text)}, title)
-			return err
-		})
-		if err != nil {
-			return fmt.Errorf("%s: %w", name, err)
-		}
-		applied(path.Base(name))
+		return &files[i], nil
+	}
+	return nil, nil
+}
+
+// apply runs a migration and notes it in the ledger.
+func (m *migration) apply(ctx context.Context, tx pgx.Tx) error {
+	pg := tx.Conn().PgConn()
+	results, err := pg.Exec(ctx, m.text).ReadAll()
+	if err != nil {
+		return m.explain(ctx, results, err)
+	}
+	if pg.TxStatus() != 'T' {
+		return errors.New("it ends its transaction. Remove begin, commit and rollback: each file is one transaction anyway")
+	}
+	_, err = tx.Exec(ctx, "insert into supabase_migrations.schema_migrations (version, name, statements) values ($1, $2, $3)",
+		m.version, m.name, []string{m.text})
+	if err != nil {
+		return classify(ctx, err)
 	}
 	return nil
+}
+
+// explain says where in the file an error is: the line, where PostgreSQL tells the place, else which statement.
+func (m *migration) explain(ctx context.Context, results []*pgconn.Result, err error) error {
+	var refused *pgconn.PgError
+	if !errors.As(err, &refused) {
+		return classify(ctx, err)
+	}
+	if refused.Code == "25001" { // active_sql_transaction
+		return fmt.Errorf("each file is one transaction, and this cannot be in one: %w", err)
+	}
+	if refused.Position > 0 {
+		before := []rune(m.text)
+		before = before[:min(int(refused.Position)-1, len(before))]
+		return fmt.Errorf("line %d: %w", 1+strings.Count(string(before), "\n"), classify(ctx, err))
+	}
+	number := 1
+	for _, result := range results {
+		if result.Err == nil {
+			number++
+		}
+	}
+	return fmt.Errorf("statement %d: %w", number, classify(ctx, err))
 }

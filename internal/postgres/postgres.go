@@ -192,6 +192,9 @@ func (s *Server) applyShims(ctx context.Context) error {
 	return nil
 }
 
+// Port is where it listens, on 127.0.0.1.
+func (s *Server) Port() int { return s.port }
+
 // URL is the address of a database for a role: "postgres" is the superuser, "authenticator" the API's login.
 func (s *Server) URL(role, database string) string {
 	u := url.URL{
@@ -212,10 +215,20 @@ func (s *Server) URL(role, database string) string {
 
 // Stop ends PostgreSQL: open transactions are rolled back, everything committed is on disk. Stopping twice is fine.
 func (s *Server) Stop() error {
+	return s.end(syscall.SIGINT, syscall.SIGQUIT, syscall.SIGKILL)
+}
+
+// Kill ends PostgreSQL as a crash would, so that tests see what an outage does.
+func (s *Server) Kill() error {
+	return s.end(syscall.SIGKILL)
+}
+
+// end sends one signal after the other until PostgreSQL has gone, with all its processes.
+func (s *Server) end(signals ...syscall.Signal) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.child != nil {
-		for _, signal := range []syscall.Signal{syscall.SIGINT, syscall.SIGQUIT, syscall.SIGKILL} {
+		for _, signal := range signals {
 			if s.child.end(signal, stopPatience) {
 				break
 			}

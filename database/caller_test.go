@@ -1,0 +1,364 @@
+package database_test
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/uptrace/bun"
+	"github.com/uptrace/bun/dialect/pgdialect"
+
+	"usergraph/database"
+)
+
+// Without a WHERE, everybody still sees only themselves.
+func TestCallerSeesOwnRows(t *testing.T) {
+	pg := newPostgres(t)
+	db := open(t, database.Config{URL: pg.URL, MaxConns: 1})
+	for range 4 {
+		for _, id := range []uuid.UUID{ada, bob} {
+			var users []user
+			if err := db.As(callerOf(id)).NewSelect().Model(&users).Scan(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			if len(users) != 1 || users[0].ID != id {
+				t.Fatalf("as %s: %v", id, users)
+			}
+		}
+		anonymous := database.Caller{Role: "anon", Claims: []byte(`{"role":"anon"}`)}
+		err := db.As(anonymous).NewSelect().Model(new([]user)).Scan(t.Context())
+		if !errors.Is(err, database.ErrForbidden) {
+			t.Fatalf("as anon: %v", err)
+		}
+	}
+}
+
+// A statement prepared for one role does not serve the other: rights to a schema are checked when it is parsed.
+func TestRolesDoNotShareStatements(t *testing.T) {
+	pg := newPostgres(t)
+	pg.Exec(t, `create schema members; create table members.secrets (word text);
+		grant usage on schema members to authenticated; grant select on members.secrets to authenticated, anon`)
+	db := open(t, database.Config{URL: pg.URL, MaxConns: 1})
+	for range 4 {
+		if _, err := db.As(callerOf(ada)).NewSelect().Table("members.secrets").ColumnExpr("word").Exec(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		anonymous := database.Caller{Role: "anon", Claims: []byte(`{}`)}
+		_, err := db.As(anonymous).NewSelect().Table("members.secrets").ColumnExpr("word").Exec(t.Context())
+		if !errors.Is(err, database.ErrForbidden) {
+			t.Fatalf("anon reads the schema members: %v", err)
+		}
+	}
+}
+
+func TestCallerIsRefused(t *testing.T) {
+	db, pg := openNew(t)
+	for _, test := range []struct {
+		name   string
+		change func(*database.Caller)
+	}{
+		{"no role", func(c *database.Caller) { c.Role = "" }},
+		{"none", func(c *database.Caller) { c.Role = "none" }},
+		{"service_role", func(c *database.Caller) { c.Role = "service_role" }},
+		{"postgres", func(c *database.Caller) { c.Role = "postgres" }},
+		{"authenticator", func(c *database.Caller) { c.Role = "authenticator" }},
+		{"role in capitals", func(c *database.Caller) { c.Role = "AUTHENTICATED" }},
+		{"role with a quote", func(c *database.Caller) { c.Role = `authenticated"` }},
+		{"no claims", func(c *database.Caller) { c.Claims = nil }},
+		{"empty claims", func(c *database.Caller) { c.Claims = []byte{} }},
+		{"claims of spaces", func(c *database.Caller) { c.Claims = []byte("  ") }},
+		{"claims that are no object", func(c *database.Caller) { c.Claims = []byte(`"sub"`) }},
+		{"half an object", func(c *database.Caller) { c.Claims = []byte(`{"sub":`) }},
+		{"timeout below zero", func(c *database.Caller) { c.StatementTimeout = -1 }},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			caller := callerOf(ada)
+			test.change(&caller)
+			var one int
+			as := db.As(caller)
+			run := map[string]error{
+				"Scan":  as.NewRaw("select 1").Scan(t.Context(), &one),
+				"Row":   as.QueryRowContext(t.Context(), "select 1").Scan(&one),
+				"RunTx": as.RunInTx(t.Context(), nil, func(context.Context, bun.Tx) error { return nil }),
+			}
+			_, run["Exec"] = as.ExecContext(t.Context(), "select 1")
+			for name, err := range run {
+				if err == nil || !strings.Contains(err.Error(), "no statement runs") && test.name != "timeout below zero" {
+					t.Errorf("%s: %v", name, err)
+				}
+			}
+		})
+	}
+	if n := query1[int](t, pg.AdminURL, "select count(*) from pg_stat_activity where application_name = 'usergraph' and query like '%select 1%' and datname = current_database()"); n > 0 {
+		t.Error("a refused statement reached PostgreSQL")
+	}
+}
+
+// What a claim or an argument says stays data.
+func TestInjection(t *testing.T) {
+	db, pg := openNew(t)
+	texts := []string{
+		`'; drop table public.users; --`, `', true), set_config('role', 'postgres`, `\'; select 1; --`, `\`, `'`, `''`, `"`, `$1`, `$$`,
+		`?`, `?0`, "/*", "--", "\x01", "\x01'", "\x01'x'", "'\x01'||pg_sleep(9)||'", "é\u2028💥", "a\nb", "E'\\'", "%s", "{\x01'}",
+	}
+	thrice(t, func(t *testing.T) {
+		for _, text := range texts {
+			caller := callerOf(ada)
+			var claim, argument string
+			encoded := strings.NewReplacer(`\`, `\\`, `"`, `\"`, "\x01", `\u0001`, "\n", `\n`).Replace(text)
+			caller.Claims = []byte(`{"sub":"` + ada.String() + `","note":"` + encoded + `"}`)
+			err := db.As(caller).NewSelect().ColumnExpr("auth.jwt() ->> 'note'").ColumnExpr("?", text).Scan(t.Context(), &claim, &argument)
+			if err != nil || claim != text || argument != text {
+				t.Errorf("%q: %q %q %v", text, claim, argument, err)
+			}
+			var listed string
+			err = db.As(caller).NewRaw("select (?::text[])[2]", pgdialect.Array([]string{"a", text})).Scan(t.Context(), &listed)
+			if strings.Contains(text, "\x01") {
+				if err == nil {
+					t.Errorf("%q in an array was sent", text)
+				}
+			} else if err != nil || listed != text {
+				t.Errorf("%q in an array: %q %v", text, listed, err)
+			}
+			if err := rename(t.Context(), db.As(callerOf(ada)), ada, text); err != nil {
+				t.Errorf("%q: %v", text, err)
+			}
+			if name := query1[string](t, pg.AdminURL, "select full_name from users where id = $1", ada); name != text {
+				t.Errorf("%q was stored as %q", text, name)
+			}
+		}
+	})
+	if name := query1[string](t, pg.AdminURL, "select full_name from users where id = $1", bob); name != "Bob" {
+		t.Errorf("Bob is now called %q", name)
+	}
+}
+
+// A resolver that wants to write although the operation is a query cannot.
+func TestReadOnly(t *testing.T) {
+	db, pg := openNew(t)
+	caller := callerOf(ada)
+	caller.ReadOnly = true
+	as := db.As(caller)
+	for _, text := range []string{
+		"update users set full_name = 'x'",
+		"with changed as (update users set full_name = 'x' returning 1) select * from changed",
+		"select set_config('transaction_read_only', 'off', true), query_to_xml('update users set full_name = ''x''', true, true, '')",
+		"do $$ begin set local transaction_read_only = off; update users set full_name = 'x'; end $$",
+		"do $$ begin set transaction read write; update users set full_name = 'x'; end $$",
+		"do $$ begin commit; update users set full_name = 'x'; end $$",
+		"create temp table t (n int)",
+		"select nextval('auth.refresh_tokens_id_seq')",
+		"set transaction read write",
+		"update users set full_name = 'x'; commit",
+		"commit; update users set full_name = 'x'",
+	} {
+		for range 3 {
+			if _, err := as.ExecContext(t.Context(), text); err == nil && strings.Contains(text, "full_name") {
+				t.Errorf("%s: no error", text)
+			}
+			err := as.RunInTx(t.Context(), nil, func(ctx context.Context, tx bun.Tx) error {
+				if _, err := tx.ExecContext(ctx, text); err != nil {
+					return err
+				}
+				return rename(ctx, tx, ada, "x")
+			})
+			if err == nil {
+				t.Errorf("%s: no error in a transaction", text)
+			}
+			if name := query1[string](t, pg.AdminURL, "select full_name from users where id = $1", ada); name != "Ada" {
+				t.Fatalf("%s: Ada is now called %q", text, name)
+			}
+		}
+	}
+	if err := rename(t.Context(), as, ada, "x"); !errors.Is(err, database.ErrForbidden) {
+		t.Error(err)
+	}
+}
+
+// A caller whose statement gives up its role gets no further than the login role, and only until its end.
+func TestRoleCannotBeLeft(t *testing.T) {
+	pg := newPostgres(t)
+	db := open(t, database.Config{URL: pg.URL, MaxConns: 1})
+	for _, text := range []string{
+		"select set_config('role', 'none', true), (select count(*) from users)",
+		"reset role; select * from users",
+		"set role service_role; select * from users",
+		"reset role",
+		"select set_config('role', 'none', false)",
+		"select set_config('request.jwt.claims', '{\"sub\":\"" + bob.String() + "\"}', false)",
+	} {
+		var users []user
+		_, _ = db.As(callerOf(ada)).ExecContext(t.Context(), text)
+		if err := db.As(callerOf(bob)).NewSelect().Model(&users).Scan(t.Context()); err != nil || len(users) != 1 || users[0].ID != bob {
+			t.Errorf("after %s: %v %v", text, users, err)
+		}
+	}
+}
+
+func TestStatementTimeout(t *testing.T) {
+	db, pg := openNew(t)
+	caller := callerOf(ada)
+	caller.StatementTimeout = 20 * time.Millisecond
+	thrice(t, func(t *testing.T) {
+		if _, err := db.As(caller).ExecContext(t.Context(), "select pg_sleep(60)"); !errors.Is(err, database.ErrTimeout) {
+			t.Fatal(err)
+		}
+		err := db.As(caller).RunInTx(t.Context(), nil, func(ctx context.Context, tx bun.Tx) error {
+			_, err := tx.ExecContext(ctx, "select pg_sleep(60)")
+			return err
+		})
+		if !errors.Is(err, database.ErrTimeout) {
+			t.Fatal(err)
+		}
+		// The role's own timeout is back, and the session works.
+		var timeout string
+		if err := db.As(callerOf(ada)).NewRaw("show statement_timeout").Scan(t.Context(), &timeout); err != nil || timeout != "0" {
+			t.Fatal(timeout, err)
+		}
+	})
+	if pids := query1[int](t, pg.AdminURL, "select count(*) from pg_stat_activity where application_name = 'usergraph' and datname = current_database()"); pids != 1 {
+		t.Errorf("%d connections after timeouts", pids)
+	}
+}
+
+func TestRunInTx(t *testing.T) {
+	db, pg := openNew(t)
+	name := func() string {
+		return query1[string](t, pg.AdminURL, "select full_name from users where id = $1", ada)
+	}
+	as := db.As(callerOf(ada))
+	thrice(t, func(t *testing.T) {
+		boom := errors.New("boom")
+		err := as.RunInTx(t.Context(), nil, func(ctx context.Context, tx bun.Tx) error {
+			return errors.Join(rename(ctx, tx, ada, "never"), boom)
+		})
+		if !errors.Is(err, boom) || name() != "Ada" {
+			t.Fatal("rolled back", err, name())
+		}
+		func() {
+			defer func() { _ = recover() }()
+			_ = as.RunInTx(t.Context(), nil, func(ctx context.Context, tx bun.Tx) error {
+				if err := rename(ctx, tx, ada, "never"); err != nil {
+					t.Error(err)
+				}
+				panic("in the callback")
+			})
+		}()
+		if name() != "Ada" {
+			t.Fatal("after a panic", name())
+		}
+		err = as.RunInTx(t.Context(), nil, func(ctx context.Context, tx bun.Tx) error {
+			if err := rename(ctx, tx, ada, "Countess"); err != nil {
+				return err
+			}
+			// A savepoint, given up.
+			_ = tx.RunInTx(ctx, nil, func(ctx context.Context, tx bun.Tx) error {
+				return errors.Join(rename(ctx, tx, ada, "never"), boom)
+			})
+			if _, err := tx.NewUpdate().Table("users").Set("full_name = 'x'").Where("id = ?", bob).Exec(ctx); err != nil {
+				return err
+			}
+			var sub string
+			if err := tx.NewRaw("select auth.uid()").Scan(ctx, &sub); err != nil || sub != ada.String() {
+				t.Error(sub, err)
+			}
+			return nil
+		})
+		if err != nil || name() != "Countess" {
+			t.Fatal("committed", err, name())
+		}
+		if err := rename(t.Context(), as, ada, "Ada"); err != nil {
+			t.Fatal(err)
+		}
+		if other := query1[string](t, pg.AdminURL, "select full_name from users where id = $1", bob); other != "Bob" {
+			t.Error("Bob is now called", other)
+		}
+		err = as.RunInTx(t.Context(), &sql.TxOptions{ReadOnly: true, Isolation: sql.LevelSerializable}, func(ctx context.Context, tx bun.Tx) error {
+			var level string
+			if err := tx.NewRaw("show transaction_isolation").Scan(ctx, &level); err != nil || level != "serializable" {
+				t.Error(level, err)
+			}
+			return rename(ctx, tx, ada, "never")
+		})
+		if !errors.Is(err, database.ErrForbidden) {
+			t.Fatal("read only", err)
+		}
+		// An error that the callback forgets is not a commit.
+		err = as.RunInTx(t.Context(), nil, func(ctx context.Context, tx bun.Tx) error {
+			_, _ = tx.ExecContext(ctx, "select 1/0")
+			return nil
+		})
+		if err == nil {
+			t.Fatal("a failed transaction was committed")
+		}
+	})
+}
+
+// An error that PostgreSQL finds only when it commits is not lost, even if bun reads one row and stops.
+func TestErrorOfCommit(t *testing.T) {
+	db, pg := openNew(t)
+	pg.Exec(t, `create table pairs (id int primary key, other int references pairs deferrable initially deferred); grant all on pairs to authenticated`)
+	thrice(t, func(t *testing.T) {
+		var id int
+		err := db.As(callerOf(ada)).NewRaw("insert into pairs values (1, 2) returning id").Scan(t.Context(), &id)
+		if !errors.Is(err, database.ErrInvalid) {
+			t.Errorf("%v", err)
+		}
+	})
+}
+
+func TestErrorKinds(t *testing.T) {
+	db, pg := openNew(t)
+	pg.Exec(t, `create table things (id int primary key check (id < 10), word varchar(3) not null); grant all on things to authenticated;
+		create function cancel() returns bool security definer language sql as 'select pg_cancel_backend(pg_backend_pid())';
+		create function terminate() returns bool security definer language sql as 'select pg_terminate_backend(pg_backend_pid())'`)
+	as := db.As(callerOf(ada))
+	if _, err := as.ExecContext(t.Context(), "insert into things values (1, 'a')"); err != nil {
+		t.Fatal(err)
+	}
+	for _, test := range []struct {
+		text string
+		kind error
+	}{
+		{"insert into things values (1, 'a')", database.ErrConflict},
+		{"insert into things values (11, 'a')", database.ErrInvalid},
+		{"insert into things values (2, null)", database.ErrInvalid},
+		{"insert into things values (2, 'abcd')", database.ErrInvalid},
+		{"select 'x'::uuid", database.ErrInvalid},
+		{"insert into users (id) values (gen_random_uuid())", database.ErrForbidden},
+		{"select * from auth.users", database.ErrForbidden},
+		{"select cancel(), pg_sleep(1)", database.ErrTimeout},
+		{"select terminate(), pg_sleep(1)", database.ErrUnavailable},
+	} {
+		for range 3 {
+			if _, err := as.ExecContext(t.Context(), test.text); !errors.Is(err, test.kind) {
+				t.Errorf("%s: %v", test.text, err)
+			}
+		}
+	}
+	for range 3 {
+		_, err := as.ExecContext(t.Context(), "select nothing")
+		for _, kind := range []error{database.ErrConflict, database.ErrInvalid, database.ErrForbidden, database.ErrTimeout, database.ErrUnavailable} {
+			if errors.Is(err, kind) {
+				t.Errorf("a mistake in the text is %v", kind)
+			}
+		}
+	}
+}
+
+// If the login may not become the caller's role, that is no fault of the caller.
+func TestLoginWithoutRoles(t *testing.T) {
+	pg := newPostgres(t)
+	pg.Exec(t, `do $$ begin create role stranger login password 'strange'; exception when duplicate_object then null; end $$`)
+	url := strings.Replace(pg.URL, "authenticator:", "stranger:strange@localhost/?", 1)
+	url = "postgres://stranger:strange@" + strings.SplitN(strings.SplitN(url, "?", 2)[1], "@", 2)[1]
+	db := open(t, database.Config{URL: url, MaxConns: 1})
+	err := db.As(callerOf(ada)).NewRaw("select 1").Scan(t.Context(), new(int))
+	if err == nil || errors.Is(err, database.ErrForbidden) || !strings.Contains(err.Error(), "role") || strings.Contains(err.Error(), "strange@") {
+		t.Error(err)
+	}
+}

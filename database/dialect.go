@@ -1,0 +1,42 @@
+package database
+
+import (
+	"time"
+
+	"github.com/uptrace/bun/dialect/pgdialect"
+)
+
+// dialect is bun's PostgreSQL with a mark before each text literal that bun makes of an argument, so that the driver can
+// send it as a parameter: the text of a statement stays the same for all its arguments, and PostgreSQL plans it once.
+type dialect struct {
+	*pgdialect.Dialect
+}
+
+// mark stands before a literal. Outside of quotes PostgreSQL's grammar has no use for this character.
+const mark = '\x01'
+
+func (d dialect) AppendString(b []byte, s string) []byte {
+	return marked(b, d.Dialect.AppendString(append(b, mark), s))
+}
+
+func (d dialect) AppendTime(b []byte, t time.Time) []byte {
+	return marked(b, d.Dialect.AppendTime(append(b, mark), t))
+}
+
+func (d dialect) AppendBytes(b, bytes []byte) []byte {
+	return marked(b, d.Dialect.AppendBytes(append(b, mark), bytes))
+}
+
+func (d dialect) AppendJSON(b, json []byte) []byte {
+	return marked(b, d.Dialect.AppendJSON(append(b, mark), json))
+}
+
+// marked returns after, which is before with a mark and a literal, without the mark if bun wrote no literal: NULL, or an
+// error.
+func marked(before, after []byte) []byte {
+	n := len(before)
+	if after[n+1] == '\'' {
+		return after
+	}
+	return append(after[:n], after[n+1:]...)
+}

@@ -1,0 +1,138 @@
+package database
+
+import (
+	"database/sql/driver"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgtype"
+)
+
+// rows is a whole result in memory. PostgreSQL tells only after the last row whether the transaction was committed, and
+// bun does not always read that far.
+type rows struct {
+	columns  []column
+	tag      string
+	affected int64
+
+	text strings.Builder // the values one after the other
+	ends []int           // where each value ends in text; -1 for NULL
+	// What Next has not yet handed out.
+	unread   string
+	consumed int
+}
+
+// add takes one row.
+func (r *rows) add(values [][]byte) {
+	for _, value := range values {
+		if value == nil {
+			r.ends = append(r.ends, -1)
+			continue
+		}
+		r.text.Write(value)
+		r.ends = append(r.ends, r.text.Len())
+	}
+}
+
+// finish takes what comes after the last row.
+func (r *rows) finish(columns []column, tag string) {
+	r.columns, r.tag = columns, tag
+	r.affected = pgconn.NewCommandTag(tag).RowsAffected()
+	r.unread = r.text.String()
+}
+
+// Columns returns the names of the columns.
+func (r *rows) Columns() []string {
+	names := make([]string, len(r.columns))
+	for i, column := range r.columns {
+		names[i] = column.name
+	}
+	return names
+}
+
+// Close has nothing to do: there is only memory.
+func (r *rows) Close() error { return nil }
+
+// Next hands out a row.
+func (r *rows) Next(dest []driver.Value) error {
+	if len(r.ends) < len(dest) || len(dest) == 0 {
+		return io.EOF
+	}
+	for i := range dest {
+		end := r.ends[i]
+		if end < 0 {
+			dest[i] = nil
+			continue
+		}
+		text := r.unread[:end-r.consumed]
+		r.unread, r.consumed = r.unread[len(text):], end
+		value, err := parse(r.columns[i].oid, text)
+		if err != nil {
+			return fmt.Errorf("column %s: %w", r.columns[i].name, err)
+		}
+		dest[i] = value
+	}
+	r.ends = r.ends[len(dest):]
+	return nil
+}
+
+// parse turns PostgreSQL's text of a value into what database/sql hands on: int64, float64, bool, time.Time, []byte for
+// JSON and bytea, and the text itself for all other types.
+func parse(oid uint32, text string) (driver.Value, error) {
+	switch oid {
+	case pgtype.BoolOID:
+		return text == "t", nil
+	case pgtype.Int2OID, pgtype.Int4OID, pgtype.Int8OID, pgtype.OIDOID, pgtype.XIDOID, pgtype.CIDOID:
+		return strconv.ParseInt(text, 10, 64)
+	case pgtype.Float4OID:
+		return strconv.ParseFloat(text, 32)
+	case pgtype.Float8OID:
+		return strconv.ParseFloat(text, 64)
+	case pgtype.JSONOID, pgtype.JSONBOID, pgtype.XMLOID:
+		return []byte(text), nil
+	case pgtype.ByteaOID:
+		digits, ok := strings.CutPrefix(text, `\x`)
+		if !ok {
+			return nil, errors.New("bytea_output must be hex")
+		}
+		return hex.DecodeString(digits)
+	case pgtype.DateOID:
+		return parseTime(text, time.DateOnly)
+	case pgtype.TimestampOID:
+		return parseTime(text, time.DateTime)
+	case pgtype.TimestamptzOID:
+		return parseTime(text, zoneLayout(text))
+	}
+	return text, nil
+}
+
+// parseTime reads a time in DateStyle ISO, as UTC. What time.Time does not write that way stays text: infinity, and
+// years BC or after 9999.
+func parseTime(text, layout string) (driver.Value, error) {
+	t, err := time.Parse(layout, text)
+	if err == nil {
+		return t.UTC(), nil
+	}
+	if strings.HasSuffix(text, "infinity") || strings.HasSuffix(text, " BC") || strings.IndexByte(text, '-') > 4 {
+		return text, nil
+	}
+	return nil, err
+}
+
+// zoneLayout returns the layout of a time with zone: PostgreSQL writes minutes and seconds of the offset only where there
+// are any.
+func zoneLayout(text string) string {
+	switch sign := max(strings.LastIndexByte(text, '+'), strings.LastIndexByte(text, '-')); len(text) - sign {
+	case len("+00:00"):
+		return time.DateTime + "Z07:00"
+	case len("+00:00:00"):
+		return time.DateTime + "Z07:00:00"
+	}
+	return time.DateTime + "Z07"
+}

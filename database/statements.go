@@ -1,0 +1,105 @@
+package database
+
+import (
+	"strconv"
+
+	"github.com/jackc/pgx/v5/pgproto3"
+)
+
+const (
+	// maxStatements is how many texts a connection remembers. When there are more, it forgets them all and learns those
+	// in use again: a flood of different texts costs little, and no memory in PostgreSQL.
+	maxStatements = 256
+	// maxPrepared is the longest text, in bytes, that is remembered. A longer one is a bulk insert: seldom the same twice,
+	// and parsing it is little beside running it.
+	maxPrepared = 4 << 10
+)
+
+// statement is a text that PostgreSQL runs, and what is known of it.
+type statement struct {
+	// name is that of the prepared statement; empty means that PostgreSQL forgets the statement at once.
+	name, text string
+	// parsed says that PostgreSQL has it under its name, described that columns are known.
+	parsed, described bool
+	// refused says that PostgreSQL does not take parameters where bun writes literals.
+	refused bool
+	columns []column
+}
+
+// column is a column of a result.
+type column struct {
+	name string
+	oid  uint32 // of its type
+}
+
+func (s *statement) describe(fields []pgproto3.FieldDescription) {
+	s.described = s.parsed
+	s.columns = make([]column, len(fields))
+	for i, field := range fields {
+		s.columns[i] = column{string(field.Name), field.DataTypeOID}
+	}
+}
+
+// statements are those that a connection has seen, by role and text. A statement is prepared for one role: PostgreSQL
+// checks the rights to schemas only when it parses, and would plan anew whenever the role changes.
+type statements struct {
+	settings  statement
+	known     map[statementKey]*statement
+	names     int      // given so far
+	forgotten []string // names that PostgreSQL may forget
+}
+
+type statementKey struct{ role, text string }
+
+func newStatements() *statements {
+	return &statements{
+		settings: statement{name: "usergraph_settings", text: settings},
+		known:    map[statementKey]*statement{},
+	}
+}
+
+// find returns the statement to prepare, or prepared, for a text that was seen before. A text seen for the first time is
+// only remembered: most texts that come once never come again.
+func (s *statements) find(role, text string) *statement {
+	if len(text) > maxPrepared {
+		return nil
+	}
+	key := statementKey{role, text}
+	known := s.known[key]
+	switch {
+	case known == nil:
+		if len(s.known) == maxStatements {
+			s.forgetAll()
+		}
+		s.known[key] = &statement{text: text}
+		return nil
+	case known.refused:
+		return nil
+	case known.name == "":
+		s.names++
+		known.name = "usergraph_" + strconv.Itoa(s.names)
+	}
+	return known
+}
+
+// forget drops a statement that PostgreSQL no longer runs as it was prepared.
+func (s *statements) forget(role string, known *statement) {
+	delete(s.known, statementKey{role, known.text})
+	s.forgotten = append(s.forgotten, known.name)
+}
+
+func (s *statements) forgetAll() {
+	for _, known := range s.known {
+		if known.parsed {
+			s.forgotten = append(s.forgotten, known.name)
+		}
+	}
+	clear(s.known)
+}
+
+// takeForgotten returns the names to tell PostgreSQL, once.
+func (s *statements) takeForgotten() []string {
+	names := s.forgotten
+	s.forgotten = nil
+	return names
+}

@@ -1,0 +1,181 @@
+package database
+
+import (
+	"context"
+	"database/sql/driver"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgproto3"
+)
+
+// cancelPatience is how long PostgreSQL may take to answer once the context of a statement has ended and the statement
+// was cancelled.
+const cancelPatience = 2 * time.Second
+
+// settings make PostgreSQL act as the caller until the transaction ends. NULL leaves a setting as it is.
+const settings = `select pg_catalog.set_config('role', $1, true), pg_catalog.set_config('request.jwt.claims', $2, true),
+ pg_catalog.set_config('transaction_read_only', coalesce($3, pg_catalog.current_setting('transaction_read_only')), true),
+ pg_catalog.set_config('statement_timeout', coalesce($4, pg_catalog.current_setting('statement_timeout')), true)`
+
+// errCopy ends a connection: COPY FROM STDIN waits for data that nobody sends.
+var errCopy = errors.New("COPY FROM STDIN does not work here")
+
+// failure is where in a round trip PostgreSQL refused to go on. It ran nothing after that, and undid what was before.
+type failure struct {
+	*pgconn.PgError
+	// statement is the one refused; nil means the commit after the last.
+	statement *statement
+	// begun says that PostgreSQL had accepted its parameters.
+	begun bool
+}
+
+func (f *failure) Unwrap() error { return f.PgError }
+
+// send puts a statement into the next round trip. Values and results are in PostgreSQL's text format.
+func (c *conn) send(s *statement, values [][]byte) {
+	if !s.parsed {
+		c.front.SendParse(&pgproto3.Parse{Name: s.name, Query: s.text})
+	}
+	c.front.SendBind(&pgproto3.Bind{PreparedStatement: s.name, Parameters: values})
+	if !s.described {
+		c.front.SendDescribe(&pgproto3.Describe{ObjectType: 'P'})
+	}
+	c.front.SendExecute(&pgproto3.Execute{})
+	c.sent = append(c.sent, s)
+}
+
+// trip sends a statement, after the settings of its caller if there is one, in one round trip. Outside of BEGIN and
+// COMMIT all that PostgreSQL gets before a Sync is one transaction.
+// https://www.postgresql.org/docs/current/protocol-flow.html#PROTOCOL-FLOW-PIPELINING
+func (c *conn) trip(ctx context.Context, caller *session, s *statement, values [][]byte, observed string) (*rows, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	if c.statements != nil {
+		for _, name := range c.statements.takeForgotten() {
+			c.front.SendClose(&pgproto3.Close{ObjectType: 'S', Name: name})
+		}
+	}
+	if caller != nil {
+		c.sendSettings(caller)
+	}
+	c.send(s, values)
+	return c.exchange(ctx, observed)
+}
+
+// sendSettings puts the settings of a caller into the next round trip.
+func (c *conn) sendSettings(caller *session) {
+	if c.statements == nil {
+		c.send(&statement{text: settings}, caller.settings[:])
+		return
+	}
+	c.send(&c.statements.settings, caller.settings[:])
+}
+
+// exchange makes a round trip of what was sent, and returns the result of the last statement.
+//
+// When ctx ends, the statement is cancelled in PostgreSQL. The connection stays in use if PostgreSQL said that it
+// cancelled this statement; else the cancellation might still hit the next one, and the connection is closed.
+func (c *conn) exchange(ctx context.Context, observed string) (result *rows, err error) {
+	if c.observe != nil {
+		start := time.Now()
+		defer func() { c.observe(ctx, observed, time.Since(start), err) }()
+	}
+	c.front.SendSync(&pgproto3.Sync{})
+
+	cancelled := make(chan struct{})
+	stop := context.AfterFunc(ctx, func() {
+		defer close(cancelled)
+		c.cancel()
+	})
+	result = new(rows)
+	refused, lost := c.receive(result)
+	if lost != nil {
+		c.abandon()
+	}
+	if !stop() {
+		<-cancelled
+		hit := refused != nil && strings.Contains(refused.Message, "due to user request")
+		if !hit || c.pg.Conn().SetDeadline(time.Time{}) != nil {
+			c.abandon()
+		}
+	}
+	switch {
+	case refused != nil && refused.Code == "26000" && c.tx == nil && !refused.begun:
+		// Somebody has deallocated what this connection had prepared. Nothing ran: the pool may try another connection.
+		c.abandon()
+		return nil, driver.ErrBadConn
+	case refused != nil && refused.statement != nil && refused.statement.text == settings && refused.Code[:2] != "57":
+		// Not the caller's fault, so it has no kind.
+		return nil, fmt.Errorf("switch to the caller's role: %w", refused)
+	case refused != nil:
+		return nil, classify(ctx, refused)
+	case lost != nil:
+		return nil, classify(ctx, lost)
+	}
+	return result, nil
+}
+
+// receive sends what waits to be sent and reads all answers. refused is what PostgreSQL says is wrong; err means that the
+// connection is lost.
+func (c *conn) receive(result *rows) (refused *failure, lost error) {
+	sent := c.sent
+	c.sent = c.sent[:0]
+	if err := c.front.Flush(); err != nil {
+		return nil, err
+	}
+	var index int
+	var begun bool
+	for {
+		message, err := c.pg.ReceiveMessage(context.Background())
+		if err != nil {
+			return refused, err
+		}
+		switch message := message.(type) {
+		case *pgproto3.ParseComplete:
+			sent[index].parsed = sent[index].name != ""
+		case *pgproto3.BindComplete:
+			begun = true
+		case *pgproto3.RowDescription:
+			sent[index].describe(message.Fields)
+		case *pgproto3.NoData:
+			sent[index].describe(nil)
+		case *pgproto3.DataRow:
+			if index == len(sent)-1 {
+				result.add(message.Values)
+			}
+		case *pgproto3.CommandComplete:
+			if index == len(sent)-1 {
+				result.finish(sent[index].columns, string(message.CommandTag))
+			}
+			index, begun = index+1, false
+		case *pgproto3.EmptyQueryResponse:
+			index, begun = index+1, false
+		case *pgproto3.ErrorResponse:
+			if refused == nil {
+				refused = &failure{PgError: pgconn.ErrorResponseToPgError(message), begun: begun}
+				if index < len(sent) {
+					refused.statement = sent[index]
+				}
+			}
+		case *pgproto3.CopyInResponse:
+			return refused, errCopy
+		case *pgproto3.ReadyForQuery:
+			return refused, nil
+		}
+	}
+}
+
+// cancel asks PostgreSQL to cancel what runs on this connection, over a connection of its own, and waits no longer for
+// an answer than cancelPatience.
+func (c *conn) cancel() {
+	deadline := time.Now().Add(cancelPatience)
+	_ = c.pg.Conn().SetDeadline(deadline)
+	ctx, cancel := context.WithDeadline(context.Background(), deadline)
+	defer cancel()
+	_ = c.pg.CancelRequest(ctx)
+}
