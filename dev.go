@@ -14,7 +14,6 @@ import (
 	"strconv"
 	"time"
 
-	"github.com/99designs/gqlgen/graphql/playground"
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 
@@ -118,7 +117,8 @@ func runDev(ctx context.Context, args []string, getenv func(string) string, stdo
 	}
 	printBanner(stdout, "http://"+listener.Addr().String(), supabaseURL, f.data, token)
 	return serve(ctx, cfg, log, listener, func(mux *http.ServeMux) {
-		mux.Handle("GET /{$}", devPlayground(issuer, devUsers[0]))
+		mux.Handle("POST /dev/token", devTokens(issuer))
+		mountPlayground(mux, devPlayground())
 	})
 }
 
@@ -167,25 +167,6 @@ func printBanner(w io.Writer, url, auth, data, token string) {
 curl -s %[1]s/graphql -H 'Content-Type: application/json' -H 'Authorization: Bearer %[4]s' -d '{"query":"{ me { fullName } }"}'
 
 `, url, auth, data, token)
-}
-
-// devPlayground serves a browser IDE that is signed in as user, with a fresh token each time it is opened. A host name
-// that is not loopback is refused, so that no page of another site can read the token.
-func devPlayground(issuer *devauth.Issuer, user devauth.User) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if !isLoopback("http://" + r.Host) {
-			http.Error(w, "development tokens are for this machine only", http.StatusForbidden)
-			return
-		}
-		token, err := issuer.Token(user, time.Now().Add(devTokenLife))
-		if err != nil {
-			http.Error(w, "the token could not be signed", http.StatusInternalServerError)
-			return
-		}
-		w.Header().Set("Cache-Control", "no-store")
-		headers := map[string]string{"Authorization": "Bearer " + token}
-		playground.HandlerWithHeaders("GraphQL Playground", "/graphql", nil, headers)(w, r)
-	})
 }
 
 // runToken prints a token for a user of the development database.

@@ -62,8 +62,9 @@ func Open(file, url string) (*Issuer, error) {
 
 // User is whom a token is about.
 type User struct {
-	ID    uuid.UUID
-	Email string
+	ID          uuid.UUID
+	Email       string
+	IsAnonymous bool
 }
 
 // Token signs an access token for user, of a new session, that expires at expiry. Its claims are those of Supabase Auth.
@@ -78,7 +79,7 @@ func (i *Issuer) Token(user User, expiry time.Time) (string, error) {
 		"email": user.Email, "phone": "",
 		"app_metadata": map[string]any{"provider": "email", "providers": []string{"email"}}, "user_metadata": map[string]any{},
 		"aal": "aal1", "amr": []map[string]any{{"method": "password", "timestamp": now.Unix()}},
-		"session_id": uuid.NewString(), "is_anonymous": false,
+		"session_id": uuid.NewString(), "is_anonymous": user.IsAnonymous,
 	})
 	token.Header["kid"] = i.keyID
 	return token.SignedString(i.key)

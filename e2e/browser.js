@@ -1,0 +1,59 @@
+import assert from 'node:assert/strict';
+import { AxeBuilder } from '@axe-core/playwright';
+import { chromium } from 'playwright-core';
+
+/** Starts Debian's Chromium, for which no host but this machine has a name. */
+export function startBrowser() {
+  return chromium.launch({
+    executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium',
+    args: [
+      '--no-sandbox',
+      '--disable-gpu',
+      '--disable-quic',
+      '--no-first-run',
+      '--disable-background-networking',
+      '--disable-component-update',
+      '--disable-sync',
+      '--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1',
+    ],
+  });
+}
+
+/**
+ * Opens a page in a profile of its own, and remembers what should not happen on it: errors in the console, exceptions,
+ * violations of the Content-Security-Policy, and requests to other hosts than allowed.
+ */
+export async function openPage(browser, allowed, options = {}) {
+  const context = await browser.newContext({ viewport: { width: 1440, height: 900 }, ...options });
+  const page = await context.newPage();
+  const problems = [];
+  page.on('console', message => message.type() === 'error' && problems.push(`console: ${message.text()}`));
+  page.on('pageerror', error => problems.push(`exception: ${error.message}`));
+  context.on('request', request => {
+    const { protocol, origin } = new URL(request.url());
+    if (!['data:', 'blob:'].includes(protocol) && !allowed.includes(origin)) {
+      problems.push(`request: ${request.url()}`);
+    }
+  });
+  await page.exposeFunction('reportViolation', text => problems.push(`policy: ${text}`));
+  await page.addInitScript(() =>
+    addEventListener('securitypolicyviolation', e => reportViolation(`${e.violatedDirective} ${e.blockedURI}`)),
+  );
+  return {
+    page,
+    /** Ends the page; fails if something happened that no pattern of expected matches. */
+    async close(...expected) {
+      await context.close();
+      assert.deepEqual(problems.filter(problem => !expected.some(pattern => pattern.test(problem))), []);
+    },
+  };
+}
+
+/** Fails if axe finds a serious or critical problem of accessibility. */
+export async function assertAccessible(page) {
+  const { violations } = await new AxeBuilder({ page }).analyze();
+  const serious = violations
+    .filter(({ impact }) => impact === 'serious' || impact === 'critical')
+    .map(({ id, nodes }) => `${id}: ${nodes.map(node => node.target.join(' ')).join(', ')}`);
+  assert.deepEqual(serious, []);
+}

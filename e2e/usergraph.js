@@ -1,0 +1,49 @@
+import { execFileSync, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { chmodSync, mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { fileURLToPath } from 'node:url';
+
+/**
+ * Starts `usergraph dev` with a database of its own, on ports that are free. The binary is that of the environment
+ * variable USERGRAPH, or else built from this tree.
+ */
+export async function startUsergraph() {
+  const folder = mkdtempSync(join(tmpdir(), 'usergraph-e2e-'));
+  // PostgreSQL runs as another user when this is root.
+  chmodSync(folder, 0o755);
+  const child = spawn(process.env.USERGRAPH ?? build(folder), ['dev', '--port', '0', '--auth-port', '0', '--data', join(folder, 'data')], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  const exited = once(child, 'exit');
+  const url = await new Promise((resolve, reject) => {
+    const output = [];
+    createInterface(child.stdout).on('line', line => {
+      output.push(line);
+      // The banner comes before the server listens, this line after.
+      if (line.includes('listening')) {
+        resolve(output.join('\n').match(/Playground\s+(\S+)\//)[1]);
+      }
+    });
+    exited.then(([code]) => reject(new Error(`usergraph dev ended with ${code}:\n${output.join('\n')}`)), reject);
+  });
+  return {
+    url,
+    async stop() {
+      child.kill('SIGTERM');
+      await exited;
+      rmSync(folder, { recursive: true, force: true });
+    },
+  };
+}
+
+function build(folder) {
+  const binary = join(folder, 'usergraph');
+  execFileSync('go', ['build', '-o', binary, '.'], {
+    cwd: fileURLToPath(new URL('..', import.meta.url)),
+    stdio: 'inherit',
+  });
+  return binary;
+}

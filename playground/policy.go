@@ -1,0 +1,76 @@
+package playground
+
+import (
+	"encoding/base64"
+	"encoding/json"
+	"net/http"
+	"net/url"
+	"strings"
+)
+
+// secure sets the headers that keep other pages out of this one, and this one from talking to other hosts than this and
+// that of Supabase, if given.
+func secure(supabaseURL string, next http.Handler) http.Handler {
+	policy := contentSecurityPolicy(supabaseURL)
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		header := w.Header()
+		header.Set("Content-Security-Policy", policy)
+		header.Set("X-Content-Type-Options", "nosniff")
+		header.Set("X-Frame-Options", "DENY")
+		header.Set("Referrer-Policy", "no-referrer")
+		header.Set("Cross-Origin-Opener-Policy", "same-origin")
+		header.Set("Cross-Origin-Resource-Policy", "same-origin")
+		next.ServeHTTP(w, r)
+	})
+}
+
+// contentSecurityPolicy is that of the page and, as each worker obeys the policy of its own file, of the workers.
+func contentSecurityPolicy(supabaseURL string) string {
+	return strings.Join([]string{
+		"default-src 'none'",
+		"script-src 'self'",
+		"worker-src 'self'",
+		// Monaco writes style elements and attributes as it runs, and takes no nonce. Styles run no code.
+		"style-src 'self' 'unsafe-inline'",
+		// Icons and fonts are in the style sheets.
+		"img-src 'self' data:",
+		"font-src 'self' data:",
+		// 'self' holds for ws: and wss: on this host as well (CSP 3, 6.7.2.8).
+		strings.TrimSpace("connect-src 'self' " + originOf(supabaseURL)),
+		"base-uri 'none'",
+		"form-action 'none'",
+		"frame-ancestors 'none'",
+	}, "; ")
+}
+
+// originOf returns scheme, host and port of an http or https URL, and "" for anything else.
+func originOf(address string) string {
+	parsed, err := url.Parse(address)
+	if err != nil || parsed.Scheme != "https" && parsed.Scheme != "http" || parsed.Host == "" {
+		return ""
+	}
+	if strings.ContainsAny(parsed.Host, ";,") { // would end the directive, or the policy
+		return ""
+	}
+	return parsed.Scheme + "://" + parsed.Host
+}
+
+// isPublishable tells whether a key may be shown to everybody: a publishable one, or a legacy JWT whose role is anon. The
+// secret keys look much alike.
+func isPublishable(key string) bool {
+	if strings.HasPrefix(key, "sb_publishable_") {
+		return true
+	}
+	parts := strings.Split(key, ".")
+	if len(parts) != 3 {
+		return false
+	}
+	payload, err := base64.RawURLEncoding.DecodeString(parts[1])
+	if err != nil {
+		return false
+	}
+	var claims struct {
+		Role string `json:"role"`
+	}
+	return json.Unmarshal(payload, &claims) == nil && claims.Role == "anon"
+}
