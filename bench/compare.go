@@ -1,0 +1,365 @@
+//go:build linux
+
+package main
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"slices"
+	"strconv"
+	"time"
+)
+
+// startPatience is how long a contender may take until it answers rightly.
+const startPatience = 30 * time.Second
+
+// A contender is warmed up before it is measured: pools fill, V8 compiles what is hot.
+const (
+	warmUp      = 2 * time.Second
+	warmUpConns = 16
+)
+
+// databaseName is where the users of the comparison are.
+const databaseName = "bench"
+
+// bench holds what all measurements share.
+type bench struct {
+	options
+	dir     string
+	cluster *cluster
+	issuer  *issuer
+	callers []caller
+}
+
+// prepare starts PostgreSQL, fills it and signs the tokens.
+func prepare(ctx context.Context, o options) (_ *bench, err error) {
+	b := &bench{options: o}
+	defer func() {
+		if err != nil {
+			b.close()
+		}
+	}()
+	if b.dir, err = os.MkdirTemp("", "usergraph-bench-"); err != nil {
+		return nil, err
+	}
+	progress("PostgreSQL with %d users", o.users)
+	if b.cluster, err = startCluster(ctx); err != nil {
+		return nil, err
+	}
+	if err = b.cluster.create(ctx, databaseName, o.users); err != nil {
+		return nil, err
+	}
+	if b.issuer, err = newIssuer(); err != nil {
+		return nil, err
+	}
+	b.callers, err = b.issuer.callers(o.tokens, o.users)
+	return b, err
+}
+
+func (b *bench) close() {
+	if b.cluster != nil {
+		if err := b.cluster.Stop(); err != nil {
+			progress("stop PostgreSQL: %v", err)
+		}
+	}
+	_ = os.RemoveAll(b.dir)
+}
+
+// progress tells on standard error what happens, and when.
+func progress(format string, args ...any) {
+	fmt.Fprintf(os.Stderr, "%s  %s\n", time.Now().Format(time.TimeOnly), fmt.Sprintf(format, args...))
+}
+
+// measurement is what one contender did on that many connections, once.
+type measurement struct {
+	Conns       int           `json:"conns"`
+	Requests    int           `json:"requests"`
+	PerSecond   float64       `json:"perSecond"`
+	ServerCPU   time.Duration `json:"serverCPUNanoseconds"` // a request
+	DatabaseCPU time.Duration `json:"databaseCPUNanoseconds"`
+	P50         time.Duration `json:"p50Nanoseconds"`
+	P99         time.Duration `json:"p99Nanoseconds"`
+	RSS         int64         `json:"rssBytes"` // of the server and its children, at the end
+}
+
+func (m measurement) cpu() time.Duration { return m.ServerCPU + m.DatabaseCPU }
+
+// score is all that is known about a contender.
+type score struct {
+	Name     string        `json:"name"`
+	Does     string        `json:"does"`
+	Versions []string      `json:"versions"`
+	Skipped  string        `json:"skipped,omitempty"` // why there are no figures
+	Rounds   []measurement `json:"rounds"`
+	Medians  []measurement `json:"medians"`
+
+	contender contender
+	command   []string
+}
+
+// compare measures all contenders, interleaved: each round has them all, so that what happens on the machine in between
+// happens to all of them.
+func (b *bench) compare(ctx context.Context) (*report, error) {
+	scores, err := b.build(ctx)
+	if err != nil {
+		return nil, err
+	}
+	began := time.Now()
+	for round := range b.rounds {
+		for _, s := range scores {
+			if s.Skipped != "" {
+				continue
+			}
+			if err := b.round(ctx, s); err != nil {
+				if ctx.Err() != nil {
+					return nil, ctx.Err()
+				}
+				progress("%s: %v", s.Name, err)
+				s.Skipped = err.Error()
+			}
+		}
+		progress("round %d of %d done after %s", round+1, b.rounds, time.Since(began).Round(time.Second))
+	}
+	for _, s := range scores {
+		s.Medians = medians(s.Rounds)
+	}
+	return b.report(ctx, scores)
+}
+
+// build makes the chosen contenders ready.
+func (b *bench) build(ctx context.Context) ([]*score, error) {
+	var scores []*score
+	for _, c := range contenders {
+		if b.only != nil && !slices.Contains(b.only, c.name) {
+			continue
+		}
+		progress("build %s", c.name)
+		s := &score{Name: c.name, Does: c.does, contender: c}
+		command, err := c.build(ctx, b.dir)
+		var missing errMissing
+		switch {
+		case errors.As(err, &missing):
+			s.Skipped = missing.Error()
+		case err != nil:
+			return nil, fmt.Errorf("build %s: %w", c.name, err)
+		default:
+			s.command, s.Versions = command, c.versions(ctx, command)
+		}
+		scores = append(scores, s)
+	}
+	if len(scores) == 0 {
+		return nil, errors.New("there is no contender of that name")
+	}
+	return scores, nil
+}
+
+// round starts a contender and measures it on each number of connections.
+func (b *bench) round(ctx context.Context, s *score) error {
+	server, err := b.start(ctx, s, databaseName)
+	if err != nil {
+		return err
+	}
+	defer server.stop()
+	requests := make([]request, len(b.callers))
+	for n, c := range b.callers {
+		requests[n] = s.contender.request(server.address, c)
+	}
+	if err := startLoad(ctx, server.address, requests, warmUpConns).finish(ctx, warmUp); err != nil {
+		return fmt.Errorf("warm-up: %w", err)
+	}
+	for _, conns := range b.conns {
+		m, err := b.measureLoad(ctx, server, requests, conns)
+		if err != nil {
+			return fmt.Errorf("%d connections: %w", conns, err)
+		}
+		s.Rounds = append(s.Rounds, m)
+		progress("%-14s %3d connections  %s", s.Name, conns, m)
+	}
+	return nil
+}
+
+func (m measurement) String() string {
+	return fmt.Sprintf("%6.0f/s  CPU %4.0f + %3.0f µs  p50 %s  p99 %s  %d MB", m.PerSecond,
+		microseconds(m.ServerCPU), microseconds(m.DatabaseCPU), m.P50.Round(time.Microsecond), m.P99.Round(time.Microsecond), m.RSS>>20)
+}
+
+func microseconds(d time.Duration) float64 { return float64(d) / float64(time.Microsecond) }
+
+// running is a contender that answers.
+type running struct {
+	*process
+	address string
+}
+
+// start runs a contender and waits until it answers rightly.
+func (b *bench) start(ctx context.Context, s *score, database string) (*running, error) {
+	port, err := freePort()
+	if err != nil {
+		return nil, err
+	}
+	p, err := startProcess(ctx, b.dir, append(b.environment(s.contender, database, port), s.contender.env...), s.command...)
+	if err != nil {
+		return nil, err
+	}
+	r := &running{p, net.JoinHostPort("127.0.0.1", strconv.Itoa(port))}
+	deadline := time.Now().Add(startPatience)
+	for {
+		err := ask(ctx, r.address, s.contender.request(r.address, b.callers[0]))
+		if err == nil {
+			return r, nil
+		}
+		select {
+		case <-p.ended:
+			return nil, fmt.Errorf("ended: %s", p.lastLines())
+		case <-ctx.Done():
+			r.stop()
+			return nil, ctx.Err()
+		case <-time.After(50 * time.Millisecond):
+		}
+		if time.Now().After(deadline) {
+			r.stop()
+			return nil, fmt.Errorf("no right answer in %s: %w\n%s", startPatience, err, p.lastLines())
+		}
+	}
+}
+
+// environment is what contenders are told; each takes what it knows.
+func (b *bench) environment(c contender, database string, port int) []string {
+	url := b.cluster.plain(database)
+	if c.rls {
+		url = b.cluster.URL("authenticator", database)
+	}
+	return []string{
+		"HOST=127.0.0.1",
+		"PORT=" + strconv.Itoa(port),
+		"UVICORN_PORT=" + strconv.Itoa(port),
+		"DATABASE_URL=" + url,
+		"POOL=" + strconv.Itoa(b.pool),
+		"DATABASE_MAX_CONNS=" + strconv.Itoa(b.pool),
+		"SUPABASE_URL=" + b.issuer.url(),
+		"SUPABASE_JWKS_URL=" + b.issuer.url() + "/auth/v1/.well-known/jwks.json",
+		"JWT_ISSUER=" + b.issuer.url() + "/auth/v1",
+		"JWT_SECRET=" + b.issuer.secret,
+		"NODE_ENV=production",
+	}
+}
+
+func freePort() (int, error) {
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return 0, err
+	}
+	defer listener.Close()
+	return listener.Addr().(*net.TCPAddr).Port, nil
+}
+
+// measureLoad keeps that many connections busy, and measures once the load has settled.
+func (b *bench) measureLoad(ctx context.Context, server *running, requests []request, conns int) (measurement, error) {
+	l := startLoad(ctx, server.address, requests, conns)
+	if err := l.wait(ctx, b.settle); err != nil {
+		return measurement{}, err
+	}
+	before, err := b.usage(server)
+	if err != nil {
+		l.stop()
+		return measurement{}, err
+	}
+	l.measuring.Store(true)
+	began := time.Now()
+	if err := l.wait(ctx, b.measure); err != nil {
+		return measurement{}, err
+	}
+	l.measuring.Store(false)
+	elapsed := time.Since(began)
+	after, err := b.usage(server)
+	latencies := l.stop()
+	if err != nil {
+		return measurement{}, err
+	}
+	if len(latencies) == 0 {
+		return measurement{}, errors.New("not one answer")
+	}
+	requested := time.Duration(len(latencies))
+	return measurement{
+		Conns:       conns,
+		Requests:    len(latencies),
+		PerSecond:   float64(len(latencies)) / elapsed.Seconds(),
+		ServerCPU:   (after.server.cpu - before.server.cpu) / requested,
+		DatabaseCPU: (after.database.cpu - before.database.cpu) / requested,
+		P50:         quantile(latencies, 0.50),
+		P99:         quantile(latencies, 0.99),
+		RSS:         after.server.rss,
+	}, nil
+}
+
+// wait lets the load go on for a while, and ends it if an answer is wrong.
+func (l *load) wait(ctx context.Context, d time.Duration) error {
+	var err error
+	select {
+	case <-time.After(d):
+		return nil
+	case err = <-l.failed:
+	case <-ctx.Done():
+		err = ctx.Err()
+	}
+	l.stop()
+	return err
+}
+
+// finish lets the load go on for a while, and ends it.
+func (l *load) finish(ctx context.Context, d time.Duration) error {
+	err := l.wait(ctx, d)
+	if err == nil {
+		l.stop()
+	}
+	return err
+}
+
+// usages are those of the server and of PostgreSQL.
+type usages struct{ server, database usage }
+
+func (b *bench) usage(server *running) (usages, error) {
+	s, err1 := usageOf(server.cmd.Process.Pid)
+	d, err2 := usageOf(b.cluster.pid)
+	return usages{s, d}, cmp.Or(err1, err2)
+}
+
+// medians has one measurement for each number of connections, each figure the median of its own.
+func medians(rounds []measurement) []measurement {
+	byConns := map[int][]measurement{}
+	var order []int
+	for _, m := range rounds {
+		if byConns[m.Conns] == nil {
+			order = append(order, m.Conns)
+		}
+		byConns[m.Conns] = append(byConns[m.Conns], m)
+	}
+	var all []measurement
+	for _, conns := range order {
+		ms := byConns[conns]
+		all = append(all, measurement{
+			Conns:       conns,
+			Requests:    median(ms, func(m measurement) int { return m.Requests }),
+			PerSecond:   median(ms, func(m measurement) float64 { return m.PerSecond }),
+			ServerCPU:   median(ms, func(m measurement) time.Duration { return m.ServerCPU }),
+			DatabaseCPU: median(ms, func(m measurement) time.Duration { return m.DatabaseCPU }),
+			P50:         median(ms, func(m measurement) time.Duration { return m.P50 }),
+			P99:         median(ms, func(m measurement) time.Duration { return m.P99 }),
+			RSS:         median(ms, func(m measurement) int64 { return m.RSS }),
+		})
+	}
+	return all
+}
+
+func median[T cmp.Ordered](ms []measurement, figure func(measurement) T) T {
+	values := make([]T, len(ms))
+	for n, m := range ms {
+		values[n] = figure(m)
+	}
+	slices.Sort(values)
+	return values[len(values)/2]
+}

@@ -1,0 +1,136 @@
+//go:build linux
+
+package main
+
+import (
+	"context"
+	"fmt"
+	"strings"
+)
+
+// growth measures this server along one axis at a time; everything else stays as in the comparison.
+func (b *bench) growth(ctx context.Context) (string, error) {
+	b.only = []string{"usergraph"}
+	scores, err := b.build(ctx)
+	if err != nil {
+		return "", err
+	}
+	g := &growing{bench: b, score: scores[0]}
+	for _, axis := range []func(context.Context) error{g.rows, g.aliases, g.seen, g.writers} {
+		if err := axis(ctx); err != nil {
+			return g.out.String(), err
+		}
+	}
+	return g.out.String(), nil
+}
+
+type growing struct {
+	*bench
+	score *score
+	out   strings.Builder
+}
+
+func (g *growing) heading(title, axis string) {
+	progress("%s", title)
+	fmt.Fprintf(&g.out, "\n%s\n\n| %s | server µs | PostgreSQL µs | requests/s | p50 ms | p99 ms | MB |\n|--:|--:|--:|--:|--:|--:|--:|\n", title, axis)
+}
+
+// step measures one point of an axis.
+func (g *growing) step(ctx context.Context, value int, database string, callers []caller, conns int, document func(caller) (string, int)) error {
+	server, err := g.start(ctx, g.score, database)
+	if err != nil {
+		return err
+	}
+	defer server.stop()
+	requests := make([]request, len(callers))
+	for n, c := range callers {
+		text, times := document(c)
+		requests[n] = post(server.address, c.es256, text, c)
+		requests[n].times = times
+	}
+	if err := startLoad(ctx, server.address, requests, conns).finish(ctx, warmUp); err != nil {
+		return fmt.Errorf("warm-up: %w", err)
+	}
+	m, err := g.measureLoad(ctx, server, requests, conns)
+	if err != nil {
+		return fmt.Errorf("%d: %w", value, err)
+	}
+	progress("%8d  %s", value, m)
+	fmt.Fprintf(&g.out, "| %d | %.0f | %.0f | %.0f | %s | %s | %d |\n", value, microseconds(m.ServerCPU), microseconds(m.DatabaseCPU),
+		m.PerSecond, milliseconds(m.P50), milliseconds(m.P99), m.RSS>>20)
+	return nil
+}
+
+func me(caller) (string, int) { return meDocument, 1 }
+
+func (g *growing) rows(ctx context.Context) error {
+	g.heading("Rows in the table, 64 connections.", "rows")
+	for _, users := range []int{1_000, 10_000, 100_000, 1_000_000} {
+		name, callers := databaseName, g.callers
+		if users != g.users {
+			name = fmt.Sprintf("bench_%d", users)
+			if err := g.cluster.create(ctx, name, users); err != nil {
+				return err
+			}
+			var err error
+			if callers, err = g.issuer.callers(min(users, g.options.tokens), users); err != nil {
+				return err
+			}
+		}
+		// The first caller is also who is asked for until the server answers.
+		shared := g.bench.callers
+		g.bench.callers = callers
+		err := g.step(ctx, users, name, callers, mainConns, me)
+		g.bench.callers = shared
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (g *growing) aliases(ctx context.Context) error {
+	g.heading("Aliases of me in one operation, 16 connections.", "aliases")
+	for _, count := range []int{1, 10, 100} {
+		var fields strings.Builder
+		for n := range count {
+			fmt.Fprintf(&fields, " a%d: me { id fullName avatarUrl }", n)
+		}
+		document := `{"query":"{` + fields.String() + ` }"}`
+		if err := g.step(ctx, count, databaseName, g.callers, 16, func(caller) (string, int) { return document, count }); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// seen shows what a token costs that the server has not verified before: the more callers, the fewer come again.
+func (g *growing) seen(ctx context.Context) error {
+	g.heading("Different callers, one after the other, 64 connections.", "callers")
+	for _, count := range []int{100, 1_000, 10_000, 100_000} {
+		if count > g.users {
+			break // there are no more users than rows
+		}
+		callers, err := g.issuer.callers(count, g.users)
+		if err != nil {
+			return err
+		}
+		if err := g.step(ctx, count, databaseName, callers, mainConns, me); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (g *growing) writers(ctx context.Context) error {
+	g.heading("updateMe on as many connections as writers, each write another user's row and on disk before the answer.", "writers")
+	for _, count := range []int{1, 4, 16, 64} {
+		err := g.step(ctx, count, databaseName, g.callers, count, func(c caller) (string, int) {
+			return `{"query":"mutation Rename($name: String) { updateMe(input: {fullName: $name}) { id fullName } }","variables":{"name":"` + c.name + `"}}`, 1
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}

@@ -1,0 +1,104 @@
+//go:build linux
+
+// Command bench measures what a request costs: the CPU of the server and of PostgreSQL, the requests a second, the
+// latency, the memory; for this server, for two floors, and for others that do the same work. See README.md.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+)
+
+// options say how much is measured.
+type options struct {
+	only    []string // names of contenders; nil means all
+	conns   []int
+	rounds  int
+	measure time.Duration // of each measurement
+	settle  time.Duration // before each measurement, under the same load
+	users   int           // rows in the database
+	tokens  int           // users whose tokens are used
+	pool    int           // connections to PostgreSQL, the same for all
+}
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	if err := run(ctx, os.Args[1:]); err != nil && !errors.Is(err, flag.ErrHelp) {
+		fmt.Fprintln(os.Stderr, "bench:", err)
+		os.Exit(1)
+	}
+}
+
+func run(ctx context.Context, args []string) error {
+	o := options{conns: []int{1, 16, 64, 256}, rounds: 3, measure: 2500 * time.Millisecond, settle: 700 * time.Millisecond,
+		users: 100_000, tokens: 1000, pool: 16}
+	flags := flag.NewFlagSet("bench", flag.ContinueOnError)
+	quick := flags.Bool("quick", false, "this server and the floors at 1 and 64 connections; writes nothing")
+	growth := flags.Bool("growth", false, "how this server's cost grows with rows, aliases, callers and writers")
+	write := flags.Bool("write", false, "write the tables into bench/README.md and the figures into bench/results.json")
+	flags.Func("only", "contenders to measure, separated by commas", func(v string) error { o.only = strings.Split(v, ","); return nil })
+	flags.Func("conns", "numbers of connections, separated by commas", func(v string) (err error) { o.conns, err = numbers(v); return err })
+	flags.IntVar(&o.rounds, "rounds", o.rounds, "rounds; the table shows medians")
+	flags.DurationVar(&o.measure, "measure", o.measure, "length of a measurement")
+	flags.DurationVar(&o.settle, "settle", o.settle, "load before a measurement")
+	flags.IntVar(&o.users, "users", o.users, "rows in the database")
+	flags.IntVar(&o.tokens, "tokens", o.tokens, "users whose tokens are used")
+	flags.IntVar(&o.pool, "pool", o.pool, "connections to PostgreSQL, the same for all contenders")
+	if err := flags.Parse(args); err != nil {
+		return err
+	}
+	if *quick {
+		o.only, o.conns = []string{"usergraph", "static", "handwritten"}, []int{1, 64}
+	}
+	if _, err := os.Stat("bench/peers"); err != nil {
+		return errors.New("run it in the folder of go.mod: go run ./bench")
+	}
+
+	bench, err := prepare(ctx, o)
+	if err != nil {
+		return err
+	}
+	defer bench.close()
+	if *growth {
+		tables, err := bench.growth(ctx)
+		if err != nil || !*write {
+			fmt.Print(tables)
+			return err
+		}
+		return writeBetween("growth", tables)
+	}
+	report, err := bench.compare(ctx)
+	if err != nil {
+		return err
+	}
+	fmt.Print(report.markdown())
+	if !*write {
+		return nil
+	}
+	if err := report.save(filepath.Join("bench", "results.json")); err != nil {
+		return err
+	}
+	return writeBetween("table", report.markdown())
+}
+
+func numbers(list string) ([]int, error) {
+	var all []int
+	for word := range strings.SplitSeq(list, ",") {
+		n, err := strconv.Atoi(word)
+		if err != nil || n < 1 {
+			return nil, fmt.Errorf("%q is not a number of connections", word)
+		}
+		all = append(all, n)
+	}
+	return all, nil
+}
