@@ -36,12 +36,15 @@ func runMigrate(ctx context.Context, args []string, getenv func(string) string, 
 	if err := parseFlags(flags, args); err != nil {
 		return err
 	}
-	url := getenv("DATABASE_URL")
+	url, err := lookUp(getenv, "DATABASE_URL")
+	if err != nil {
+		return usageError{err}
+	}
 	if url == "" {
 		return usageError{errors.New("DATABASE_URL is missing: migrations need a login that may change the schema, such as postgres")}
 	}
 	applied := 0
-	err := database.Migrate(ctx, url, supabase.Migrations, func(name string) {
+	err = database.Migrate(ctx, url, supabase.Migrations, func(name string) {
 		applied++
 		fmt.Fprintln(stdout, "applied", name)
 	})
@@ -60,4 +63,18 @@ func runSchema(_ context.Context, args []string, _ func(string) string, stdout i
 	}
 	_, err := io.WriteString(stdout, schemaSDL)
 	return err
+}
+
+// runConfig prints the settings in use, and then complains as serve would.
+func runConfig(_ context.Context, args []string, getenv func(string) string, stdout io.Writer) error {
+	flags := flag.NewFlagSet("config", flag.ContinueOnError)
+	flags.SetOutput(stdout)
+	if err := parseFlags(flags, args); err != nil {
+		return err
+	}
+	printConfig(stdout, getenv)
+	if _, err := readConfig(getenv); err != nil {
+		return usageError{err}
+	}
+	return nil
 }

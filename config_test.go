@@ -2,6 +2,7 @@ package main
 
 import (
 	"errors"
+	"flag"
 	"io"
 	"os"
 	"path/filepath"
@@ -79,14 +80,80 @@ func TestDotenv(t *testing.T) {
 	}
 }
 
+var update = flag.Bool("update", false, "write the README's table of settings")
+
 func TestReadmeListsTheSettings(t *testing.T) {
-	readme, err := os.ReadFile("README.md")
+	text, err := os.ReadFile("README.md")
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, s := range settings {
-		if !strings.Contains(string(readme), "| `"+s.name+"` |") {
-			t.Errorf("README.md does not list %s", s.name)
+	const begin, end = "<!-- settings: written by go test . -run Readme -update -->\n", "<!-- /settings -->"
+	before, rest, found := strings.Cut(string(text), begin)
+	table, after, ended := strings.Cut(rest, end)
+	if !found || !ended {
+		t.Fatal("README.md has lost the markers around the table of settings")
+	}
+	if table == settingsMarkdown() {
+		return
+	}
+	if !*update {
+		t.Fatal("the table of settings in README.md is old: go test . -run Readme -update")
+	}
+	if err := os.WriteFile("README.md", []byte(before+begin+settingsMarkdown()+end+after), 0o644); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestSecretsAreSettings(t *testing.T) {
+	for _, name := range secrets {
+		if !isSetting(name) {
+			t.Errorf("%s is no setting", name)
 		}
+	}
+}
+
+func TestSecretsFromFiles(t *testing.T) {
+	dir := t.TempDir()
+	full, empty := filepath.Join(dir, "full"), filepath.Join(dir, "empty")
+	if err := errors.Join(os.WriteFile(full, []byte("postgres://authenticator:hunter2@db/postgres\n"), 0o600), os.WriteFile(empty, []byte("\n"), 0o600)); err != nil {
+		t.Fatal(err)
+	}
+	project := []string{"SUPABASE_URL", "https://abc.supabase.co"}
+	c, err := readConfig(environment(append(project, "DATABASE_URL_FILE", full)...))
+	if err != nil || c.databaseURL != "postgres://authenticator:hunter2@db/postgres" {
+		t.Error(c.databaseURL, err)
+	}
+	for want, env := range map[string][]string{
+		"both set":     {"DATABASE_URL_FILE", full, "DATABASE_URL", "postgres://db/postgres"},
+		"is empty":     {"DATABASE_URL_FILE", empty},
+		"no such file": {"DATABASE_URL_FILE", filepath.Join(dir, "none")},
+	} {
+		if _, err := readConfig(environment(append(project, env...)...)); err == nil || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "hunter2") {
+			t.Errorf("%v, want %q", err, want)
+		}
+	}
+}
+
+func TestUnknownNamesAreRefused(t *testing.T) {
+	err := checkNames(variableNames([]string{"PATH=/bin", "USERGRAPH_PORT=1", "USERGRAPH_COLOUR=hunter2", "SUPABASE_ANON_KEY=x"}))
+	if err == nil || err.Error() != "USERGRAPH_PORT is no setting: it is called PORT\nUSERGRAPH_COLOUR is no setting: `usergraph serve --help` lists the settings" {
+		t.Error(err)
+	}
+}
+
+func TestConfigCommand(t *testing.T) {
+	var out strings.Builder
+	env := environment("DATABASE_URL", "postgres://authenticator:hunter2@db:5432/postgres?password=hunter3", "SUPABASE_URL", "https://abc.supabase.co",
+		"SUPABASE_JWT_SECRET", "hunter4-hunter4-hunter4-hunter4-hunter4", "PORT", "99999")
+	if err := run(t.Context(), []string{"config"}, env, &out); err == nil || !strings.Contains(err.Error(), "PORT") {
+		t.Error(err)
+	}
+	for _, want := range []string{"postgres://authenticator@db:5432/postgres (", "(hidden)", "https://abc.supabase.co/auth/v1/.well-known/jwks.json", "99999"} {
+		if !strings.Contains(out.String(), want) {
+			t.Errorf("%q is not printed", want)
+		}
+	}
+	if strings.Contains(out.String(), "hunter") {
+		t.Errorf("a secret is printed:\n%s", out.String())
 	}
 }

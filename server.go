@@ -45,7 +45,10 @@ func main() {
 	// A second signal ends the program at once.
 	context.AfterFunc(ctx, stop)
 
-	err := run(ctx, os.Args[1:], os.Getenv, os.Stdout)
+	err := checkNames(variableNames(os.Environ()))
+	if err == nil {
+		err = run(ctx, os.Args[1:], os.Getenv, os.Stdout)
+	}
 	if err == nil || errors.Is(err, flag.ErrHelp) {
 		return
 	}
@@ -72,6 +75,7 @@ var commands = []struct {
 	{"token", "print a token for a user of `usergraph dev`", runToken},
 	{"migrate", "apply supabase/migrations to DATABASE_URL", runMigrate},
 	{"schema", "print the GraphQL schema", runSchema},
+	{"config", "print the settings in use, secrets hidden, and what is wrong with them", runConfig},
 }
 
 // run is the whole program as a function of its surroundings.
