@@ -2,6 +2,7 @@ package auth
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -25,10 +26,13 @@ func (v *Verifier) check(ctx context.Context, rawToken string) (*verified, error
 		if err := checkHeader(token.Header); err != nil {
 			return nil, err
 		}
-		if p.role == roleService {
+		if p.Role == roleService {
 			return nil, errServiceRole
 		}
 		if isAnonKey(token, &p) {
+			if len(v.secrets.Keys) == 0 {
+				return nil, refuse(ErrTokenInvalid, "token is a legacy anon key, but no secret is configured: send no token, or list the key as a publishable key", nil)
+			}
 			return v.secrets, nil
 		}
 		var err error
@@ -36,7 +40,11 @@ func (v *Verifier) check(ctx context.Context, rawToken string) (*verified, error
 			return nil, err
 		}
 		if token.Method == jwt.SigningMethodHS256 {
-			return from.secretFor(token)
+			// Its key id does not matter: a secret has none, and legacy tokens may carry any.
+			if from.secret == nil {
+				return nil, refuse(ErrTokenInvalid, "token is signed with HS256, but no secret is configured", nil)
+			}
+			return from.secret, nil
 		}
 		found.keys = from.keys
 		found.key, err = from.keyFor(ctx, token)
@@ -56,7 +64,7 @@ func (v *Verifier) check(ctx context.Context, rawToken string) (*verified, error
 	if err := v.checkTimes(&p); err != nil {
 		return nil, err
 	}
-	found.goodTil = p.expiry.Add(leeway)
+	found.goodTil = p.Expiry.Add(leeway)
 	return &found, nil
 }
 
@@ -91,31 +99,22 @@ func checkHeader(header map[string]any) error {
 // isAnonKey tells whether a token looks like a project's legacy anon key, which has no subject. It is signed with the
 // secret, and its issuer is not the project's.
 func isAnonKey(token *jwt.Token, p *payload) bool {
-	return token.Method == jwt.SigningMethodHS256 && p.role == roleAnon && !p.hasSubject
+	return token.Method == jwt.SigningMethodHS256 && p.Role == roleAnon && p.Subject == nil
 }
 
 // issuerOf returns the issuer that a token claims to be from.
 func (v *Verifier) issuerOf(p *payload) (*issuer, error) {
-	if !p.hasIssuer {
+	if p.Issuer == nil {
 		if v.noIssuer == nil {
 			return nil, refuse(ErrTokenInvalid, "token names no issuer (iss)", nil)
 		}
 		return v.noIssuer, nil
 	}
-	from := v.issuers[p.issuer]
+	from := v.issuers[*p.Issuer]
 	if from == nil {
 		return nil, refuse(ErrTokenInvalid, "token is from another issuer (iss) than this server accepts", nil)
 	}
 	return from, nil
-}
-
-// secretFor returns the secret for a token signed with HS256. Its key id does not matter: the secret has none, and legacy
-// tokens may carry any.
-func (i *issuer) secretFor(*jwt.Token) (any, error) {
-	if i.secret == nil {
-		return nil, refuse(ErrTokenInvalid, "token is signed with HS256, but no secret is configured", nil)
-	}
-	return i.secret, nil
 }
 
 // keyFor returns the public key for a token that is signed with another algorithm than HS256.
@@ -171,26 +170,26 @@ func (v *Verifier) claims(p *payload, algorithm string, key *Key) (*Claims, erro
 	if !p.hasAudience(v.cfg.Audience) {
 		return nil, refuse(ErrTokenInvalid, "token is not for this audience (aud): an OIDC id_token is no access token", nil)
 	}
-	if p.role != roleAuthenticated {
+	if p.Role != roleAuthenticated {
 		return nil, refuse(ErrTokenInvalid, "token's role is not "+roleAuthenticated, nil)
 	}
-	if p.clientID != "" && !slices.Contains(v.cfg.OAuthClients, p.clientID) {
+	if p.ClientID != "" && !slices.Contains(v.cfg.OAuthClients, p.ClientID) {
 		return nil, refuse(ErrTokenInvalid, "token was issued to an OAuth app (client_id) that this server does not accept", nil)
 	}
 	claims := &Claims{
-		Role: roleAuthenticated, Email: p.email, Phone: p.phone, AAL: p.aal, IsAnonymous: p.isAnonymous,
-		ClientID: p.clientID, AppMetadata: p.appMetadata, Issuer: p.issuer, Algorithm: algorithm,
-		IssuedAt: p.issuedAt, ExpiresAt: p.expiry, Payload: p.raw,
+		Role: roleAuthenticated, Email: p.Email, Phone: p.Phone, AAL: p.AAL, IsAnonymous: p.IsAnonymous,
+		ClientID: p.ClientID, AppMetadata: json.RawMessage(p.AppMetadata), Issuer: valueOf(p.Issuer), Algorithm: algorithm,
+		IssuedAt: p.IssuedAt.Time, ExpiresAt: p.Expiry.Time, Payload: p.raw,
 	}
 	if key != nil {
 		claims.KeyID = key.ID
 	}
 	var ok bool
-	if claims.UserID, ok = parseUUID(p.subject); !ok || claims.UserID == uuid.Nil {
+	if claims.UserID, ok = parseUUID(valueOf(p.Subject)); !ok || claims.UserID == uuid.Nil {
 		return nil, refuse(ErrTokenInvalid, "token's subject (sub) is not the UUID of a user", nil)
 	}
-	if p.sessionID != "" {
-		if claims.SessionID, ok = parseUUID(p.sessionID); !ok {
+	if p.SessionID != "" {
+		if claims.SessionID, ok = parseUUID(p.SessionID); !ok {
 			return nil, refuse(ErrTokenInvalid, "token's session_id is not a UUID", nil)
 		}
 	}
@@ -210,14 +209,14 @@ func parseUUID(text string) (uuid.UUID, bool) {
 func (v *Verifier) checkTimes(p *payload) error {
 	now := v.cfg.Now()
 	switch {
-	case p.expiry.IsZero():
+	case p.Expiry.IsZero():
 		return refuse(ErrTokenInvalid, "token does not say when it expires (exp)", nil)
-	case now.Before(p.issuedAt.Add(-leeway)):
-		return refuse(ErrTokenInvalid, "token was issued "+roughly(p.issuedAt.Sub(now))+" in the future (iat): a clock is wrong", nil)
-	case now.Before(p.notBefore.Add(-leeway)):
-		return refuse(ErrTokenInvalid, "token is not valid for another "+roughly(p.notBefore.Sub(now))+" (nbf)", nil)
-	case !now.Before(p.expiry.Add(leeway)):
-		return expired(now, p.expiry)
+	case now.Before(p.IssuedAt.Add(-leeway)):
+		return refuse(ErrTokenInvalid, "token was issued "+roughly(p.IssuedAt.Sub(now))+" in the future (iat): a clock is wrong", nil)
+	case now.Before(p.NotBefore.Add(-leeway)):
+		return refuse(ErrTokenInvalid, "token is not valid for another "+roughly(p.NotBefore.Sub(now))+" (nbf)", nil)
+	case !now.Before(p.Expiry.Add(leeway)):
+		return expired(now, p.Expiry.Time)
 	}
 	return nil
 }

@@ -28,7 +28,7 @@ func SessionCookieName(supabaseURL string) string {
 	return "sb-" + ref + "-auth-token"
 }
 
-// withCookie returns the token of a request whose header holds rawToken, or none if that is "".
+// withCookie returns the token of a request whose header Authorization holds rawToken, or none if that is "".
 func (v *Verifier) withCookie(r *http.Request, rawToken string) (string, error) {
 	value, err := joinChunks(r, v.cfg.SessionCookie)
 	if err != nil || value == "" {
@@ -56,8 +56,8 @@ func joinChunks(r *http.Request, name string) (string, error) {
 	values := map[string]string{}
 	for _, cookie := range r.Cookies() {
 		suffix, ok := strings.CutPrefix(cookie.Name, name)
-		if !ok {
-			continue
+		if !ok || suffix != "" && suffix[0] != '.' {
+			continue // another cookie, such as name-code-verifier
 		}
 		if known, ok := values[suffix]; ok && known != cookie.Value {
 			// One of them may have been set by a neighbour under the same domain.

@@ -72,13 +72,6 @@ type Fetch struct {
 	Err        error   // nil if the set was replaced
 }
 
-// KeyStatus is the state of a RemoteKeySet.
-type KeyStatus struct {
-	Keys      int
-	FetchedAt time.Time // of the set in use; zero if there is none
-	Err       error     // of the last fetch, nil if it was good
-}
-
 // RemoteKeySet is a key set that is fetched from a URL when it is needed, and refreshed while it is used. See the
 // package documentation for when. It is safe for concurrent use.
 type RemoteKeySet struct {
@@ -299,7 +292,7 @@ func (f *flight) wait(ctx context.Context) error {
 }
 
 // Ready implements KeySet.
-func (s *RemoteKeySet) Ready(ctx context.Context) (keys int, err error) {
+func (s *RemoteKeySet) Ready(ctx context.Context) error {
 	for {
 		s.mu.Lock()
 		now := s.cfg.Now()
@@ -311,22 +304,22 @@ func (s *RemoteKeySet) Ready(ctx context.Context) (keys int, err error) {
 		s.mu.Unlock()
 		switch {
 		case set != nil:
-			return len(set.keys), nil
+			return nil
 		case flight == nil:
-			return 0, unavailable(lastErr)
+			return unavailable(lastErr)
 		}
 		if err := flight.wait(ctx); err != nil {
-			return 0, unavailable(errors.Join(err, lastErr))
+			return unavailable(errors.Join(err, lastErr))
 		}
 	}
 }
 
-// Status tells how old the set in use is, and whether the last fetch went well.
+// Status implements KeySet.
 func (s *RemoteKeySet) Status() KeyStatus {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	status := KeyStatus{Err: s.lastErr}
-	if set := s.current.Load(); set != nil {
+	if set := s.usable(s.cfg.Now()); set != nil {
 		status.Keys, status.FetchedAt = len(set.keys), set.fetchedAt
 	}
 	return status

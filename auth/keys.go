@@ -1,6 +1,7 @@
 package auth
 
 import (
+	"bytes"
 	"context"
 	"crypto/ecdsa"
 	"crypto/ed25519"
@@ -11,6 +12,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/MicahParks/jwkset"
 	"github.com/golang-jwt/jwt/v5"
@@ -67,12 +69,21 @@ type KeySet interface {
 	// pointer stays the same, which is how verified tokens are tied to the key that verified them.
 	// The error is ErrTokenInvalid if there is no such key, and ErrKeysUnavailable if that cannot be told.
 	Key(ctx context.Context, algorithm, keyID string) (*Key, error)
-	// Ready returns how many keys there are, fetching them if need be, or ErrKeysUnavailable and why.
-	Ready(ctx context.Context) (keys int, err error)
+	// Ready returns nil if there is a set, which it fetches if need be, or else ErrKeysUnavailable and why.
+	Ready(ctx context.Context) error
+	// Status tells how the set is, without waiting.
+	Status() KeyStatus
 	// Purge forgets what was fetched, so that the next call of Key fetches anew.
 	Purge()
 	// Close ends what runs in the background. It may be called more than once.
 	Close() error
+}
+
+// KeyStatus is the state of a key set.
+type KeyStatus struct {
+	Keys      int
+	FetchedAt time.Time // of the set in use; zero if there is none, or it was never fetched
+	Err       error     // of the last fetch, nil if it was good: the set in use is the last good one
 }
 
 // StaticKeySet is a key set that never changes.
@@ -80,9 +91,12 @@ type StaticKeySet struct {
 	keys keyMap
 }
 
-// NewStaticKeySet reads a JWKS (RFC 7517, section 5). It refuses a set with a key that cannot verify tokens, such as a
+// NewStaticKeySet reads a JWKS (RFC 7517, section 5), or the bare list of its keys. It refuses a set with a key that cannot verify tokens, such as a
 // private or a symmetric one, because somebody put it there by mistake.
 func NewStaticKeySet(jwks []byte) (*StaticKeySet, error) {
+	if jwks = bytes.TrimSpace(jwks); bytes.HasPrefix(jwks, []byte("[")) {
+		jwks = slices.Concat([]byte(`{"keys":`), jwks, []byte("}"))
+	}
 	keys, unsuitable, err := parseJWKS(jwks)
 	if err = errors.Join(err, errors.Join(unsuitable...)); err != nil {
 		return nil, err
@@ -102,7 +116,10 @@ func (s *StaticKeySet) Key(_ context.Context, algorithm, keyID string) (*Key, er
 }
 
 // Ready implements KeySet.
-func (s *StaticKeySet) Ready(context.Context) (keys int, err error) { return len(s.keys), nil }
+func (s *StaticKeySet) Ready(context.Context) error { return nil }
+
+// Status implements KeySet.
+func (s *StaticKeySet) Status() KeyStatus { return KeyStatus{Keys: len(s.keys)} }
 
 // Purge implements KeySet. There is nothing to fetch.
 func (s *StaticKeySet) Purge() {}

@@ -64,6 +64,9 @@ func (v *Verifier) authenticate(r *http.Request) (*Claims, error) {
 		return nil, err
 	}
 	if v.cfg.SessionCookie != "" {
+		if v.namesNobody(rawToken) {
+			rawToken = ""
+		}
 		if rawToken, err = v.withCookie(r, rawToken); err != nil {
 			return nil, err
 		}
@@ -87,22 +90,41 @@ func (v *Verifier) AuthenticateHeader(ctx context.Context, credentials string) (
 
 // caller returns the claims of a token, or nil for one that names nobody, and checks the session.
 func (v *Verifier) caller(ctx context.Context, rawToken string) (*Claims, error) {
-	// supabase-js sends the API key as a bearer token when nobody is signed in.
-	if rawToken == "" || strings.HasPrefix(rawToken, "sb_") || v.isAPIKey(rawToken) {
+	if v.namesNobody(rawToken) {
 		return nil, nil
 	}
 	claims, err := v.verify(ctx, rawToken)
-	if err != nil || claims == nil || v.cfg.CheckSession == nil {
-		return claims, err
-	}
-	switch err := v.cfg.CheckSession(ctx, claims); {
-	case err == nil:
-		return claims, nil
-	case errors.Is(err, ErrSessionRevoked):
+	if err != nil || claims == nil {
 		return nil, err
-	default:
-		return nil, refuse(ErrSessionUnchecked, "session could not be checked", err)
 	}
+	if err := v.checkSession(ctx, claims); err != nil {
+		return nil, err
+	}
+	return claims, nil
+}
+
+// namesNobody tells whether what came as a bearer token is none, or an API key, which supabase-js sends when nobody is
+// signed in.
+func (v *Verifier) namesNobody(rawToken string) bool {
+	return rawToken == "" || strings.HasPrefix(rawToken, "sb_") || v.isAPIKey(rawToken)
+}
+
+// CheckSession asks Config.CheckSession again about a caller who was accepted some time ago, such as that of a
+// websocket. The error is ErrSessionRevoked, or ErrSessionUnchecked if that cannot be told. Without Config.CheckSession
+// there is none.
+func (v *Verifier) CheckSession(ctx context.Context, claims *Claims) error {
+	return v.report(ctx, v.checkSession(ctx, claims))
+}
+
+func (v *Verifier) checkSession(ctx context.Context, claims *Claims) error {
+	if v.cfg.CheckSession == nil {
+		return nil
+	}
+	err := v.cfg.CheckSession(ctx, claims)
+	if err == nil || errors.Is(err, ErrSessionRevoked) {
+		return err
+	}
+	return refuse(ErrSessionUnchecked, "session could not be checked", err)
 }
 
 // BearerToken returns the token of the header Authorization, or "" if there is no such header. The scheme is bearer in

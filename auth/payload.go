@@ -2,142 +2,97 @@ package auth
 
 import (
 	"bytes"
-	"encoding/json"
 	"errors"
-	"strconv"
+	"regexp"
+	"slices"
 	"time"
-	"unicode/utf8"
 
+	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
 	"github.com/golang-jwt/jwt/v5"
 )
-
-// maxNesting is how deep arrays and objects of a payload may nest, of which PostgreSQL's parser makes recursive calls.
-const maxNesting = 100
 
 // maxNumericDate is the last second of the year 9999.
 const maxNumericDate = 253402300799
 
-// payload is the claims of a token as they were sent, read but not yet judged.
+// payload is the claims of a token as they were sent, read but not yet judged. A claim that is null counts as absent.
 type payload struct {
 	jwt.Claims // for golang-jwt's interface only: we judge the claims, not golang-jwt
 
-	raw          []byte
-	issuer       string
-	hasIssuer    bool
-	subject      string
-	hasSubject   bool
-	audience     []byte // a JSON string or array, or nil
-	role         string
-	email, phone string
-	aal          string
-	sessionID    string
-	clientID     string
-	isAnonymous  bool
-	appMetadata  []byte
-	expiry       time.Time // zero if absent, as the next two
-	issuedAt     time.Time
-	notBefore    time.Time
-	seen         uint // a bit for each entry of claimReaders
+	claimSet
+	raw []byte
 }
 
-// claimReaders are the claims that matter here, and how each is read from its JSON value. null counts as absent.
-var claimReaders = []struct {
-	name string
-	read func(p *payload, value []byte) error
-}{
-	{"iss", func(p *payload, value []byte) error { p.hasIssuer = true; return readString(&p.issuer, value) }},
-	{"sub", func(p *payload, value []byte) error { p.hasSubject = true; return readString(&p.subject, value) }},
-	{"aud", func(p *payload, value []byte) error { p.audience = value; return nil }},
-	{"exp", func(p *payload, value []byte) error { return readTime(&p.expiry, value) }},
-	{"iat", func(p *payload, value []byte) error { return readTime(&p.issuedAt, value) }},
-	{"nbf", func(p *payload, value []byte) error { return readTime(&p.notBefore, value) }},
-	{"role", func(p *payload, value []byte) error { return readString(&p.role, value) }},
-	{"email", func(p *payload, value []byte) error { return readString(&p.email, value) }},
-	{"phone", func(p *payload, value []byte) error { return readString(&p.phone, value) }},
-	{"aal", func(p *payload, value []byte) error { return readString(&p.aal, value) }},
-	{"session_id", func(p *payload, value []byte) error { return readString(&p.sessionID, value) }},
-	{"client_id", func(p *payload, value []byte) error { return readString(&p.clientID, value) }},
-	{"is_anonymous", func(p *payload, value []byte) error { return readBool(&p.isAnonymous, value) }},
-	{"app_metadata", func(p *payload, value []byte) error { p.appMetadata = value; return nil }},
+type claimSet struct {
+	Issuer      *string        `json:"iss"`
+	Subject     *string        `json:"sub"`
+	Audience    jsontext.Value `json:"aud"` // a string or an array of strings
+	Expiry      numericDate    `json:"exp"`
+	IssuedAt    numericDate    `json:"iat"`
+	NotBefore   numericDate    `json:"nbf"`
+	Role        string         `json:"role"`
+	Email       string         `json:"email"`
+	Phone       string         `json:"phone"`
+	AAL         string         `json:"aal"`
+	SessionID   string         `json:"session_id"`
+	ClientID    string         `json:"client_id"`
+	IsAnonymous bool           `json:"is_anonymous"`
+	AppMetadata jsontext.Value `json:"app_metadata"`
 }
 
-// UnmarshalJSON reads the payload of a token. Unlike encoding/json it tells upper case from lower case, and refuses a
-// claim that comes twice (RFC 7519, section 4), and whatever PostgreSQL could not read as jsonb.
+// nul is the character U+0000 in a JSON string. The backslash before u must not be escaped itself.
+var nul = regexp.MustCompile(`(^|[^\\])(\\\\)*\\u0000`)
+
+// UnmarshalJSON reads the payload of a token by version 2 of encoding/json, which tells upper case from lower case,
+// refuses a claim that comes twice (RFC 7519, section 4), and takes no invalid UTF-8 and no half of a surrogate pair.
+// The last two and U+0000 are what the strings of PostgreSQL's jsonb do not take (its documentation, section 8.14).
 func (p *payload) UnmarshalJSON(text []byte) error {
-	if !utf8.Valid(text) {
-		return refuse(ErrTokenInvalid, "token's payload is not UTF-8", nil)
-	}
 	p.raw = bytes.Clone(text)
-	s := scanner{text: p.raw}
-	err := s.object(func(name, value []byte) error {
-		for i, claim := range claimReaders {
-			if string(name) != claim.name {
-				continue
-			}
-			if p.seen&(1<<i) != 0 {
-				return refuse(ErrTokenInvalid, "token has two claims "+claim.name, nil)
-			}
-			p.seen |= 1 << i
-			if string(value) == "null" {
-				return nil
-			}
-			if err := claim.read(p, value); err != nil {
-				return refuse(ErrTokenInvalid, "token's claim "+claim.name+" "+err.Error(), nil)
-			}
-			return nil
-		}
-		return nil
-	})
-	if errors.Is(err, errScan) {
-		return refuse(ErrTokenInvalid, "token's payload is not a JSON object that PostgreSQL could read", err)
-	}
-	return err
-}
-
-func readString(target *string, value []byte) error {
-	if value[0] != '"' {
-		return errors.New("is not a string")
-	}
-	text, err := unquote(value)
-	*target = string(text)
-	return err
-}
-
-func readBool(target *bool, value []byte) error {
-	*target = string(value) == "true"
-	if !*target && string(value) != "false" {
-		return errors.New("is neither true nor false")
+	// The causes quote the token, so they are left out.
+	err := json.Unmarshal(p.raw, &p.claimSet)
+	var mistyped *json.SemanticError
+	switch {
+	case errors.Is(err, jsontext.ErrDuplicateName):
+		return refuse(ErrTokenInvalid, "token's payload says the same thing twice", nil)
+	case errors.As(err, &mistyped) && mistyped.JSONPointer != "":
+		return refuse(ErrTokenInvalid, "token's claim "+mistyped.JSONPointer.LastToken()+" is not of the type that it should be", nil)
+	case err != nil || p.raw[0] != '{' || bytes.Contains(p.raw, []byte(`\u0000`)) && nul.Match(p.raw):
+		return refuse(ErrTokenInvalid, "token's payload is not a JSON object that PostgreSQL could read", nil)
 	}
 	return nil
 }
 
-// readTime reads a NumericDate (RFC 7519, section 2) of whole seconds, which is all that Supabase Auth writes.
-func readTime(target *time.Time, value []byte) error {
-	seconds, err := strconv.ParseInt(string(value), 10, 64)
-	if err != nil || seconds <= 0 || seconds > maxNumericDate {
-		return errors.New("is not a whole number of seconds since 1970")
+// numericDate is a time in whole seconds, which is all that Supabase Auth writes (RFC 7519, section 2). The zero time
+// stands for a claim that is absent.
+type numericDate struct{ time.Time }
+
+func (d *numericDate) UnmarshalJSON(text []byte) error {
+	var seconds *int64
+	err := json.Unmarshal(text, &seconds)
+	if err != nil || seconds == nil {
+		return err
 	}
-	*target = time.Unix(seconds, 0)
+	if *seconds <= 0 || *seconds > maxNumericDate {
+		return errors.New("out of range")
+	}
+	d.Time = time.Unix(*seconds, 0)
 	return nil
 }
 
-// hasAudience tells whether aud, a string or an array of strings (RFC 7519, section 4.1.3), contains wanted.
+// hasAudience tells whether aud contains wanted (RFC 7519, section 4.1.3).
 func (p *payload) hasAudience(wanted string) bool {
-	if len(p.audience) == 0 {
-		return false
-	}
-	if p.audience[0] == '"' {
-		text, err := unquote(p.audience)
-		return err == nil && string(text) == wanted
+	if p.Audience.Kind() == '"' {
+		var audience string
+		return json.Unmarshal(p.Audience, &audience) == nil && audience == wanted
 	}
 	var list []string
-	if json.Unmarshal(p.audience, &list) != nil {
-		return false
+	return json.Unmarshal(p.Audience, &list) == nil && slices.Contains(list, wanted)
+}
+
+// valueOf returns what a claim says, or "" if it is absent.
+func valueOf(claim *string) string {
+	if claim == nil {
+		return ""
 	}
-	for _, audience := range list {
-		if audience == wanted {
-			return true
-		}
-	}
-	return false
+	return *claim
 }

@@ -220,8 +220,8 @@ func (v *Verifier) Ready(ctx context.Context) error {
 		if i.keys == nil {
 			continue
 		}
-		keys, err := i.keys.Ready(ctx)
-		if err == nil && keys == 0 && i.secret == nil {
+		err := i.keys.Ready(ctx)
+		if err == nil && i.keys.Status().Keys == 0 && i.secret == nil {
 			err = fmt.Errorf("%w: the key set is empty and there is no secret, so no token can be verified", ErrKeysUnavailable)
 		}
 		if err != nil {
@@ -229,6 +229,17 @@ func (v *Verifier) Ready(ctx context.Context) error {
 		}
 	}
 	return errors.Join(problems...)
+}
+
+// Status tells how the key set of each issuer is, by the issuer's URL. Issuers that only have a secret are left out.
+func (v *Verifier) Status() map[string]KeyStatus {
+	status := map[string]KeyStatus{}
+	for _, i := range v.issuers {
+		if i.keys != nil {
+			status[i.url] = i.keys.Status()
+		}
+	}
+	return status
 }
 
 // Purge forgets all verified tokens and all fetched keys. The next request fetches the keys anew and waits for them.
