@@ -184,6 +184,16 @@ func NewKey(t testing.TB, algorithm string) *Key {
 	return key
 }
 
+// NewKeyFrom returns a key for ES256 whose private half is made of 32 bytes, so that it is the same in every process.
+func NewKeyFrom(t testing.TB, id string, private []byte) *Key {
+	t.Helper()
+	key, err := ecdsa.ParseRawPrivateKey(elliptic.P256(), private)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &Key{ID: id, Algorithm: "ES256", private: key, t: t}
+}
+
 // NewSecret returns a key for HS256.
 func NewSecret(t testing.TB, secret []byte) *Key {
 	return &Key{Algorithm: "HS256", private: secret, t: t}

@@ -1,0 +1,77 @@
+package auth_test
+
+import (
+	"testing"
+
+	"github.com/golang-jwt/jwt/v5"
+
+	"usergraph/auth"
+	"usergraph/auth/authtest"
+)
+
+// bareClaims are the same claims as those of auth.Claims, in the way of golang-jwt's documentation.
+type bareClaims struct {
+	jwt.RegisteredClaims
+	Role        string         `json:"role"`
+	Email       string         `json:"email"`
+	Phone       string         `json:"phone"`
+	AAL         string         `json:"aal"`
+	SessionID   string         `json:"session_id"`
+	ClientID    string         `json:"client_id"`
+	IsAnonymous bool           `json:"is_anonymous"`
+	AppMetadata map[string]any `json:"app_metadata"`
+}
+
+// BenchmarkVerify compares golang-jwt alone with a token that the verifier meets for the first time, and with one that
+// it remembers.
+func BenchmarkVerify(b *testing.B) {
+	for _, algorithm := range []string{"ES256", "RS256", "EdDSA", "HS256"} {
+		issuer := authtest.New(b)
+		var public any = issuer.Secret()
+		if algorithm == "HS256" {
+			issuer.UseSecret()
+		} else {
+			key := issuer.Publish(algorithm)
+			issuer.Use(key)
+			public = key.Public()
+		}
+		rawToken := issuer.Token(ada)
+		b.Run(algorithm+"/bare", func(b *testing.B) {
+			parser := jwt.NewParser(jwt.WithValidMethods([]string{algorithm}), jwt.WithAudience("authenticated"), jwt.WithIssuer(issuer.URL()), jwt.WithExpirationRequired())
+			b.ReportAllocs()
+			for b.Loop() {
+				if _, err := parser.ParseWithClaims(rawToken, new(bareClaims), func(*jwt.Token) (any, error) { return public, nil }); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+		verify := func(b *testing.B, verifier *auth.Verifier) {
+			b.ReportAllocs()
+			for b.Loop() {
+				if _, err := verifier.Verify(b.Context(), rawToken); err != nil {
+					b.Fatal(err)
+				}
+			}
+		}
+		b.Run(algorithm+"/miss", func(b *testing.B) {
+			// No token fits into this cache.
+			verify(b, newVerifier(b, issuer, func(cfg *auth.Config) { cfg.CacheEntries, cfg.CacheBytes = 1, 1 }))
+		})
+		b.Run(algorithm+"/hit", func(b *testing.B) { verify(b, newVerifier(b, issuer)) })
+	}
+}
+
+// BenchmarkVerifyParallel is a hit by many goroutines at once.
+func BenchmarkVerifyParallel(b *testing.B) {
+	issuer := authtest.New(b)
+	verifier, rawToken := newVerifier(b, issuer), issuer.Token(ada)
+	b.ReportAllocs()
+	b.RunParallel(func(pb *testing.PB) {
+		for pb.Next() {
+			if _, err := verifier.Verify(b.Context(), rawToken); err != nil {
+				b.Error(err)
+				return
+			}
+		}
+	})
+}
