@@ -8,6 +8,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"usergraph/auth"
 )
 
 // config is every setting of the server, checked.
@@ -21,6 +23,17 @@ type config struct {
 	jwksURL        string
 	issuers        []string
 	jwtSecret      string
+	jwksMaxStale   time.Duration
+	acceptNoIssuer bool
+	otherProjects  []string
+	oauthClients   []string
+
+	publishableKeys      []string
+	apiKeyRequired       bool
+	sessionCookie        string
+	sessionCookieOrigins []string
+	sessionCheck         string
+
 	introspection  bool
 	logFormat      string
 	requestTimeout time.Duration
@@ -47,6 +60,32 @@ var settings = []setting{
 		func(c *config, v string) error { c.jwks = v; return nil }},
 	{"SUPABASE_JWT_SECRET", "", "the HS256 secret of a project that has not moved to signing keys",
 		func(c *config, v string) error { c.jwtSecret = v; return nil }},
+	{"SUPABASE_JWKS_MAX_STALE", "1h", "how long fetched keys stay in use while they cannot be fetched again",
+		func(c *config, v string) error { return setDuration(&c.jwksMaxStale, v, 10*time.Minute, 24*time.Hour) }},
+	{"SUPABASE_ACCEPT_NO_ISSUER", "off", "`on`: a token without iss, as some self-hosted projects sign, is the first issuer's",
+		func(c *config, v string) error { return setSwitch(&c.acceptNoIssuer, v) }},
+	{"SUPABASE_OTHER_PROJECTS", "", "more projects whose users are let in, separated by commas: `https://<ref>.supabase.co`, each with its own published keys",
+		func(c *config, v string) error { c.otherProjects = splitList(v); return checkURLs(c.otherProjects) }},
+	{"SUPABASE_OAUTH_CLIENTS", "", "ids of OAuth apps whose tokens are accepted, separated by commas",
+		func(c *config, v string) error { c.oauthClients = splitList(v); return nil }},
+	{"SUPABASE_PUBLISHABLE_KEYS", "", "the project's API keys for clients, as JSON by name or separated by commas. SUPABASE_PUBLISHABLE_KEY is read too",
+		func(c *config, v string) (err error) { c.publishableKeys, err = parsePublishableKeys(v); return err }},
+	{"API_KEY_REQUIRED", "off", "`on`: a request needs one of SUPABASE_PUBLISHABLE_KEYS in the header apikey",
+		func(c *config, v string) error { return setSwitch(&c.apiKeyRequired, v) }},
+	{"SESSION_COOKIE", "off", "`on`: take the session cookie of @supabase/ssr from pages of the same origin; or that cookie's name, if it has another",
+		func(c *config, v string) error {
+			if v != "off" {
+				c.sessionCookie = v
+			}
+			return nil
+		}},
+	{"SESSION_COOKIE_ORIGINS", "", "other origins whose pages may use the session cookie, separated by commas: `https://app.example.com`",
+		func(c *config, v string) error {
+			c.sessionCookieOrigins = splitList(v)
+			return checkURLs(c.sessionCookieOrigins)
+		}},
+	{"SESSION_CHECK", "off", "`always`: ask PostgreSQL in each request whether the session has ended or the user is banned",
+		func(c *config, v string) error { c.sessionCheck = v; return checkOneOf(v, "off", "always") }},
 	{"HOST", "0.0.0.0", "the address to listen on", func(c *config, v string) error {
 		c.host = v
 		_, err := netip.ParseAddr(v)
@@ -76,14 +115,17 @@ var secrets = []string{"DATABASE_URL", "SUPABASE_JWT_SECRET"}
 func derive(values map[string]string) {
 	project := strings.TrimSuffix(values["SUPABASE_URL"], "/")
 	if project != "" {
-		project += "/auth/v1"
+		project += issuerPath
 	}
 	if values["SUPABASE_JWT_ISSUER"] == "" {
 		values["SUPABASE_JWT_ISSUER"] = project
 	}
 	issuer, _, _ := strings.Cut(values["SUPABASE_JWT_ISSUER"], ",")
 	if base := cmp.Or(project, strings.TrimSpace(issuer)); base != "" && values["SUPABASE_JWKS_URL"] == "" && values["SUPABASE_JWKS"] == "" {
-		values["SUPABASE_JWKS_URL"] = base + "/.well-known/jwks.json"
+		values["SUPABASE_JWKS_URL"] = base + jwksPath
+	}
+	if values["SESSION_COOKIE"] == "on" && project != "" {
+		values["SESSION_COOKIE"] = auth.SessionCookieName(project)
 	}
 }
 
@@ -102,6 +144,8 @@ func (c config) problems() []error {
 	refuse(insecure(c.supabaseURL), "SUPABASE_URL must be https: keys fetched over http can be anybody's")
 	refuse(!insecure(c.supabaseURL) && insecure(c.jwksURL), "SUPABASE_JWKS_URL must be https: keys fetched over http can be anybody's")
 	refuse(c.jwksURL != "" && c.jwks != "", "SUPABASE_JWKS and SUPABASE_JWKS_URL are both set: keep one")
+	refuse(c.apiKeyRequired && len(c.publishableKeys) == 0, "API_KEY_REQUIRED needs SUPABASE_PUBLISHABLE_KEYS, from Supabase's dashboard, API Keys")
+	refuse(c.sessionCookie == "on", "SESSION_COOKIE is on without SUPABASE_URL: give the cookie's name instead")
 	return problems
 }
 

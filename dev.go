@@ -10,8 +10,10 @@ import (
 	"net/http"
 	"net/netip"
 	"os"
+	"os/signal"
 	"path/filepath"
 	"strconv"
+	"syscall"
 	"time"
 
 	"github.com/google/uuid"
@@ -63,6 +65,10 @@ func runDev(ctx context.Context, args []string, getenv func(string) string, stdo
 	if ip, err := netip.ParseAddr(f.host); err != nil || !ip.IsLoopback() {
 		return usageError{fmt.Errorf("--host %s: development tokens are for this machine only, use 127.0.0.1", f.host)}
 	}
+
+	// Who closes the terminal is done. serve takes the same signal for something else.
+	ctx, stop := signal.NotifyContext(ctx, syscall.SIGHUP)
+	defer stop()
 
 	// The ports first: whoever starts twice learns it before anything is touched.
 	listener, err := listen(ctx, net.JoinHostPort(f.host, strconv.Itoa(f.port)), "--port")

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"encoding/json"
-	"fmt"
 	"io"
 	"log/slog"
 	"net/http"
@@ -133,29 +132,4 @@ func (h requestIDHandler) WithAttrs(attrs []slog.Attr) slog.Handler {
 
 func (h requestIDHandler) WithGroup(name string) slog.Handler {
 	return requestIDHandler{h.Handler.WithGroup(name)}
-}
-
-// newVerifier takes the tokens of the project's issuers, checked with the keys that the settings name. The issuers share
-// their keys: a project and its custom domain, for example.
-func newVerifier(cfg config) (*auth.Verifier, error) {
-	keys, err := newKeySet(cfg)
-	if err != nil {
-		return nil, err
-	}
-	verify := auth.Config{}
-	for _, issuer := range cfg.issuers {
-		verify.Issuers = append(verify.Issuers, auth.Issuer{URL: issuer, Keys: keys, Secret: []byte(cfg.jwtSecret)})
-	}
-	return auth.NewVerifier(verify)
-}
-
-func newKeySet(cfg config) (auth.KeySet, error) {
-	if cfg.jwks == "" {
-		return auth.NewRemoteKeySet(auth.RemoteConfig{URL: cfg.jwksURL})
-	}
-	keys, err := auth.NewStaticKeySet([]byte(cfg.jwks))
-	if err != nil {
-		return nil, fmt.Errorf("SUPABASE_JWKS: %w", err)
-	}
-	return keys, nil
 }

@@ -147,7 +147,7 @@ func serve(ctx context.Context, cfg config, log *slog.Logger, listener net.Liste
 	}
 	defer db.Close()
 
-	verifier, err := newVerifier(cfg)
+	verifier, err := newVerifier(cfg, db, log)
 	if err != nil {
 		return usageError{err}
 	}
@@ -175,14 +175,22 @@ func serve(ctx context.Context, cfg config, log *slog.Logger, listener net.Liste
 		MaxHeaderBytes:    maxHeaderBytes,
 		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelWarn),
 	}
+	hangup := make(chan os.Signal, 1)
+	signal.Notify(hangup, syscall.SIGHUP)
+	defer signal.Stop(hangup)
 	failed := make(chan error, 1)
 	go func() { failed <- server.Serve(listener) }()
 	log.Info("listening", "url", "http://"+listener.Addr().String(), "graphql", "/graphql")
 
-	select {
-	case err := <-failed:
-		return fmt.Errorf("serve: %w", err)
-	case <-ctx.Done():
+	for ctx.Err() == nil {
+		select {
+		case err := <-failed:
+			return fmt.Errorf("serve: %w", err)
+		case <-hangup:
+			verifier.Purge()
+			log.Info("forgot all keys and verified tokens, at SIGHUP")
+		case <-ctx.Done():
+		}
 	}
 	log.Info("stopping: requests that have begun may finish", "within", cfg.drainTimeout)
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), cfg.drainTimeout)

@@ -80,8 +80,11 @@ func readValues(getenv func(string) string) (values map[string]string, problems 
 // lookUp returns the value of a setting, or "", from where it may be: the variable itself, another name of it, or a file.
 func lookUp(getenv func(string) string, name string) (string, error) {
 	value := getenv(name)
-	if name == "DATABASE_URL" {
+	switch name {
+	case "DATABASE_URL":
 		value = cmp.Or(value, getenv("SUPABASE_DB_URL"))
+	case "SUPABASE_PUBLISHABLE_KEYS":
+		value = cmp.Or(value, getenv("SUPABASE_PUBLISHABLE_KEY"))
 	}
 	file := ""
 	if slices.Contains(secrets, name) {
@@ -243,6 +246,19 @@ func checkURL(value string, schemes ...string) error {
 	if err != nil || parsed.Host == "" || !slices.Contains(schemes, parsed.Scheme) {
 		// The value may hold a password: it is not shown.
 		return fmt.Errorf("is not a URL that starts with %s://", schemes[0])
+	}
+	return nil
+}
+
+// checkURLs takes https, and http on this machine.
+func checkURLs(list []string) error {
+	for _, value := range list {
+		if err := checkURL(value, "https", "http"); err != nil {
+			return fmt.Errorf("has an entry that %w", err)
+		}
+		if strings.HasPrefix(value, "http:") && !isLoopback(value) {
+			return errors.New("has an entry that is not https")
+		}
 	}
 	return nil
 }

@@ -1,0 +1,106 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"maps"
+	"slices"
+	"strings"
+
+	"usergraph/auth"
+	"usergraph/database"
+	"usergraph/models"
+)
+
+const (
+	issuerPath = "/auth/v1"
+	jwksPath   = "/.well-known/jwks.json"
+)
+
+// newVerifier takes the tokens of the project, by any of its names, and of the other projects that the settings name.
+func newVerifier(cfg config, db *database.DB, log *slog.Logger) (*auth.Verifier, error) {
+	keys, err := newKeySet(cfg, log)
+	if err != nil {
+		return nil, err
+	}
+	verify := auth.Config{
+		OAuthClients:    cfg.oauthClients,
+		PublishableKeys: cfg.publishableKeys,
+		RequireAPIKey:   cfg.apiKeyRequired,
+		SessionCookie:   cfg.sessionCookie,
+		CookieOrigins:   cfg.sessionCookieOrigins,
+		Hooks: auth.Hooks{Refused: func(ctx context.Context, code string, err error) {
+			log.InfoContext(ctx, "refused", "code", code, "reason", err)
+		}},
+	}
+	for i, url := range cfg.issuers {
+		verify.Issuers = append(verify.Issuers, auth.Issuer{
+			URL: url, Keys: keys, Secret: []byte(cfg.jwtSecret),
+			AcceptNoIssuer: cfg.acceptNoIssuer && i == 0,
+		})
+	}
+	for _, project := range cfg.otherProjects {
+		url := strings.TrimSuffix(project, "/") + issuerPath
+		keys, err := newRemoteKeySet(cfg, url+jwksPath, log)
+		if err != nil {
+			return nil, fmt.Errorf("SUPABASE_OTHER_PROJECTS: %w", err)
+		}
+		verify.Issuers = append(verify.Issuers, auth.Issuer{URL: url, Keys: keys})
+	}
+	if cfg.sessionCheck == "always" {
+		verify.CheckSession = sessionCheck(db)
+	}
+	return auth.NewVerifier(verify)
+}
+
+func newKeySet(cfg config, log *slog.Logger) (auth.KeySet, error) {
+	if cfg.jwks == "" {
+		return newRemoteKeySet(cfg, cfg.jwksURL, log)
+	}
+	keys, err := auth.NewStaticKeySet([]byte(cfg.jwks))
+	if err != nil {
+		return nil, fmt.Errorf("SUPABASE_JWKS: %w", err)
+	}
+	return keys, nil
+}
+
+func newRemoteKeySet(cfg config, url string, log *slog.Logger) (*auth.RemoteKeySet, error) {
+	return auth.NewRemoteKeySet(auth.RemoteConfig{
+		URL:      url,
+		MaxStale: cfg.jwksMaxStale,
+		Fetched: func(fetch auth.Fetch) {
+			for _, reason := range fetch.Unsuitable {
+				log.Warn("a published key is left out", "url", fetch.URL, "reason", reason)
+			}
+			if fetch.Err != nil {
+				log.Warn("keys could not be fetched, the last good ones stay in use", "error", fetch.Err, "for", cfg.jwksMaxStale)
+			}
+		},
+	})
+}
+
+// sessionCheck asks PostgreSQL, as the caller, whether their session goes on.
+func sessionCheck(db *database.DB) func(context.Context, *auth.Claims) error {
+	return func(ctx context.Context, claims *auth.Claims) error {
+		live, err := models.SessionIsLive(ctx, db.As(database.Caller{Role: claims.Role, Claims: claims.Payload, ReadOnly: true}))
+		if err == nil && !live {
+			err = auth.ErrSessionRevoked
+		}
+		return err
+	}
+}
+
+// parsePublishableKeys reads one key, or a JSON object of names and keys, which is what Supabase gives its functions.
+func parsePublishableKeys(value string) ([]string, error) {
+	if !strings.HasPrefix(value, "{") {
+		return splitList(value), nil
+	}
+	var byName map[string]string
+	if json.Unmarshal([]byte(value), &byName) != nil {
+		return nil, errors.New(`is not a JSON object such as {"default":"sb_publishable_…"}`)
+	}
+	return slices.Sorted(maps.Values(byName)), nil
+}

@@ -1,0 +1,201 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"errors"
+	"io"
+	"log/slog"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/golang-jwt/jwt/v5"
+	"github.com/google/uuid"
+
+	"usergraph/auth"
+	"usergraph/auth/authtest"
+	"usergraph/internal/pgtest"
+)
+
+var ada = uuid.MustParse("a0000000-0000-4000-8000-000000000001")
+
+// startServer runs `usergraph serve` inside the test until it ends, on a database of its own where Ada has signed up.
+func startServer(t *testing.T, issuer *authtest.Issuer, env ...string) (url string, pg *pgtest.Database) {
+	t.Helper()
+	pg = pgtest.New(t)
+	pg.Exec(t, `insert into auth.users (id, email, raw_user_meta_data) values ($1, 'ada@example.com', '{"full_name":"Ada"}')`, ada)
+	env = append(env, "DATABASE_URL", pg.URL, "SUPABASE_URL", strings.TrimSuffix(issuer.URL(), issuerPath), "HOST", "127.0.0.1", "PORT", "0")
+	ctx, cancel := context.WithCancel(context.Background())
+	out, in := io.Pipe()
+	ended := make(chan error, 1)
+	go func() {
+		err := run(ctx, []string{"serve"}, environment(env...), in)
+		in.CloseWithError(errors.Join(err, io.EOF))
+		ended <- err
+	}()
+	t.Cleanup(func() {
+		cancel()
+		if err := <-ended; err != nil {
+			t.Error("usergraph serve:", err)
+		}
+	})
+	lines := bufio.NewScanner(out)
+	for lines.Scan() {
+		var line struct{ Msg, URL string }
+		if err := json.Unmarshal(lines.Bytes(), &line); err != nil {
+			t.Fatalf("%s: %v", lines.Text(), err)
+		}
+		if line.Msg == "listening" {
+			go func() { _, _ = io.Copy(io.Discard, out) }()
+			return line.URL, pg
+		}
+	}
+	t.Fatal("the server does not start: ", lines.Err())
+	return "", nil
+}
+
+const whoAmI = "{ me { fullName } }"
+
+func TestSessionCheck(t *testing.T) {
+	issuer, session := authtest.New(t), uuid.New()
+	url, pg := startServer(t, issuer, "SESSION_CHECK", "always")
+	token := issuer.Token(ada, func(claims jwt.MapClaims) { claims["session_id"] = session.String() })
+	const signIn = "insert into auth.sessions (id, user_id) values ($1, $2)"
+	pg.Exec(t, signIn, session, ada)
+
+	expect := func(when string, status int, want string) {
+		t.Helper()
+		if got, body := ask(t, url, token, whoAmI); got != status || !strings.Contains(body, want) {
+			t.Errorf("%s: %d %s", when, got, body)
+		}
+	}
+	expect("signed in", 200, `"Ada"`)
+	pg.Exec(t, "delete from auth.sessions")
+	expect("signed out", 401, `"SESSION_REVOKED"`)
+	pg.Exec(t, signIn, session, ada)
+	expect("signed in again", 200, `"Ada"`)
+	pg.Exec(t, "update auth.users set banned_until = 'infinity'")
+	expect("banned", 401, `"SESSION_REVOKED"`)
+	pg.Exec(t, "drop function public.session_is_live()")
+	expect("cannot be told", 503, `"UNAVAILABLE"`)
+	if status, body := ask(t, url, "", "{ __typename }"); status != 200 {
+		t.Errorf("anonymous: %d %s", status, body)
+	}
+}
+
+func TestSessionsAreNotCheckedByDefault(t *testing.T) {
+	issuer := authtest.New(t)
+	url, _ := startServer(t, issuer)
+	if status, body := ask(t, url, issuer.Token(ada), whoAmI); status != 200 || !strings.Contains(body, `"Ada"`) {
+		t.Errorf("without a session: %d %s", status, body)
+	}
+}
+
+func TestHangupForgetsKeys(t *testing.T) {
+	issuer := authtest.New(t)
+	key := issuer.Publish("ES256")
+	issuer.Use(key)
+	url, _ := startServer(t, issuer)
+	token := issuer.Token(ada)
+	if status, body := ask(t, url, token, whoAmI); status != 200 {
+		t.Fatalf("at first: %d %s", status, body)
+	}
+	issuer.Revoke(key)
+	if status, body := ask(t, url, token, whoAmI); status != 200 {
+		t.Fatalf("the keys are those of the first fetch: %d %s", status, body)
+	}
+	if err := syscall.Kill(syscall.Getpid(), syscall.SIGHUP); err != nil {
+		t.Fatal(err)
+	}
+	deadline := time.Now().Add(time.Minute)
+	for {
+		status, body := ask(t, url, token, whoAmI)
+		if status == 401 && strings.Contains(body, `"TOKEN_INVALID"`) {
+			return
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("the revoked key is still in use: %d %s", status, body)
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+}
+
+// Each setting lets in what is refused without it.
+func TestSettingsOfTheVerifier(t *testing.T) {
+	issuer, other := authtest.New(t), authtest.New(t)
+	supabaseURL := strings.TrimSuffix(issuer.URL(), issuerPath)
+	set := func(name string, value any) func(jwt.MapClaims) {
+		return func(claims jwt.MapClaims) { claims[name] = value }
+	}
+	for _, test := range []struct {
+		name  string
+		token string
+		env   []string
+	}{
+		{"custom domain", issuer.Token(ada, set("iss", "https://auth.example.com/auth/v1")), []string{"SUPABASE_JWT_ISSUER", "https://auth.example.com/auth/v1, " + issuer.URL()}},
+		{"other project", other.Token(ada), []string{"SUPABASE_OTHER_PROJECTS", strings.TrimSuffix(other.URL(), issuerPath) + "/"}},
+		{"no issuer", issuer.Token(ada, set("iss", nil)), []string{"SUPABASE_ACCEPT_NO_ISSUER", "on"}},
+		{"OAuth app", issuer.Token(ada, set("client_id", "app-2")), []string{"SUPABASE_OAUTH_CLIENTS", "app-1, app-2"}},
+		{"secret", authtest.NewSecret(t, issuer.Secret()).Sign(issuer.Claims(ada)), []string{"SUPABASE_JWT_SECRET", string(issuer.Secret())}},
+		{"inline keys", issuer.Token(ada, set("iss", "https://abc.supabase.co/auth/v1")), []string{"SUPABASE_JWKS", string(issuer.JWKS()), "SUPABASE_URL", "https://abc.supabase.co"}},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			always := []string{"DATABASE_URL", "postgres://authenticator:x@db/postgres", "SUPABASE_URL", supabaseURL}
+			verify := func(env []string) error {
+				cfg, err := readConfig(environment(env...))
+				if err != nil {
+					t.Fatal(err)
+				}
+				verifier, err := newVerifier(cfg, nil, slog.New(slog.DiscardHandler))
+				if err != nil {
+					t.Fatal(err)
+				}
+				defer verifier.Close()
+				_, err = verifier.Verify(t.Context(), test.token)
+				return err
+			}
+			if err := verify(always); !errors.Is(err, auth.ErrTokenInvalid) {
+				t.Errorf("without the setting: %v", err)
+			}
+			if err := verify(append(test.env, always...)); err != nil {
+				t.Errorf("with it: %v", err)
+			}
+		})
+	}
+}
+
+func TestKeysAndCookies(t *testing.T) {
+	always := []string{"DATABASE_URL", "postgres://authenticator:x@db/postgres", "SUPABASE_URL", "https://abc.supabase.co"}
+	for _, test := range []struct {
+		env    []string
+		cookie string
+		keys   string
+		err    string
+	}{
+		{env: nil},
+		{env: []string{"SESSION_COOKIE", "on"}, cookie: "sb-abc-auth-token"},
+		{env: []string{"SESSION_COOKIE", "my-session"}, cookie: "my-session"},
+		{env: []string{"SUPABASE_PUBLISHABLE_KEY", "sb_publishable_a", "API_KEY_REQUIRED", "on"}, keys: "sb_publishable_a"},
+		{env: []string{"SUPABASE_PUBLISHABLE_KEYS", `{"web":"sb_publishable_b","ios":"sb_publishable_a"}`}, keys: "sb_publishable_a sb_publishable_b"},
+		{env: []string{"SUPABASE_PUBLISHABLE_KEYS", "{"}, err: "SUPABASE_PUBLISHABLE_KEYS is not a JSON object"},
+		{env: []string{"API_KEY_REQUIRED", "on"}, err: "API_KEY_REQUIRED needs SUPABASE_PUBLISHABLE_KEYS"},
+		{env: []string{"SUPABASE_OTHER_PROJECTS", "http://other.example"}, err: "SUPABASE_OTHER_PROJECTS has an entry that is not https"},
+		{env: []string{"SESSION_COOKIE_ORIGINS", "app.example.com"}, err: "SESSION_COOKIE_ORIGINS has an entry"},
+		{env: []string{"SESSION_CHECK", "sometimes"}, err: "SESSION_CHECK"},
+		{env: []string{"SUPABASE_JWKS_MAX_STALE", "1s"}, err: "SUPABASE_JWKS_MAX_STALE"},
+	} {
+		c, err := readConfig(environment(append(test.env, always...)...))
+		if test.err != "" {
+			if err == nil || !strings.Contains(err.Error(), test.err) {
+				t.Errorf("%v: %v", test.env, err)
+			}
+			continue
+		}
+		if err != nil || c.sessionCookie != test.cookie || strings.Join(c.publishableKeys, " ") != test.keys {
+			t.Errorf("%v: %v, cookie %q, keys %v", test.env, err, c.sessionCookie, c.publishableKeys)
+		}
+	}
+}
