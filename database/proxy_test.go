@@ -134,7 +134,6 @@ func (p *proxy) fromClient(client, server net.Conn, spoke *bool) {
 		}
 		if started {
 			p.held.Lock()
-			p.held.Unlock()
 		}
 		p.mu.Lock()
 		if *spoke {
@@ -143,6 +142,7 @@ func (p *proxy) fromClient(client, server net.Conn, spoke *bool) {
 		}
 		if started {
 			p.message[header[0]]++
+			p.held.Unlock()
 		} else {
 			p.starts++
 		}
