@@ -21,8 +21,11 @@ import (
 // Many callers at once, with everything going wrong that can: whoever gets an answer gets their own.
 func TestClaimsDoNotBleed(t *testing.T) {
 	pg := newPostgres(t)
-	bleed(t, pg, pg.URL, 3000)
+	bleed(t, pg, pg.URL, 3000, disturbances{cancels: true, kills: true})
 }
+
+// disturbances are what happens to statements beside their own errors and timeouts.
+type disturbances struct{ cancels, kills bool }
 
 // How a statement may fail in the middle of all that.
 var mayFail = []error{context.Canceled, context.DeadlineExceeded, database.ErrUnavailable, database.ErrTimeout, errWanted, errDivision}
@@ -39,7 +42,7 @@ const (
 )
 
 // bleed runs actions of many callers through url, and looks at what they got and what they left behind.
-func bleed(t *testing.T, pg *pgtest.Database, url string, actions int) {
+func bleed(t *testing.T, pg *pgtest.Database, url string, actions int, disturb disturbances) {
 	pg.Exec(t, notes)
 	callers := make([]uuid.UUID, bleedCallers)
 	batch := new(pgx.Batch)
@@ -57,13 +60,13 @@ func bleed(t *testing.T, pg *pgtest.Database, url string, actions int) {
 	stop := make(chan struct{})
 	var killer, workers sync.WaitGroup
 	killer.Go(func() {
-		for {
+		for disturb.kills {
 			select {
 			case <-stop:
 				return
 			case <-time.After(time.Duration(5+rand.IntN(20)) * time.Millisecond):
 			}
-			_, err := w.conn.Exec(context.Background(), `select pg_terminate_backend(pid) from pg_stat_activity
+			_, err := w.conn.Exec(context.Background(), `select pg_terminate_backend(pid, 5000) from pg_stat_activity
 				where usename = 'authenticator' and datname = current_database() order by random() limit 1`)
 			if err != nil {
 				t.Error(err)
@@ -77,7 +80,7 @@ func bleed(t *testing.T, pg *pgtest.Database, url string, actions int) {
 			for left.Add(-1) >= 0 {
 				id := callers[rand.IntN(len(callers))]
 				ctx, cancel := context.WithCancel(t.Context())
-				if rand.IntN(4) == 0 {
+				if disturb.cancels && rand.IntN(4) == 0 {
 					time.AfterFunc(time.Duration(rand.IntN(3000))*time.Microsecond, cancel)
 				}
 				caller := callerOf(id)

@@ -20,7 +20,8 @@ type Caller struct {
 	Role string
 	// Claims is the payload of the verified token, a JSON object: what auth.uid() and auth.jwt() read.
 	Claims []byte
-	// ReadOnly refuses every write. Nothing in SQL undoes that, except RESET transaction_read_only before PostgreSQL 16.
+	// ReadOnly refuses every write: PostgreSQL does, and no statement is sent that could talk it out of it. Only functions
+	// of the database that RESET transaction_read_only can, before PostgreSQL 16.
 	ReadOnly bool
 	// StatementTimeout ends a statement that runs longer. 0 leaves the role's own timeout, as Supabase sets it.
 	StatementTimeout time.Duration
@@ -46,9 +47,14 @@ func (c Caller) check() error {
 // As returns a database that runs every statement as caller. It takes no connection; each statement takes one, for one
 // round trip. A caller that may not be is refused by each statement.
 //
+// What the text of a statement says is trusted, what its arguments and the claims say is not: SQL that calls set_config
+// can become any role that the login may become, and claim anything, until it ends. So write values as ?, and log in with
+// a role that may become anon and authenticated alone.
+//
+// A statement that may leave something behind in the session, such as SET, LISTEN or DO, costs its connection.
 // A result is read whole into memory before its first row is handed out.
 func (db *DB) As(caller Caller) bun.IDB {
-	s := &session{db: db.bun, role: caller.Role, err: caller.check()}
+	s := &session{db: db.bun, role: caller.Role, readOnly: caller.ReadOnly, err: caller.check()}
 	s.settings[0], s.settings[1] = []byte(caller.Role), caller.Claims
 	if caller.ReadOnly {
 		s.settings[2] = []byte("on")
@@ -63,6 +69,7 @@ func (db *DB) As(caller Caller) bun.IDB {
 type session struct {
 	db       *bun.DB
 	role     string
+	readOnly bool
 	settings [4][]byte // the parameters of the statement settings
 	err      error     // why no statement may run
 }

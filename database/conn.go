@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -70,12 +71,14 @@ type conn struct {
 	sent []*statement
 	// tx is set while a caller's transaction is open.
 	tx *transaction
+	// used says that a statement may have left something behind in the session, such as SET or LISTEN.
+	used bool
 }
 
 // transaction is one that a caller has begun.
 type transaction struct {
-	ctx  context.Context
-	role string
+	ctx    context.Context
+	caller *session
 }
 
 var (
@@ -87,14 +90,20 @@ var (
 	_ driver.Validator       = (*conn)(nil)
 )
 
-// init checks that PostgreSQL speaks as rows.go and lift.go understand it, and whether statements can be prepared.
-// A pooler is known by the process id it tells: it is not the one of the session behind it.
+// language is how PostgreSQL has to speak for rows.go and lift.go to understand it.
+var language = []struct{ parameter, value string }{
+	{"client_encoding", "UTF8"},
+	{"DateStyle", "ISO"},
+	{"standard_conforming_strings", "on"},
+}
+
+// init checks how PostgreSQL speaks, and whether statements can be prepared. A pooler is known by the process id it
+// tells: it is not the one of the session behind it.
 func (c *conn) init(ctx context.Context, mode pgx.QueryExecMode) error {
-	if style := c.pg.ParameterStatus("DateStyle"); !strings.HasPrefix(style, "ISO") {
-		return fmt.Errorf("DateStyle is %q: add datestyle=ISO to the connection string", style)
-	}
-	if c.pg.ParameterStatus("standard_conforming_strings") != "on" {
-		return errors.New("standard_conforming_strings is off: add standard_conforming_strings=on to the connection string")
+	for _, want := range language {
+		if value := c.pg.ParameterStatus(want.parameter); !strings.HasPrefix(value, want.value) {
+			return fmt.Errorf("%s is %q: add %[1]s=%[3]s to the connection string", want.parameter, value, want.value)
+		}
 	}
 	if mode != pgx.QueryExecModeCacheStatement {
 		return nil
@@ -126,25 +135,21 @@ func (c *conn) run(ctx context.Context, text string, args []driver.NamedValue) (
 	if len(args) > 0 {
 		return nil, errors.New("arguments are written as ?, and bun puts them into the statement")
 	}
-	var caller *session
-	var role string
-	if c.tx != nil {
-		role = c.tx.role
-	} else {
-		var err error
-		if caller, err = sessionFrom(ctx); err != nil {
-			return nil, err
-		}
-		role = caller.role
+	caller, err := c.caller(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if caller.readOnly && !slices.Contains(reading, firstWord(text)) {
+		return nil, fmt.Errorf("%w: this caller only reads", ErrForbidden)
 	}
 	lifted, values, err := lift(text)
 	if err != nil {
 		return nil, err
 	}
-	known := c.recall(role, lifted, len(values))
+	known := c.recall(caller.role, lifted, len(values))
 	if known != nil {
 		result, err := c.trip(ctx, caller, known, values, lifted)
-		if !c.misfit(role, known, err) {
+		if !c.misfit(caller.role, known, err) {
 			return result, err
 		}
 	}
@@ -158,6 +163,17 @@ func (c *conn) run(ctx context.Context, text string, args []driver.NamedValue) (
 	}
 	return result, err
 }
+
+// caller returns whose statement it is.
+func (c *conn) caller(ctx context.Context) (*session, error) {
+	if c.tx != nil {
+		return c.tx.caller, nil
+	}
+	return sessionFrom(ctx)
+}
+
+// reading are the first words of statements that a read-only caller may send. PostgreSQL still refuses those that write.
+var reading = []string{"SELECT", "WITH", "VALUES", "TABLE", "SHOW", "EXPLAIN", "SAVEPOINT", "RELEASE", "ROLLBACK"}
 
 // recall returns the statement to prepare, or already prepared, for a text. It is nil if the text is to be sent as bun
 // wrote it.
@@ -181,7 +197,7 @@ func (c *conn) misfit(role string, known *statement, err error) bool {
 		return false
 	}
 	code := refused.Code
-	if code == "42501" || code[:2] != "42" && code != "0A000" { // insufficient privilege; feature not supported
+	if code == "42501" || !strings.HasPrefix(code, "42") && code != "0A000" { // insufficient privilege; feature not supported
 		return false
 	}
 	if known.parsed {
@@ -221,7 +237,7 @@ func (c *conn) BeginTx(ctx context.Context, opts driver.TxOptions) (driver.Tx, e
 	if _, err := c.exchange(ctx, begin); err != nil {
 		return nil, err // and the pool closes the connection: IsValid sees the failed transaction
 	}
-	c.tx = &transaction{ctx: ctx, role: caller.role}
+	c.tx = &transaction{ctx, caller}
 	return c, nil
 }
 
@@ -255,9 +271,26 @@ func (c *conn) Ping(ctx context.Context) error {
 	return nil
 }
 
+// leaveNothing are the first words of the tags of statements that leave nothing behind in a session, unless they call a
+// function that does.
+var leaveNothing = []string{"", "SELECT", "INSERT", "UPDATE", "DELETE", "MERGE", "SHOW", "BEGIN", "SAVEPOINT", "RELEASE", "ROLLBACK", "COMMIT"}
+
+// settle looks at what a statement has done to the session and to the transaction around it.
+func (c *conn) settle(text, tag string) error {
+	word, _, _ := strings.Cut(tag, " ")
+	c.used = c.used || !slices.Contains(leaveNothing, word)
+	// COMMIT AND CHAIN and ROLLBACK AND CHAIN begin another transaction at once, without the caller's settings.
+	ended := c.pg.TxStatus() == 'I' || word == "COMMIT" || word == "ROLLBACK" && strings.Contains(strings.ToLower(text), "chain")
+	if c.tx != nil && ended {
+		c.abandon()
+		return errors.New("a statement has ended the transaction around it: return from RunInTx, or call Commit or Rollback")
+	}
+	return nil
+}
+
 // IsValid says whether the connection may go back to the pool: only if nothing is left on it.
 func (c *conn) IsValid() bool {
-	return !c.pg.IsClosed() && c.pg.TxStatus() == 'I' && time.Now().Before(c.expires)
+	return !c.pg.IsClosed() && !c.used && c.pg.TxStatus() == 'I' && time.Now().Before(c.expires)
 }
 
 // ResetSession is asked before a connection leaves the pool again. One that PostgreSQL has closed meanwhile does not.

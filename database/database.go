@@ -97,5 +97,6 @@ func parseURL(url string) (*pgx.ConnConfig, error) {
 	if config.RuntimeParams["application_name"] == "" {
 		config.RuntimeParams["application_name"] = "usergraph"
 	}
+	config.RuntimeParams["client_encoding"] = "UTF8" // Go's strings
 	return config, nil
 }

@@ -3,6 +3,7 @@ package database_test
 import (
 	"context"
 	"fmt"
+	"net/url"
 	"testing"
 
 	"github.com/google/uuid"
@@ -65,6 +66,17 @@ func openNew(t testing.TB) (*database.DB, *pgtest.Database) {
 	t.Helper()
 	pg := newPostgres(t)
 	return open(t, database.Config{URL: pg.URL, MaxConns: 4}), pg
+}
+
+// loginAs returns a connection string with another login.
+func loginAs(t *testing.T, target, user, password string) string {
+	t.Helper()
+	u, err := url.Parse(target)
+	if err != nil {
+		t.Fatal(err)
+	}
+	u.User = url.UserPassword(user, password)
+	return u.String()
 }
 
 // rename changes one user's name.

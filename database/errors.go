@@ -44,7 +44,7 @@ var kinds = map[string]error{
 func classify(ctx context.Context, err error) error {
 	var refused *pgconn.PgError
 	if errors.As(err, &refused) && !(refused.Code == "57014" && ctx.Err() != nil) {
-		for _, code := range []string{refused.Code, refused.Code[:2]} {
+		for _, code := range []string{refused.Code, refused.Code[:min(2, len(refused.Code))]} {
 			if kind, ok := kinds[code]; ok {
 				return fmt.Errorf("%w: %w", kind, err)
 			}

@@ -8,9 +8,14 @@ import (
 	"strings"
 )
 
-// errMark refuses a statement in which 0x01 stands inside of quotes or a comment. Either a ? does, as in '%?%', where bun
-// would let an argument out of its quotes, or an argument of a kind that is not lifted, such as an array, contains one.
-var errMark = errors.New("the statement has a ? or the character 0x01 inside of quotes or a comment")
+var (
+	// errMark refuses a statement in which 0x01 stands inside of quotes or a comment. Either a ? does, as in '%?%', where
+	// bun would let an argument out of its quotes, or an argument of a kind that is not lifted, such as an array, has one.
+	errMark = errors.New("the statement has a ? or the character 0x01 inside of quotes or a comment")
+	// errTouch refuses a statement in which PostgreSQL would read a literal together with what is beside it. After E, or a
+	// string that began with E, a backslash would let an argument out of its quotes.
+	errTouch = errors.New("the statement has a ? beside a word or right after a string: leave a space, or use ||")
+)
 
 // errArgument refuses a statement in which bun wrote why it cannot write an argument, such as a string with a NUL byte.
 var errArgument = fmt.Errorf("%w: bun cannot write an argument", ErrInvalid)
@@ -26,17 +31,10 @@ func lift(text string) (lifted string, values [][]byte, err error) {
 	out := make([]byte, 0, len(text))
 	err = eachPart(text, func(part string, literal bool) {
 		if !literal {
-			// PostgreSQL reads a$1 and $1a differently from a'x' and 'x'a.
-			if len(values) > 0 && len(part) > 0 && isWord(part[0]) {
-				out = append(out, ' ')
-			}
 			out = append(out, part...)
 			return
 		}
 		values = append(values, unquote(part))
-		if n := len(out); n > 0 && isWord(out[n-1]) {
-			out = append(out, ' ')
-		}
 		out = append(out, '$')
 		out = strconv.AppendInt(out, int64(len(values)), 10)
 	})
@@ -67,18 +65,16 @@ func unquote(literal string) []byte {
 // https://www.postgresql.org/docs/current/sql-syntax-lexical.html, with standard_conforming_strings on.
 func eachPart(text string, part func(text string, literal bool)) error {
 	from := 0
+	afterString := false // with nothing but space and comments in between
 	for i := 0; i < len(text); {
-		end := i + 1
+		end, space := i+1, false
 		switch text[i] {
-		default:
-			i = end
-			continue
+		case ' ', '\t', '\n', '\r', '\f', '\v':
+			space = true
 		case unwritten[0]:
 			if strings.HasPrefix(text[i:], unwritten) {
 				return errArgument
 			}
-			i = end
-			continue
 		case mark:
 			if end == len(text) || text[end] != '\'' {
 				return errMark
@@ -87,9 +83,12 @@ func eachPart(text string, part func(text string, literal bool)) error {
 			if end < i+3 || text[end-1] != '\'' {
 				return errMark
 			}
+			if afterString || i > 0 && isWord(text[i-1]) || end < len(text) && isWord(text[end]) {
+				return errTouch
+			}
 			part(text[from:i], false)
 			part(text[i+1:end], true)
-			i, from = end, end
+			i, from, afterString = end, end, true
 			continue
 		case '\'':
 			escapes := i > 0 && text[i-1]|0x20 == 'e' && (i == 1 || !isWord(text[i-2]))
@@ -98,14 +97,17 @@ func eachPart(text string, part func(text string, literal bool)) error {
 			end = afterQuote(text, i, '"', false)
 		case '-':
 			end = afterLineComment(text, i)
+			space = end > i+1
 		case '/':
 			end = afterBlockComment(text, i)
+			space = end > i+1
 		case '$':
 			end = afterDollarQuote(text, i)
 		}
-		if strings.IndexByte(text[i:end], mark) >= 0 {
+		if end > i+1 && strings.IndexByte(text[i:end], mark) >= 0 {
 			return errMark
 		}
+		afterString = text[i] == '\'' || afterString && space
 		i = end
 	}
 	part(text[from:], false)
@@ -177,6 +179,26 @@ func afterDollarQuote(text string, i int) int {
 		return end + 1 + n + len(tag)
 	}
 	return len(text)
+}
+
+// firstWord returns the word that says what a statement does, in capitals.
+func firstWord(text string) string {
+	for i := 0; i < len(text); {
+		switch end := i + 1; text[i] {
+		case ' ', '\t', '\n', '\r', '\f', '\v', '(':
+			i = end
+		case '-':
+			i = afterLineComment(text, i)
+		case '/':
+			i = afterBlockComment(text, i)
+		default:
+			for end = i; end < len(text) && isWord(text[end]); {
+				end++
+			}
+			return strings.ToUpper(text[i:end])
+		}
+	}
+	return ""
 }
 
 // isWord says whether a character can be inside an identifier or a number.

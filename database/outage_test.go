@@ -113,6 +113,34 @@ func TestCancel(t *testing.T) {
 	cancel()
 }
 
+// A cancellation that overtakes its statement is lost, and so sent again.
+func TestCancelOvertakes(t *testing.T) {
+	pg := newPostgres(t)
+	p := newProxy(t, pg.URL)
+	db := open(t, database.Config{URL: p.URL, MaxConns: 1})
+	w := newWatch(t, pg)
+	if err := db.Ping(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	p.held.Lock()
+	before := p.started()
+	ctx, cancel := context.WithCancel(t.Context())
+	failed := make(chan error, 1)
+	go func() {
+		_, err := db.As(callerOf(ada)).ExecContext(ctx, "select pg_sleep(600)")
+		failed <- err
+	}()
+	time.AfterFunc(10*time.Millisecond, cancel)
+	for p.started() == before {
+		time.Sleep(time.Millisecond)
+	}
+	p.held.Unlock()
+	if err := <-failed; !errors.Is(err, context.Canceled) {
+		t.Error(err)
+	}
+	w.until(0, sleeping)
+}
+
 // A connection that PostgreSQL has closed while it was idle is replaced, and nobody notices.
 func TestIdleConnectionsAreKilled(t *testing.T) {
 	db, pg := openNew(t)

@@ -87,6 +87,9 @@ server_reset_query =
 	t.Cleanup(func() {
 		command.Process.Kill()
 		<-exited
+		if said, err := os.ReadFile(log.Name()); t.Failed() {
+			t.Logf("pgbouncer: %s %v", said, err)
+		}
 	})
 	u.Host = net.JoinHostPort("127.0.0.1", port)
 	for {
@@ -105,9 +108,15 @@ server_reset_query =
 	}
 }
 
+// PgBouncer 1.18 itself falls over, with "server in bad state", when a session is killed that it is about to cancel: so
+// one or the other.
 func TestPgBouncerClaimsDoNotBleed(t *testing.T) {
-	pg := newPostgres(t)
-	bleed(t, pg, newPgBouncer(t, pg.URL), 2000)
+	for name, disturb := range map[string]disturbances{"cancels": {cancels: true}, "kills": {kills: true}} {
+		t.Run(name, func(t *testing.T) {
+			pg := newPostgres(t)
+			bleed(t, pg, newPgBouncer(t, pg.URL), 1500, disturb)
+		})
+	}
 }
 
 // Behind a pooler nothing is prepared, with no setting for it, and a statement is still one round trip.

@@ -17,7 +17,11 @@ type proxy struct {
 	mu      sync.Mutex
 	turns   int          // times the client spoke after the server had: round trips
 	message map[byte]int // messages of the client by type, as in pgproto3
+	starts  int          // connections that have begun, those that cancel among them
 	conns   map[net.Conn]struct{}
+
+	// held, while locked, holds back what clients say, but for the first message of a connection.
+	held sync.Mutex
 }
 
 // newProxy listens in front of the PostgreSQL of target.
@@ -81,6 +85,13 @@ func (p *proxy) reset() {
 	clear(p.message)
 }
 
+// started returns how many connections have begun.
+func (p *proxy) started() int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.starts
+}
+
 // count returns the round trips, and how many messages of a type there were.
 func (p *proxy) count(kind byte) (turns, messages int) {
 	p.mu.Lock()
@@ -121,12 +132,20 @@ func (p *proxy) fromClient(client, server net.Conn, spoke *bool) {
 		if _, err := io.ReadFull(client, body); err != nil {
 			return
 		}
+		if started {
+			p.held.Lock()
+		}
 		p.mu.Lock()
 		if *spoke {
 			p.turns++
 			*spoke = false
 		}
-		p.message[header[0]]++
+		if started {
+			p.message[header[0]]++
+			p.held.Unlock()
+		} else {
+			p.starts++
+		}
 		p.mu.Unlock()
 		if _, err := server.Write(append(header[from:5:5], body...)); err != nil {
 			return

@@ -138,8 +138,8 @@ func TestRoundTrips(t *testing.T) {
 // Many different texts do not fill PostgreSQL's memory with prepared statements, nor does the same text with many
 // different arguments.
 func TestPreparedStatementsAreBounded(t *testing.T) {
-	pg := newPostgres(t)
-	db := open(t, database.Config{URL: pg.URL, MaxConns: 1})
+	p := newProxy(t, newPostgres(t).URL)
+	db := open(t, database.Config{URL: p.URL, MaxConns: 1})
 	as := db.As(callerOf(ada))
 	count := func() (n int) {
 		t.Helper()
@@ -165,6 +165,25 @@ func TestPreparedStatementsAreBounded(t *testing.T) {
 	}
 	if n := count(); n > 300 {
 		t.Errorf("%d prepared statements", n)
+	}
+	// A flood of texts that come once does not drive out one in use.
+	read := func() {
+		t.Helper()
+		if err := as.NewSelect().Model(new([]user)).Where("full_name = ?", "Ada").Scan(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	read()
+	read()
+	for i := range 1000 {
+		if err := as.NewRaw("select -?", i).Scan(t.Context(), new(int)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	p.reset()
+	read()
+	if _, parses := p.count('P'); parses != 0 {
+		t.Error("a statement in use was forgotten")
 	}
 }
 
@@ -192,7 +211,8 @@ func TestPreparedStatementsGoStale(t *testing.T) {
 	for range 3 {
 		read()
 	}
-	for _, text := range []string{"deallocate all", "discard plans"} {
+	pg.Exec(t, "create function forget() returns void language plpgsql as $$ begin execute 'deallocate all'; end $$")
+	for _, text := range []string{"select forget()", "deallocate all", "discard plans"} {
 		if _, err := as.ExecContext(t.Context(), text); err != nil {
 			t.Fatal(err)
 		}

@@ -7,8 +7,8 @@ import (
 )
 
 const (
-	// maxStatements is how many texts a connection remembers. When there are more, it forgets them all and learns those
-	// in use again: a flood of different texts costs little, and no memory in PostgreSQL.
+	// maxStatements is how many statements a connection keeps prepared, and how many more texts it remembers having seen
+	// once. When there are more, it forgets them all and learns those in use again.
 	maxStatements = 256
 	// maxPrepared is the longest text, in bytes, that is remembered. A longer one is a bulk insert: seldom the same twice,
 	// and parsing it is little beside running it.
@@ -44,9 +44,10 @@ func (s *statement) describe(fields []pgproto3.FieldDescription) {
 // checks the rights to schemas only when it parses, and would plan anew whenever the role changes.
 type statements struct {
 	settings  statement
-	known     map[statementKey]*statement
-	names     int      // given so far
-	forgotten []string // names that PostgreSQL may forget
+	seen      map[statementKey]struct{}   // once
+	known     map[statementKey]*statement // more than once
+	names     int                         // given so far
+	forgotten []string                    // names that PostgreSQL may forget
 }
 
 type statementKey struct{ role, text string }
@@ -54,31 +55,38 @@ type statementKey struct{ role, text string }
 func newStatements() *statements {
 	return &statements{
 		settings: statement{name: "usergraph_settings", text: settings},
+		seen:     map[statementKey]struct{}{},
 		known:    map[statementKey]*statement{},
 	}
 }
 
 // find returns the statement to prepare, or prepared, for a text that was seen before. A text seen for the first time is
-// only remembered: most texts that come once never come again.
+// only remembered: most texts that come once never come again, and a flood of them does not drive out what is in use.
 func (s *statements) find(role, text string) *statement {
 	if len(text) > maxPrepared {
 		return nil
 	}
 	key := statementKey{role, text}
-	known := s.known[key]
-	switch {
-	case known == nil:
-		if len(s.known) == maxStatements {
-			s.forgetAll()
+	if known, ok := s.known[key]; ok {
+		if known.refused {
+			return nil
 		}
-		s.known[key] = &statement{text: text}
-		return nil
-	case known.refused:
-		return nil
-	case known.name == "":
-		s.names++
-		known.name = "usergraph_" + strconv.Itoa(s.names)
+		return known
 	}
+	if _, again := s.seen[key]; !again {
+		if len(s.seen) == maxStatements {
+			clear(s.seen)
+		}
+		s.seen[key] = struct{}{}
+		return nil
+	}
+	delete(s.seen, key)
+	if len(s.known) == maxStatements {
+		s.forgetAll()
+	}
+	s.names++
+	known := &statement{name: "usergraph_" + strconv.Itoa(s.names), text: text}
+	s.known[key] = known
 	return known
 }
 

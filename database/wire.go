@@ -12,9 +12,13 @@ import (
 	"github.com/jackc/pgx/v5/pgproto3"
 )
 
-// cancelPatience is how long PostgreSQL may take to answer once the context of a statement has ended and the statement
-// was cancelled.
-const cancelPatience = 2 * time.Second
+const (
+	// cancelPatience is how long PostgreSQL may take to answer once the context of a statement has ended and the statement
+	// was cancelled.
+	cancelPatience = 2 * time.Second
+	// cancelAgain is when to cancel once more. A cancellation that overtakes its statement is lost.
+	cancelAgain = 200 * time.Millisecond
+)
 
 // settings make PostgreSQL act as the caller until the transaction ends. NULL leaves a setting as it is.
 const settings = `select pg_catalog.set_config('role', $1, true), pg_catalog.set_config('request.jwt.claims', $2, true),
@@ -48,8 +52,8 @@ func (c *conn) send(s *statement, values [][]byte) {
 	c.sent = append(c.sent, s)
 }
 
-// trip sends a statement, after the settings of its caller if there is one, in one round trip. Outside of BEGIN and
-// COMMIT all that PostgreSQL gets before a Sync is one transaction.
+// trip sends a statement in one round trip, after the settings of its caller unless they hold already. Outside of BEGIN
+// and COMMIT all that PostgreSQL gets before a Sync is one transaction.
 // https://www.postgresql.org/docs/current/protocol-flow.html#PROTOCOL-FLOW-PIPELINING
 func (c *conn) trip(ctx context.Context, caller *session, s *statement, values [][]byte, observed string) (*rows, error) {
 	if err := ctx.Err(); err != nil {
@@ -60,7 +64,7 @@ func (c *conn) trip(ctx context.Context, caller *session, s *statement, values [
 			c.front.SendClose(&pgproto3.Close{ObjectType: 'S', Name: name})
 		}
 	}
-	if caller != nil {
+	if caller != nil && c.tx == nil {
 		c.sendSettings(caller)
 	}
 	c.send(s, values)
@@ -87,19 +91,17 @@ func (c *conn) exchange(ctx context.Context, observed string) (result *rows, err
 	}
 	c.front.SendSync(&pgproto3.Sync{})
 
-	cancelled := make(chan struct{})
-	stop := context.AfterFunc(ctx, func() {
-		defer close(cancelled)
-		c.cancel()
-	})
+	answered, cancelled := make(chan struct{}), make(chan int, 1)
+	stop := context.AfterFunc(ctx, func() { cancelled <- c.cancel(answered) })
 	result = new(rows)
 	refused, lost := c.receive(result)
+	close(answered)
 	if lost != nil {
 		c.abandon()
 	}
 	if !stop() {
-		<-cancelled
-		hit := refused != nil && strings.Contains(refused.Message, "due to user request")
+		requests := <-cancelled
+		hit := requests == 1 && refused != nil && strings.Contains(refused.Message, "due to user request")
 		if !hit || c.pg.Conn().SetDeadline(time.Time{}) != nil {
 			c.abandon()
 		}
@@ -109,7 +111,7 @@ func (c *conn) exchange(ctx context.Context, observed string) (result *rows, err
 		// Somebody has deallocated what this connection had prepared. Nothing ran: the pool may try another connection.
 		c.abandon()
 		return nil, driver.ErrBadConn
-	case refused != nil && refused.statement != nil && refused.statement.text == settings && refused.Code[:2] != "57":
+	case refused != nil && refused.statement != nil && refused.statement.text == settings && !strings.HasPrefix(refused.Code, "57"):
 		// Not the caller's fault, so it has no kind.
 		return nil, fmt.Errorf("switch to the caller's role: %w", refused)
 	case refused != nil:
@@ -117,7 +119,7 @@ func (c *conn) exchange(ctx context.Context, observed string) (result *rows, err
 	case lost != nil:
 		return nil, classify(ctx, lost)
 	}
-	return result, nil
+	return result, c.settle(observed, result.tag)
 }
 
 // receive sends what waits to be sent and reads all answers. refused is what PostgreSQL says is wrong; err means that the
@@ -170,12 +172,22 @@ func (c *conn) receive(result *rows) (refused *failure, lost error) {
 	}
 }
 
-// cancel asks PostgreSQL to cancel what runs on this connection, over a connection of its own, and waits no longer for
-// an answer than cancelPatience.
-func (c *conn) cancel() {
+// cancel asks PostgreSQL, over connections of their own, to cancel what runs on this connection, until it has answered or
+// cancelPatience is over. It returns how often it has asked.
+func (c *conn) cancel(answered <-chan struct{}) (requests int) {
 	deadline := time.Now().Add(cancelPatience)
 	_ = c.pg.Conn().SetDeadline(deadline)
 	ctx, cancel := context.WithDeadline(context.Background(), deadline)
 	defer cancel()
-	_ = c.pg.CancelRequest(ctx)
+	for {
+		_ = c.pg.CancelRequest(ctx)
+		requests++
+		select {
+		case <-answered:
+			return requests
+		case <-ctx.Done():
+			return requests
+		case <-time.After(cancelAgain):
+		}
+	}
 }
