@@ -1,28 +1,23 @@
 package main
 
 import (
-	"encoding/json"
 	"net/http"
-	"time"
 
-	"github.com/google/uuid"
-
-	"usergraph/internal/devauth"
 	"usergraph/playground"
 )
 
 // devIdentities are those whom the playground of `usergraph dev` can act as; it opens as the first.
 var devIdentities = []struct {
 	name, label string
-	user        *devauth.User // nil for nobody
-	life        time.Duration
+	user        string // an address or id in supabase/seed.sql, "" for nobody
+	expired     bool
 }{
-	{"ada", "Ada", &devUsers[0], devTokenLife},
-	{"bob", "Bob", &devUsers[1], devTokenLife},
-	{"noname", "User without a name", &devUsers[2], devTokenLife},
-	{"anonymous", "Anonymous user", &devauth.User{ID: uuid.MustParse("d0000000-0000-4000-8000-000000000004"), IsAnonymous: true}, devTokenLife},
-	{"none", "Signed out", nil, 0},
-	{"expired", "Ada, token expired", &devUsers[0], -5 * time.Minute},
+	{"ada", "Ada", "ada@example.com", false},
+	{"bob", "Bob", "bob@example.com", false},
+	{"noname", "User without a name", "noname@example.com", false},
+	{"anonymous", "Anonymous user", "d0000000-0000-4000-8000-000000000004", false},
+	{"none", "Signed out", "", false},
+	{"expired", "Ada, token expired", "ada@example.com", true},
 }
 
 // exampleOperations are the tabs of the playground. The first is asked at once in development.
@@ -56,51 +51,4 @@ func devPlayground() playground.Config {
 		cfg.Identities = append(cfg.Identities, playground.Identity{Name: identity.name, Label: identity.label})
 	}
 	return cfg
-}
-
-// devTokens answers {"identity": name} with a fresh token for one of the identities. A page of another site cannot ask:
-// a JSON body needs a preflight that nobody answers, and a host name that is not loopback is refused.
-func devTokens(issuer *devauth.Issuer) http.Handler {
-	type answer struct {
-		Token     *string `json:"token"`
-		ExpiresAt *int64  `json:"expiresAt"`
-	}
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		w.Header().Set("Cache-Control", "no-store")
-		if !isLoopback("http://" + r.Host) {
-			http.Error(w, "development tokens are for this machine only", http.StatusForbidden)
-			return
-		}
-		if r.Header.Get("Content-Type") != "application/json" {
-			http.Error(w, "send JSON", http.StatusUnsupportedMediaType)
-			return
-		}
-		var request struct {
-			Identity string `json:"identity"`
-		}
-		if err := json.NewDecoder(http.MaxBytesReader(w, r.Body, 1<<10)).Decode(&request); err != nil {
-			http.Error(w, `send {"identity": "ada"}`, http.StatusBadRequest)
-			return
-		}
-		for _, identity := range devIdentities {
-			if identity.name != request.Identity {
-				continue
-			}
-			var given answer
-			if identity.user != nil {
-				expiry := time.Now().Add(identity.life)
-				token, err := issuer.Token(*identity.user, expiry)
-				if err != nil {
-					http.Error(w, "the token could not be signed", http.StatusInternalServerError)
-					return
-				}
-				seconds := expiry.Unix()
-				given = answer{&token, &seconds}
-			}
-			w.Header().Set("Content-Type", "application/json")
-			_ = json.NewEncoder(w).Encode(given)
-			return
-		}
-		http.Error(w, "there is no such identity", http.StatusNotFound)
-	})
 }
