@@ -15,7 +15,7 @@ var devIdentities = []struct {
 	{"ada", "Ada", "ada@example.com", false},
 	{"bob", "Bob", "bob@example.com", false},
 	{"noname", "User without a name", "noname@example.com", false},
-	{"anonymous", "Anonymous user", "d0000000-0000-4000-8000-000000000004", false},
+	{"anonymous", "Anonymous user", "e0000000-0000-4000-8000-000000000005", false},
 	{"none", "Signed out", "", false},
 	{"expired", "Ada, token expired", "ada@example.com", true},
 }

@@ -25,7 +25,7 @@ insert into auth.users (
     confirmation_token, recovery_token, email_change_token_new, email_change
 )
 values (
-    '00000000-0000-0000-0000-000000000000', 'd0000000-0000-4000-8000-000000000004', 'authenticated', 'authenticated', true,
+    '00000000-0000-0000-0000-000000000000', 'e0000000-0000-4000-8000-000000000005', 'authenticated', 'authenticated', true,
     '{}', '{}', now(), now(),
     '', '', '', ''
 )
