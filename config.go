@@ -8,6 +8,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"usergraph/playground"
 )
 
 // config is every setting of the server, checked.
@@ -21,7 +23,9 @@ type config struct {
 	jwksURL        string
 	issuers        []string
 	jwtSecret      string
+	publishableKey string
 	introspection  bool
+	playground     bool
 	logFormat      string
 	requestTimeout time.Duration
 	drainTimeout   time.Duration
@@ -47,6 +51,14 @@ var settings = []setting{
 		func(c *config, v string) error { c.jwks = v; return nil }},
 	{"SUPABASE_JWT_SECRET", "", "the HS256 secret of a project that has not moved to signing keys",
 		func(c *config, v string) error { c.jwtSecret = v; return nil }},
+	{"SUPABASE_PUBLISHABLE_KEY", "", "lets people sign in to the playground with a password; nothing else uses it",
+		func(c *config, v string) error {
+			c.publishableKey = v
+			if !playground.IsPublishable(v) {
+				return errors.New("is not a publishable key: it would be shown to everybody") // the value may be a secret
+			}
+			return nil
+		}},
 	{"HOST", "0.0.0.0", "the address to listen on", func(c *config, v string) error {
 		c.host = v
 		_, err := netip.ParseAddr(v)
@@ -59,6 +71,8 @@ var settings = []setting{
 		func(c *config, v string) error { return setInt(&c.port, v, 0, 65535) }},
 	{"INTROSPECTION", "off", "`on`: anybody may read the schema",
 		func(c *config, v string) error { return setSwitch(&c.introspection, v) }},
+	{"PLAYGROUND", "off", "`on`: a browser IDE at `/`, for whoever has a token or can sign in; needs INTROSPECTION",
+		func(c *config, v string) error { return setSwitch(&c.playground, v) }},
 	{"REQUEST_TIMEOUT", "15s", "how long an operation may take",
 		func(c *config, v string) error { return setDuration(&c.requestTimeout, v, time.Second, time.Hour) }},
 	{"DRAIN_TIMEOUT", "20s", "how long requests may take to finish after SIGTERM",
@@ -102,6 +116,7 @@ func (c config) problems() []error {
 	refuse(insecure(c.supabaseURL), "SUPABASE_URL must be https: keys fetched over http can be anybody's")
 	refuse(!insecure(c.supabaseURL) && insecure(c.jwksURL), "SUPABASE_JWKS_URL must be https: keys fetched over http can be anybody's")
 	refuse(c.jwksURL != "" && c.jwks != "", "SUPABASE_JWKS and SUPABASE_JWKS_URL are both set: keep one")
+	refuse(c.playground && !c.introspection, "PLAYGROUND=on needs INTROSPECTION=on: the IDE reads the schema")
 	return problems
 }
 
