@@ -24,13 +24,13 @@ var devIdentities = []struct {
 var exampleOperations = []playground.Operation{
 	{
 		Name:        "Who am I?",
-		Description: "The signed-in user, as row-level security lets them see themself.",
+		Description: "You, as row-level security shows you.",
 		Query:       "query WhoAmI {\n  me {\n    id\n    fullName\n    avatarUrl\n    email\n  }\n}\n",
 	},
 	{
 		Name:        "Change my name",
-		Description: "The new name is among the variables below. Null clears it.",
-		Query:       "mutation ChangeMyName($input: UpdateMeInput!) {\n  updateMe(input: $input) {\n    fullName\n  }\n}\n",
+		Description: "The name is among the variables below; null clears it.",
+		Query:       "mutation ChangeMyName(\n  $input: UpdateMeInput!\n) {\n  updateMe(input: $input) {\n    fullName\n  }\n}\n",
 		Variables:   "{\n  \"input\": { \"fullName\": \"Ada King\" }\n}",
 	},
 }
