@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"usergraph/auth"
+	"usergraph/playground"
 )
 
 // config is every setting of the server, checked.
@@ -35,6 +36,7 @@ type config struct {
 	sessionCheck         string
 
 	introspection  bool
+	playground     bool
 	logFormat      string
 	requestTimeout time.Duration
 	drainTimeout   time.Duration
@@ -69,7 +71,17 @@ var settings = []setting{
 	{"SUPABASE_OAUTH_CLIENTS", "", "ids of OAuth apps whose tokens are accepted, separated by commas",
 		func(c *config, v string) error { c.oauthClients = splitList(v); return nil }},
 	{"SUPABASE_PUBLISHABLE_KEYS", "", "the project's API keys for clients, as JSON by name or separated by commas. SUPABASE_PUBLISHABLE_KEY is read too",
-		func(c *config, v string) (err error) { c.publishableKeys, err = parsePublishableKeys(v); return err }},
+		func(c *config, v string) (err error) {
+			if c.publishableKeys, err = parsePublishableKeys(v); err != nil {
+				return err
+			}
+			for _, key := range c.publishableKeys {
+				if !playground.IsPublishable(key) {
+					return errors.New("holds a key that is not publishable: it would be shown to everybody") // it may be a secret
+				}
+			}
+			return nil
+		}},
 	{"API_KEY_REQUIRED", "off", "`on`: a request needs one of SUPABASE_PUBLISHABLE_KEYS in the header apikey",
 		func(c *config, v string) error { return setSwitch(&c.apiKeyRequired, v) }},
 	{"SESSION_COOKIE", "off", "`on`: take the session cookie of @supabase/ssr from pages of the same origin; or that cookie's name, if it has another",
@@ -98,6 +110,8 @@ var settings = []setting{
 		func(c *config, v string) error { return setInt(&c.port, v, 0, 65535) }},
 	{"INTROSPECTION", "off", "`on`: anybody may read the schema",
 		func(c *config, v string) error { return setSwitch(&c.introspection, v) }},
+	{"PLAYGROUND", "off", "`on`: a browser IDE at `/`, for whoever has a token or can sign in; needs INTROSPECTION",
+		func(c *config, v string) error { return setSwitch(&c.playground, v) }},
 	{"REQUEST_TIMEOUT", "15s", "how long an operation may take",
 		func(c *config, v string) error { return setDuration(&c.requestTimeout, v, time.Second, time.Hour) }},
 	{"DRAIN_TIMEOUT", "20s", "how long requests may take to finish after SIGTERM",
@@ -146,6 +160,7 @@ func (c config) problems() []error {
 	refuse(c.jwksURL != "" && c.jwks != "", "SUPABASE_JWKS and SUPABASE_JWKS_URL are both set: keep one")
 	refuse(c.apiKeyRequired && len(c.publishableKeys) == 0, "API_KEY_REQUIRED needs SUPABASE_PUBLISHABLE_KEYS, from Supabase's dashboard, API Keys")
 	refuse(c.sessionCookie == "on", "SESSION_COOKIE is on without SUPABASE_URL: give the cookie's name instead")
+	refuse(c.playground && !c.introspection, "PLAYGROUND=on needs INTROSPECTION=on: the IDE reads the schema")
 	return problems
 }
 

@@ -32,11 +32,12 @@ func TestTwoSettingsAreEnough(t *testing.T) {
 }
 
 func TestAllProblemsAreReportedAtOnce(t *testing.T) {
-	_, err := readConfig(environment("DATABASE_URL", "mysql://root:hunter2@db", "PORT", "99999", "SUPABASE_URL", "http://abc.supabase.co", "INTROSPECTION", "yes", "REQUEST_TIMEOUT", "fast"))
+	_, err := readConfig(environment("DATABASE_URL", "mysql://root:hunter2@db", "PORT", "99999", "SUPABASE_URL", "http://abc.supabase.co", "INTROSPECTION", "yes", "REQUEST_TIMEOUT", "fast",
+		"SUPABASE_PUBLISHABLE_KEY", "sb_secret_hunter2", "PLAYGROUND", "on"))
 	if err == nil {
 		t.Fatal("accepted")
 	}
-	for _, want := range []string{"DATABASE_URL", "PORT", "SUPABASE_URL must be https", "INTROSPECTION", "REQUEST_TIMEOUT"} {
+	for _, want := range []string{"DATABASE_URL", "PORT", "SUPABASE_URL must be https", "INTROSPECTION is", "REQUEST_TIMEOUT", "SUPABASE_PUBLISHABLE_KEY", "PLAYGROUND=on needs"} {
 		if !strings.Contains(err.Error(), want) {
 			t.Errorf("%q is not in %v", want, err)
 		}

@@ -9,14 +9,12 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
-	"os"
 	"os/signal"
 	"path/filepath"
 	"strconv"
 	"syscall"
 	"time"
 
-	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 
 	"usergraph/database"
@@ -25,45 +23,27 @@ import (
 	"usergraph/supabase"
 )
 
-// devTokenLife is how long a development token lives: that of Supabase Auth's.
-const devTokenLife = time.Hour
+// devPassword is that of all users of supabase/seed.sql.
+const devPassword = "usergraph-dev"
 
-// devUsers are those of supabase/seed.sql.
-var devUsers = []devauth.User{
-	{ID: uuid.MustParse("a0000000-0000-4000-8000-000000000001"), Email: "ada@example.com"},
-	{ID: uuid.MustParse("b0000000-0000-4000-8000-000000000002"), Email: "bob@example.com"},
-	{ID: uuid.MustParse("c0000000-0000-4000-8000-000000000003"), Email: "noname@example.com"},
-}
-
-// devFlags are what `dev` and `token` share.
-type devFlags struct {
-	host     string
-	port     int
-	authPort int
-	data     string
-}
-
-func (f *devFlags) register(flags *flag.FlagSet) {
-	flags.StringVar(&f.host, "host", "127.0.0.1", "the loopback address to listen on")
-	flags.IntVar(&f.port, "port", 8080, "the port of the API; 0 lets the system choose")
-	flags.IntVar(&f.authPort, "auth-port", 8081, "the port of the local stand-in for Supabase Auth; 0 lets the system choose")
-	flags.StringVar(&f.data, "data", ".usergraph", "the folder that keeps the database and the signing key between runs")
-}
-
-func (f *devFlags) keyFile() string { return filepath.Join(f.data, "signing-key.pem") }
-
-// runDev starts a PostgreSQL and an issuer of tokens, then the same server with these surroundings.
+// runDev starts a PostgreSQL and a stand-in for Supabase Auth, then the same server with these surroundings.
 func runDev(ctx context.Context, args []string, getenv func(string) string, stdout io.Writer) error {
-	var f devFlags
 	flags := flag.NewFlagSet("dev", flag.ContinueOnError)
 	flags.SetOutput(stdout)
-	f.register(flags)
+	host := flags.String("host", "127.0.0.1", "the loopback address to listen on")
+	port := flags.Int("port", 8080, "the port of the API; 0 lets the system choose")
+	authPort := flags.Int("auth-port", 8081, "the port of the local stand-in for Supabase Auth; 0 lets the system choose")
+	data := flags.String("data", ".usergraph", "the folder that keeps the database and the signing key between runs")
+	life := flags.Duration("token-life", devTokenLife, "how long an access token lives; short ones show whether a client refreshes")
 	reset := flags.Bool("reset", false, "begin with an empty database: what was kept is deleted")
 	if err := parseFlags(flags, args); err != nil {
 		return err
 	}
-	if ip, err := netip.ParseAddr(f.host); err != nil || !ip.IsLoopback() {
-		return usageError{fmt.Errorf("--host %s: development tokens are for this machine only, use 127.0.0.1", f.host)}
+	if *life < time.Second {
+		return usageError{fmt.Errorf("--token-life %s: a token lives a second or longer", *life)}
+	}
+	if ip, err := netip.ParseAddr(*host); err != nil || !ip.IsLoopback() {
+		return usageError{fmt.Errorf("--host %s: development tokens are for this machine only, use 127.0.0.1", *host)}
 	}
 
 	// Who closes the terminal is done. serve takes the same signal for something else.
@@ -71,19 +51,19 @@ func runDev(ctx context.Context, args []string, getenv func(string) string, stdo
 	defer stop()
 
 	// The ports first: whoever starts twice learns it before anything is touched.
-	listener, err := listen(ctx, net.JoinHostPort(f.host, strconv.Itoa(f.port)), "--port")
+	listener, err := listen(ctx, net.JoinHostPort(*host, strconv.Itoa(*port)), "--port")
 	if err != nil {
 		return err
 	}
 	defer listener.Close()
-	authListener, err := listen(ctx, net.JoinHostPort(f.host, strconv.Itoa(f.authPort)), "--auth-port")
+	authListener, err := listen(ctx, net.JoinHostPort(*host, strconv.Itoa(*authPort)), "--auth-port")
 	if err != nil {
 		return err
 	}
 	defer authListener.Close()
 
 	log := newLogger(stdout, "auto")
-	server, err := startDevDatabase(ctx, filepath.Join(f.data, "postgres"), *reset)
+	server, err := startDevDatabase(ctx, filepath.Join(*data, "postgres"), *reset)
 	if err != nil {
 		return err
 	}
@@ -94,13 +74,16 @@ func runDev(ctx context.Context, args []string, getenv func(string) string, stdo
 	}()
 
 	supabaseURL := "http://" + authListener.Addr().String()
-	issuer, err := devauth.Open(f.keyFile(), supabaseURL+"/auth/v1")
+	authServer, err := devauth.Open(ctx, devauth.Config{
+		URL: supabaseURL, KeyFile: filepath.Join(*data, "signing-key.pem"), DatabaseURL: server.URL("postgres", "postgres"), TokenLife: *life, Log: log,
+	})
 	if err != nil {
 		return err
 	}
-	authServer := &http.Server{Handler: issuer.Handler(), ReadHeaderTimeout: readHeaderTimeout, ReadTimeout: readTimeout}
-	go func() { _ = authServer.Serve(authListener) }()
 	defer authServer.Close()
+	authHTTP := &http.Server{Handler: logRequests(log, authServer.Handler()), ReadHeaderTimeout: readHeaderTimeout, ReadTimeout: readTimeout}
+	go func() { _ = authHTTP.Serve(authListener) }()
+	defer authHTTP.Close()
 
 	cfg, err := readConfig(func(name string) string {
 		switch name {
@@ -117,13 +100,13 @@ func runDev(ctx context.Context, args []string, getenv func(string) string, stdo
 		return err
 	}
 
-	token, err := issuer.Token(devUsers[0], time.Now().Add(devTokenLife))
+	token, err := authServer.Token(ctx, devIdentities[0].user, time.Now().Add(*life))
 	if err != nil {
 		return err
 	}
-	printBanner(stdout, "http://"+listener.Addr().String(), supabaseURL, f.data, token)
+	printBanner(stdout, "http://"+listener.Addr().String(), supabaseURL, *data, token)
 	return serve(ctx, cfg, log, listener, func(mux *http.ServeMux) {
-		mux.Handle("POST /dev/token", devTokens(issuer))
+		mux.Handle("POST "+devTokenPath, devTokens(authServer, *life))
 		mountPlayground(mux, devPlayground())
 	})
 }
@@ -166,43 +149,14 @@ func printBanner(w io.Writer, url, auth, data, token string) {
   Playground  %[1]s/
   GraphQL     %[1]s/graphql
   Database    PostgreSQL with row-level security, kept in %[3]s
-  Auth        stand-in for Supabase Auth at %[2]s, keys published as JWKS
+  Auth        stand-in for Supabase Auth; what supabase-js needs:
+                SUPABASE_URL              %[2]s
+                SUPABASE_PUBLISHABLE_KEY  %[5]s
+  Users       ada@example.com, bob@example.com, noname@example.com, password %[6]s
 
-  Ask as Ada (the token lives an hour; usergraph token --as bob@example.com prints another):
+  Ask as Ada (usergraph token --as bob@example.com prints a token for somebody else):
 
 curl -s %[1]s/graphql -H 'Content-Type: application/json' -H 'Authorization: Bearer %[4]s' -d '{"query":"{ me { fullName } }"}'
 
-`, url, auth, data, token)
-}
-
-// runToken prints a token for a user of the development database.
-func runToken(ctx context.Context, args []string, getenv func(string) string, stdout io.Writer) error {
-	var f devFlags
-	flags := flag.NewFlagSet("token", flag.ContinueOnError)
-	flags.SetOutput(stdout)
-	f.register(flags)
-	as := flags.String("as", "ada@example.com", "the user's address: ada@example.com, bob@example.com or noname@example.com")
-	expires := flags.Duration("expires", devTokenLife, "how long the token lives; negative for one that has expired")
-	if err := parseFlags(flags, args); err != nil {
-		return err
-	}
-	if _, err := os.Stat(f.keyFile()); err != nil {
-		return usageError{fmt.Errorf("no development database in %s: run usergraph dev first, or name its folder with --data", f.data)}
-	}
-	issuer, err := devauth.Open(f.keyFile(), fmt.Sprintf("http://%s/auth/v1", net.JoinHostPort(f.host, strconv.Itoa(f.authPort))))
-	if err != nil {
-		return err
-	}
-	for _, user := range devUsers {
-		if user.Email != *as {
-			continue
-		}
-		token, err := issuer.Token(user, time.Now().Add(*expires))
-		if err != nil {
-			return err
-		}
-		_, err = fmt.Fprintln(stdout, token)
-		return err
-	}
-	return usageError{fmt.Errorf("--as %s: there is no such user", *as)}
+`, url, auth, data, token, devauth.PublishableKey, devPassword)
 }

@@ -125,7 +125,11 @@ func runServe(ctx context.Context, args []string, getenv func(string) string, st
 	if err != nil {
 		return err
 	}
-	return serve(ctx, cfg, log, listener, nil)
+	return serve(ctx, cfg, log, listener, func(mux *http.ServeMux) {
+		if cfg.playground {
+			mountPlayground(mux, servePlayground(cfg))
+		}
+	})
 }
 
 // listen opens a port, and says what to do about one that is taken.
@@ -138,7 +142,7 @@ func listen(ctx context.Context, address, setting string) (net.Listener, error) 
 }
 
 // serve answers requests on listener until ctx is done, and then lets those that have begun finish.
-// More routes, if any, are added by mount.
+// More routes are added by mount.
 func serve(ctx context.Context, cfg config, log *slog.Logger, listener net.Listener, mount func(*http.ServeMux)) error {
 	defer listener.Close()
 	db, err := database.Open(database.Config{URL: cfg.databaseURL, MaxConns: cfg.databaseConns})
@@ -163,9 +167,7 @@ func serve(ctx context.Context, cfg config, log *slog.Logger, listener net.Liste
 	mux.Handle("/graphql", withTimeout(cfg.requestTimeout, http.MaxBytesHandler(endpoint, maxBodyBytes)))
 	mux.HandleFunc("GET /livez", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "ok") })
 	mux.Handle("GET /readyz", ready(log, db, verifier))
-	if mount != nil {
-		mount(mux)
-	}
+	mount(mux)
 
 	server := &http.Server{
 		Handler:           logRequests(log, mux),

@@ -123,26 +123,27 @@ func TestDevAnswers(t *testing.T) {
 }
 
 func TestTokenCommand(t *testing.T) {
-	data := t.TempDir()
 	var printed strings.Builder
-	if err := run(t.Context(), []string{"token", "--data", data}, noEnvironment, &printed); err == nil {
-		t.Error("a token without a development database")
+	var usage usageError
+	if err := run(t.Context(), []string{"token", "--url", "http://127.0.0.1:1"}, noEnvironment, &printed); !errors.As(err, &usage) {
+		t.Errorf("a token without usergraph dev: %v", err)
 	}
-	// The issuer's address is part of a token, so both sides are given the same port.
-	const authPort = "38417"
-	url, _ := devServer(t, "--data", data, "--auth-port", authPort)
+	url, _ := devServer(t, "--data", t.TempDir())
 	for _, test := range []struct{ as, expires, want string }{
 		{"bob@example.com", "1h", "Bob Kahn"},
 		{"noname@example.com", "1h", `"fullName":null`},
 		{"ada@example.com", "-5m", "TOKEN_EXPIRED"},
 	} {
 		printed.Reset()
-		if err := run(t.Context(), []string{"token", "--data", data, "--auth-port", authPort, "--as", test.as, "--expires", test.expires}, noEnvironment, &printed); err != nil {
+		if err := run(t.Context(), []string{"token", "--url", url, "--as", test.as, "--expires", test.expires}, noEnvironment, &printed); err != nil {
 			t.Fatal(err)
 		}
 		if _, body := ask(t, url, strings.TrimSpace(printed.String()), "{ me { fullName } }"); !strings.Contains(body, test.want) {
 			t.Errorf("as %s: %s, want %s", test.as, body, test.want)
 		}
+	}
+	if err := run(t.Context(), []string{"token", "--url", url, "--as", "eve@example.com"}, noEnvironment, &printed); !errors.As(err, &usage) {
+		t.Errorf("a token for nobody: %v", err)
 	}
 }
 

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import { assertAccessible, openPage, startBrowser } from './browser.js';
-import { startUsergraph } from './usergraph.js';
+import { startServe, startUsergraph } from './usergraph.js';
 
 const queryResult = page => page.getByRole('region', { name: 'Result Window' });
 const run = page => page.getByRole('button', { name: /^Execute query/ });
@@ -22,6 +22,20 @@ async function typeQuery(page, text) {
   await page.keyboard.insertText(text);
   await page.keyboard.press('Control+Shift+End');
   await page.keyboard.press('Delete');
+}
+
+const phone = { viewport: { width: 390, height: 844 }, hasTouch: true, isMobile: true };
+
+/** Fails unless each element is within the window, and nothing has to be scrolled sideways. */
+async function seeWhole(page, ...elements) {
+  const { width, height } = page.viewportSize();
+  for (const element of elements) {
+    await element.waitFor();
+    const box = await element.boundingBox();
+    const within = box.x >= 0 && box.y >= 0 && box.x + box.width <= width + 0.5 && box.y + box.height <= height + 0.5;
+    assert.ok(within, `${element}: ${JSON.stringify(box)}`);
+  }
+  assert.equal(await page.evaluate(() => document.documentElement.scrollWidth), width);
 }
 
 describe('playground', () => {
@@ -144,26 +158,19 @@ describe('playground', () => {
     await close();
   });
 
-  test('without identities, a token is pasted and forgotten', async () => {
-    const { page, close } = await openPage(browser, [server.url]);
-    const answer = await page.request.post(`${server.url}/dev/token`, { data: { identity: 'bob' } });
-    const { token } = await answer.json();
-    // As PLAYGROUND=on has it.
-    await page.route('**/playground/config.json', async route => {
-      const response = await route.fetch();
-      await route.fulfill({ response, json: { ...(await response.json()), identities: [], tokenEndpoint: '' } });
-    });
+  test('everything fits on a phone', async () => {
+    const { page, close } = await openPage(browser, [server.url], phone);
     await page.goto(server.url);
-    await page.getByLabel('Access token').fill(`Bearer ${token}`);
-    await page.getByRole('button', { name: 'Use this token' }).click();
-    await page.getByRole('banner').getByText('Acting as bob@example.com').waitFor();
-    await typeQuery(page, '{ me { fullName } }');
-    await run(page).click();
-    await seeResult(page, 'Bob Kahn');
-    await page.getByRole('button', { name: 'Forget the token' }).click();
-    await run(page).click();
-    await seeResult(page, 'UNAUTHENTICATED');
+    await seeResult(page, 'Ada Lovelace');
+    await seeWhole(page, page.getByLabel('Acting as'), run(page), queryResult(page), page.getByRole('region', { name: 'Operation Editor' }));
     await assertAccessible(page);
+    await actAs(page, 'Bob');
+    await seeResult(page, 'Bob Kahn');
+    await page.getByRole('button', { name: 'Show Caller' }).tap();
+    await seeWhole(page, page.getByRole('button', { name: 'Copy token' }));
+    await page.getByRole('button', { name: 'Hide Caller' }).tap();
+    await run(page).tap();
+    await seeResult(page, 'Bob Kahn');
     await close();
   });
 
@@ -185,4 +192,87 @@ describe('playground', () => {
       await close();
     });
   }
+});
+
+describe('playground beside a project', () => {
+  const password = 'usergraph-dev';
+  let dev, server, browser;
+  before(async () => {
+    [dev, browser] = await Promise.all([startUsergraph(), startBrowser()]);
+    server = await startServe(dev, { PLAYGROUND: 'on', INTROSPECTION: 'on', SUPABASE_PUBLISHABLE_KEY: dev.publishableKey });
+  });
+  after(() => Promise.all([server?.stop(), dev?.stop(), browser?.close()]));
+
+  const open = options => openPage(browser, [server.url, dev.supabaseURL], options);
+
+  async function signIn(page, email, secret) {
+    await page.getByLabel('Email').fill(email);
+    await page.getByLabel('Password').fill(secret);
+    await page.getByRole('button', { name: 'Sign in' }).click();
+  }
+
+  test('it is off unless it is switched on, and has no token of its own', async () => {
+    const quiet = await startServe(dev);
+    try {
+      for (const path of ['/', '/playground', '/playground/config.json', '/dev/token']) {
+        assert.equal((await fetch(quiet.url + path)).status, 404, path);
+      }
+    } finally {
+      await quiet.stop();
+    }
+    const answer = await fetch(`${server.url}/dev/token`, { method: 'POST', headers: { 'Content-Type': 'application/json' }, body: '{"identity":"ada"}' });
+    assert.equal(answer.status, 404);
+    const config = await (await fetch(`${server.url}/playground/config.json`)).json();
+    assert.deepEqual([config.identities, config.tokenEndpoint], [[], '']);
+    assert.doesNotMatch(JSON.stringify(config), /eyJ/);
+  });
+
+  test('signing in with a password', async () => {
+    const { page, close } = await open();
+    await page.goto(server.url);
+    await signIn(page, 'bob@example.com', 'wrong');
+    await page.getByRole('alert').getByText('No token: Invalid login credentials').waitFor();
+    await assertAccessible(page);
+    await signIn(page, 'bob@example.com', password);
+    await page.getByRole('banner').getByText('Acting as bob@example.com').waitFor();
+    await typeQuery(page, '{ me { fullName } }');
+    await run(page).click();
+    await seeResult(page, 'Bob Kahn');
+    const kept = await page.evaluate(() => JSON.stringify([localStorage, sessionStorage, document.cookie, location.href]));
+    assert.doesNotMatch(kept, /eyJ|usergraph-dev/);
+    await page.getByRole('button', { name: 'Forget the token' }).click();
+    await run(page).click();
+    await seeResult(page, 'UNAUTHENTICATED');
+    await close(/status of 400/);
+  });
+
+  test('the token is refreshed before it expires', async () => {
+    const { page, close } = await open();
+    await page.clock.install();
+    await page.goto(server.url);
+    await signIn(page, 'ada@example.com', password);
+    await page.getByRole('banner').getByText('Acting as ada@example.com').waitFor();
+    const refreshed = page.waitForResponse(response => response.url().endsWith('grant_type=refresh_token'));
+    await page.clock.fastForward('59:05');
+    const { access_token: token } = await (await refreshed).json();
+    const sent = page.waitForRequest(request => request.url().endsWith('/graphql') && request.postData().includes('WhoAmI'));
+    await run(page).click();
+    assert.equal((await (await sent).allHeaders()).authorization, `Bearer ${token}`);
+    await seeResult(page, 'Ada Lovelace');
+    await close();
+  });
+
+  test('pasting a token', async () => {
+    const { page, close } = await open(phone);
+    const answer = await page.request.post(`${dev.url}/dev/token`, { data: { identity: 'bob' } });
+    const { token } = await answer.json();
+    await page.goto(server.url);
+    await page.getByLabel('Access token').fill(`Bearer ${token}`);
+    await page.getByRole('button', { name: 'Use this token' }).tap();
+    await page.getByRole('banner').getByText('Acting as bob@example.com').waitFor();
+    await page.getByRole('button', { name: 'Hide Caller' }).tap();
+    await run(page).tap();
+    await seeResult(page, 'Bob Kahn');
+    await close();
+  });
 });

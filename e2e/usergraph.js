@@ -1,40 +1,73 @@
 import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { chmodSync, mkdtempSync, rmSync } from 'node:fs';
+import { chmodSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 
 /**
- * Starts `usergraph dev` with a database of its own, on ports that are free. The binary is that of the environment
- * variable USERGRAPH, or else built from this tree.
+ * Starts `usergraph dev` with a database of its own, on ports that are free, and with more arguments if given. The binary
+ * is that of the environment variable USERGRAPH, or else built from this tree.
  */
-export async function startUsergraph() {
+export async function startUsergraph(...args) {
   const folder = mkdtempSync(join(tmpdir(), 'usergraph-e2e-'));
   // PostgreSQL runs as another user when this is root.
   chmodSync(folder, 0o755);
-  const child = spawn(process.env.USERGRAPH ?? build(folder), ['dev', '--port', '0', '--auth-port', '0', '--data', join(folder, 'data')], {
-    stdio: ['ignore', 'pipe', 'inherit'],
+  const binary = process.env.USERGRAPH ?? build(folder);
+  const data = join(folder, 'data');
+  const { output, end } = await start(binary, ['dev', '--port', '0', '--auth-port', '0', '--data', data, ...args]);
+  const read = pattern => output.match(pattern)[1];
+  return {
+    binary,
+    data,
+    url: read(/Playground\s+(\S+)\//),
+    supabaseURL: read(/SUPABASE_URL\s+(\S+)/),
+    publishableKey: read(/SUPABASE_PUBLISHABLE_KEY\s+(\S+)/),
+    async stop() {
+      await end();
+      rmSync(folder, { recursive: true, force: true });
+    },
+  };
+}
+
+/** Starts the server as in production, with more settings if given, beside a `usergraph dev` that has database and users. */
+export async function startServe(dev, settings = {}) {
+  const { Authenticator: password } = JSON.parse(readFileSync(join(dev.data, 'postgres/passwords'), 'utf8'));
+  const port = readFileSync(join(dev.data, 'postgres/data/postmaster.pid'), 'utf8').split('\n')[3];
+  const { output, end } = await start(dev.binary, ['serve'], {
+    DATABASE_URL: `postgres://authenticator:${password}@127.0.0.1:${port}/postgres?sslmode=disable`,
+    SUPABASE_URL: dev.supabaseURL,
+    HOST: '127.0.0.1',
+    PORT: '0',
+    ...settings,
   });
+  return { url: output.match(/"url":"([^"]+)"/)[1], stop: end };
+}
+
+/** Runs the program until it listens. Of what it says later, errors are shown. */
+async function start(binary, args, env = {}) {
+  const child = spawn(binary, args, { stdio: ['ignore', 'pipe', 'inherit'], env: { ...process.env, ...env } });
   const exited = once(child, 'exit');
-  const url = await new Promise((resolve, reject) => {
-    const output = [];
+  const lines = [];
+  await new Promise((resolve, reject) => {
     createInterface(child.stdout).on('line', line => {
-      output.push(line);
-      // The banner comes before the server listens, this line after.
-      if (line.includes('listening')) {
-        resolve(output.join('\n').match(/Playground\s+(\S+)\//)[1]);
+      lines.push(line);
+      if (line.includes('"level":"ERROR"')) {
+        console.error(line);
+      }
+      // What dev prints comes before the server listens, this line after.
+      if (line.includes('"msg":"listening"')) {
+        resolve();
       }
     });
-    exited.then(([code]) => reject(new Error(`usergraph dev ended with ${code}:\n${output.join('\n')}`)), reject);
+    exited.then(([code]) => reject(new Error(`usergraph ${args[0]} ended with ${code}:\n${lines.join('\n')}`)), reject);
   });
   return {
-    url,
-    async stop() {
+    output: lines.join('\n'),
+    async end() {
       child.kill('SIGTERM');
       await exited;
-      rmSync(folder, { recursive: true, force: true });
     },
   };
 }

@@ -85,7 +85,7 @@ func withDefaults(cfg Config) Config {
 	cfg.Operations = append([]Operation{}, cfg.Operations...) // never null in JSON
 	cfg.Identities = append([]Identity{}, cfg.Identities...)
 	cfg.SupabaseURL = strings.TrimSuffix(cfg.SupabaseURL, "/")
-	if originOf(cfg.SupabaseURL) == "" || !isPublishable(cfg.PublishableKey) {
+	if originOf(cfg.SupabaseURL) == "" || !IsPublishable(cfg.PublishableKey) {
 		cfg.SupabaseURL, cfg.PublishableKey = "", ""
 	}
 	return cfg

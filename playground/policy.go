@@ -55,9 +55,9 @@ func originOf(address string) string {
 	return parsed.Scheme + "://" + parsed.Host
 }
 
-// isPublishable tells whether a key may be shown to everybody: a publishable one, or a legacy JWT whose role is anon. The
+// IsPublishable tells whether a key may be shown to everybody: a publishable one, or a legacy JWT whose role is anon. The
 // secret keys look much alike.
-func isPublishable(key string) bool {
+func IsPublishable(key string) bool {
 	if strings.HasPrefix(key, "sb_publishable_") {
 		return true
 	}

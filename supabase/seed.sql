@@ -1,5 +1,5 @@
--- Three users for development: all sign in with the password "usergraph-dev". The trigger on auth.users makes their rows
--- in public.users. Reruns change nothing.
+-- Three users for development, who sign in with the password "usergraph-dev", and an anonymous one. The trigger on
+-- auth.users makes their rows in public.users. Reruns change nothing.
 insert into auth.users (
     instance_id, id, aud, role, email, encrypted_password, email_confirmed_at,
     raw_app_meta_data, raw_user_meta_data, created_at, updated_at,
@@ -18,4 +18,15 @@ from (values
     ('c0000000-0000-4000-8000-000000000003'::uuid, 'noname@example.com',
      '{}'::jsonb)
 ) as people (id, email, meta)
+on conflict do nothing;
+
+insert into auth.users (
+    instance_id, id, aud, role, is_anonymous, raw_app_meta_data, raw_user_meta_data, created_at, updated_at,
+    confirmation_token, recovery_token, email_change_token_new, email_change
+)
+values (
+    '00000000-0000-0000-0000-000000000000', 'e0000000-0000-4000-8000-000000000005', 'authenticated', 'authenticated', true,
+    '{}', '{}', now(), now(),
+    '', '', '', ''
+)
 on conflict do nothing;

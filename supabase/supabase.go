@@ -10,7 +10,7 @@ import "embed"
 //go:embed migrations/*.sql
 var Migrations embed.FS
 
-// Seed fills a development database with three users: Ada, Bob, and one without a name.
+// Seed fills a development database with four users: Ada, Bob, one without a name, and an anonymous one.
 //
 //go:embed seed.sql
 var Seed string

@@ -1,142 +1,95 @@
-// Package devauth answers one question: who signs tokens when there is no Supabase project?
+// Package devauth answers one question: who signs people in when there is no Supabase project?
 //
-// It stands in for Supabase Auth during development only: a real ES256 key kept on disk, real tokens of the shape that
-// Supabase Auth gives, and the key set that verifies them. The server never trusts it because it is development; it
-// verifies these tokens as it verifies all.
+// It stands in for Supabase Auth during development only. supabase-js and @supabase/ssr sign up, sign in with a password
+// or anonymously, refresh, sign out and read the user; the tokens are real, ES256 with a key kept on disk, and have the
+// shape that Supabase Auth gives them. Users and sessions are rows of the schema auth, so triggers on auth.users run, and
+// signing out removes the session. The server never trusts it because it is development; it verifies these tokens as it
+// verifies all.
+//
+// See https://supabase.com/docs/reference/self-hosting-auth for what it stands in for.
 package devauth
 
 import (
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
-	"crypto/sha256"
-	"crypto/x509"
-	"encoding/base64"
-	"encoding/json"
-	"encoding/pem"
+	"context"
 	"errors"
 	"fmt"
-	"io/fs"
-	"net/http"
-	"os"
-	"path/filepath"
+	"log/slog"
+	"net/netip"
+	"net/url"
 	"time"
 
-	"github.com/golang-jwt/jwt/v5"
-	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5/pgxpool"
 )
 
-// Issuer signs tokens and publishes its key.
-type Issuer struct {
-	url   string
-	key   *ecdsa.PrivateKey
-	keyID string
-	jwks  []byte
+// PublishableKey is what clients are given as the project's public key. Any other key does as well: it opens nothing.
+const PublishableKey = "sb_publishable_usergraph_dev"
+
+// maxConns is enough for one person.
+const maxConns = 4
+
+// Config says where the users are and who signs.
+type Config struct {
+	// URL is that of the project, http://127.0.0.1:8081 for example: the issuer is URL + "/auth/v1". Its host must be a
+	// loopback address or localhost.
+	URL string
+	// KeyFile keeps the signing key, so that tokens outlive a restart. It is made if there is none.
+	KeyFile string
+	// DatabaseURL logs in as a role that may write the schema auth.
+	DatabaseURL string
+	// TokenLife is how long an access token lives.
+	TokenLife time.Duration
+	Log       *slog.Logger
 }
 
-// Open returns an issuer that names itself url, such as http://127.0.0.1:8081/auth/v1. Its key is kept in file, so that
-// tokens outlive a restart.
-func Open(file, url string) (*Issuer, error) {
-	key, err := readKey(file)
-	if errors.Is(err, fs.ErrNotExist) {
-		key, err = writeNewKey(file)
+// Server signs people in. Its methods may be called from any goroutine.
+type Server struct {
+	issuer    *issuer
+	db        *pgxpool.Pool
+	tokenLife time.Duration
+	log       *slog.Logger
+}
+
+// Open returns a server whose users are those of the database. It refuses a URL that other machines could reach.
+func Open(ctx context.Context, cfg Config) (*Server, error) {
+	if cfg.KeyFile == "" || cfg.DatabaseURL == "" || cfg.TokenLife < time.Second || cfg.Log == nil {
+		return nil, errors.New("devauth: key file, database, token life of a second or more, and log are required")
 	}
-	if err != nil {
-		return nil, fmt.Errorf("signing key: %w", err)
+	if !isLoopback(cfg.URL) {
+		return nil, fmt.Errorf("devauth: %q is not on a loopback address: whoever reaches it may sign in as anybody", cfg.URL)
 	}
-	point, err := key.PublicKey.Bytes()
-	if err != nil {
-		return nil, fmt.Errorf("signing key: %w", err)
-	}
-	sum := sha256.Sum256(point)
-	issuer := &Issuer{url: url, key: key, keyID: uuid.NewSHA1(uuid.Nil, sum[:]).String()}
-	// RFC 7518, section 6.2.1: point is 4, x, y, with 32 bytes a coordinate.
-	issuer.jwks, err = json.Marshal(map[string]any{"keys": []map[string]any{{
-		"kty": "EC", "crv": "P-256", "alg": "ES256", "use": "sig", "key_ops": []string{"verify"}, "ext": true,
-		"kid": issuer.keyID,
-		"x":   base64.RawURLEncoding.EncodeToString(point[1:33]),
-		"y":   base64.RawURLEncoding.EncodeToString(point[33:]),
-	}}})
-	return issuer, err
-}
-
-// User is whom a token is about.
-type User struct {
-	ID          uuid.UUID
-	Email       string
-	IsAnonymous bool
-}
-
-// Token signs an access token for user, of a new session, that expires at expiry. Its claims are those of Supabase Auth.
-func (i *Issuer) Token(user User, expiry time.Time) (string, error) {
-	now := time.Now()
-	if expiry.Before(now) {
-		now = expiry.Add(-time.Hour)
-	}
-	token := jwt.NewWithClaims(jwt.SigningMethodES256, jwt.MapClaims{
-		"iss": i.url, "sub": user.ID.String(), "aud": "authenticated", "role": "authenticated",
-		"iat": now.Unix(), "exp": expiry.Unix(),
-		"email": user.Email, "phone": "",
-		"app_metadata": map[string]any{"provider": "email", "providers": []string{"email"}}, "user_metadata": map[string]any{},
-		"aal": "aal1", "amr": []map[string]any{{"method": "password", "timestamp": now.Unix()}},
-		"session_id": uuid.NewString(), "is_anonymous": user.IsAnonymous,
-	})
-	token.Header["kid"] = i.keyID
-	return token.SignedString(i.key)
-}
-
-// Handler serves the key set where Supabase Auth serves it.
-func (i *Issuer) Handler() http.Handler {
-	mux := http.NewServeMux()
-	mux.HandleFunc("GET /auth/v1/.well-known/jwks.json", func(w http.ResponseWriter, _ *http.Request) {
-		w.Header().Set("Content-Type", "application/json")
-		w.Header().Set("Cache-Control", "public, max-age=600")
-		_, _ = w.Write(i.jwks)
-	})
-	return mux
-}
-
-func readKey(file string) (*ecdsa.PrivateKey, error) {
-	text, err := os.ReadFile(file)
+	issuer, err := openIssuer(cfg.KeyFile, cfg.URL+"/auth/v1")
 	if err != nil {
 		return nil, err
 	}
-	block, _ := pem.Decode(text)
-	if block == nil {
-		return nil, fmt.Errorf("%s holds no PEM block; remove it to get a new key", file)
-	}
-	key, err := x509.ParsePKCS8PrivateKey(block.Bytes)
+	pool, err := pgxpool.ParseConfig(cfg.DatabaseURL)
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w; remove it to get a new key", file, err)
+		return nil, errors.New("devauth: the database's URL cannot be read") // the cause may quote a password
 	}
-	ec, ok := key.(*ecdsa.PrivateKey)
-	if !ok || ec.Curve != elliptic.P256() {
-		return nil, fmt.Errorf("%s holds no P-256 key; remove it to get a new key", file)
+	pool.MaxConns = maxConns
+	db, err := pgxpool.NewWithConfig(ctx, pool)
+	if err != nil {
+		return nil, err
 	}
-	return ec, nil
+	s := &Server{issuer: issuer, db: db, tokenLife: cfg.TokenLife, log: cfg.Log}
+	if err := s.forgetExpired(ctx); err != nil {
+		db.Close()
+		return nil, err
+	}
+	return s, nil
 }
 
-// writeNewKey puts the file there whole or not at all, so that a killed process leaves no half of a key.
-func writeNewKey(file string) (*ecdsa.PrivateKey, error) {
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+// Close ends the connections to the database. Requests must have ended.
+func (s *Server) Close() { s.db.Close() }
+
+// isLoopback tells whether a URL's host is this machine, whatever a name server says.
+func isLoopback(address string) bool {
+	parsed, err := url.Parse(address)
 	if err != nil {
-		return nil, err
+		return false
 	}
-	der, err := x509.MarshalPKCS8PrivateKey(key)
-	if err != nil {
-		return nil, err
+	if parsed.Hostname() == "localhost" {
+		return true
 	}
-	if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
-		return nil, err
-	}
-	temporary, err := os.CreateTemp(filepath.Dir(file), "signing-key-*")
-	if err != nil {
-		return nil, err
-	}
-	defer os.Remove(temporary.Name())
-	err = pem.Encode(temporary, &pem.Block{Type: "PRIVATE KEY", Bytes: der})
-	if err := errors.Join(err, temporary.Close()); err != nil {
-		return nil, err
-	}
-	return key, os.Rename(temporary.Name(), file)
+	ip, err := netip.ParseAddr(parsed.Hostname())
+	return err == nil && ip.IsLoopback()
 }

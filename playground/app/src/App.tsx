@@ -19,8 +19,9 @@ export function App({ config }: { config: Config }) {
     return {
       fetcher: createFetcher(config, session),
       plugins: [DOC_EXPLORER_PLUGIN, explorer, caller],
-      // In development the caller is chosen at the top, elsewhere a token has to be given first.
-      start: config.identities.length > 0 ? explorer : caller,
+      // In development the caller is chosen at the top, elsewhere a token has to be given first. On a phone the explorer
+      // would leave no room for what it explains.
+      start: config.identities.length === 0 ? caller : isNarrow() ? undefined : explorer,
     };
   }, [config, session]);
 
@@ -47,12 +48,16 @@ export function App({ config }: { config: Config }) {
   );
 }
 
+function isNarrow() {
+  return matchMedia('(max-width: 760px)').matches;
+}
+
 function tab({ name, description, query, variables }: Operation) {
   const comments = [name, ...wrap(description)].filter(Boolean).map(line => `# ${line}\n`);
   return { query: comments.join('') + query, variables: variables || null };
 }
 
-/** Breaks a text into lines that fit beside the other columns of the page. */
+/** Breaks a text into lines that fit on a phone, and beside the other columns of the page. */
 function wrap(text: string): string[] {
-  return text.match(/\S.{0,28}\S(?=\s|$)|\S+/g) ?? [];
+  return text.match(/\S.{0,26}\S(?=\s|$)|\S+/g) ?? [];
 }

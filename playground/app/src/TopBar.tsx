@@ -28,7 +28,7 @@ function Switcher({ config: { identities, tokenEndpoint } }: { config: Config })
   const { name } = useCaller();
   return (
     <label className="caller">
-      Acting as
+      <span className="label">Acting as</span>
       <select
         value={name}
         onChange={event => void session.signIn(event.target.value, identitySource(tokenEndpoint, event.target.value))}

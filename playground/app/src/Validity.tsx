@@ -19,18 +19,18 @@ export function Validity({ token }: { token: string | null }) {
   );
 }
 
-/** The time, in milliseconds since 1970, each second. */
+/** The time, in milliseconds since 1970, at each whole second: all who show it change at once. */
 function useNow(): number {
   const [now, setNow] = useState(Date.now);
   useEffect(() => {
-    const timer = setInterval(() => setNow(Date.now()), 1000);
-    return () => clearInterval(timer);
-  }, []);
+    const timer = setTimeout(() => setNow(Date.now()), 1000 - (Date.now() % 1000));
+    return () => clearTimeout(timer);
+  }, [now]);
   return now;
 }
 
 function duration(milliseconds: number): string {
-  const seconds = Math.round(milliseconds / 1000);
+  const seconds = Math.floor(milliseconds / 1000);
   const hours = Math.floor(seconds / 3600);
   const two = (n: number) => String(n).padStart(2, '0');
   return hours > 0

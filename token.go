@@ -1,0 +1,137 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"mime"
+	"net/http"
+	"strings"
+	"time"
+
+	"usergraph/internal/devauth"
+)
+
+const (
+	// devTokenLife is how long a development token lives: as long as Supabase Auth's.
+	devTokenLife = time.Hour
+	// expiredAgo is how long ago the token of the identity with an expired one expired.
+	expiredAgo = 5 * time.Minute
+	// devTokenPath is where `usergraph dev` gives tokens away.
+	devTokenPath = "/dev/token"
+)
+
+// devTokenRequest names one of devIdentities, or a user by their address and for how long in seconds.
+type devTokenRequest struct {
+	Identity  string `json:"identity,omitempty"`
+	User      string `json:"user,omitempty"`
+	ExpiresIn int64  `json:"expiresIn,omitempty"`
+}
+
+// devToken is null for nobody.
+type devToken struct {
+	Token *string `json:"token"`
+}
+
+// devTokens answers a devTokenRequest with a fresh token of a new session. A page of another site cannot ask: a JSON body
+// needs a preflight that nobody answers, and a host name that is not loopback is refused.
+func devTokens(auth *devauth.Server, life time.Duration) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Cache-Control", "no-store")
+		if !isLoopback("http://" + r.Host) {
+			http.Error(w, "development tokens are for this machine only", http.StatusForbidden)
+			return
+		}
+		if kind, _, _ := mime.ParseMediaType(r.Header.Get("Content-Type")); kind != "application/json" {
+			http.Error(w, "send JSON", http.StatusUnsupportedMediaType)
+			return
+		}
+		var request devTokenRequest
+		if err := json.NewDecoder(http.MaxBytesReader(w, r.Body, 1<<10)).Decode(&request); err != nil {
+			http.Error(w, `send {"identity": "ada"}`, http.StatusBadRequest)
+			return
+		}
+		user, lasts, err := whose(request, life)
+		var given devToken
+		if err == nil && user != "" {
+			var token string
+			token, err = auth.Token(r.Context(), user, time.Now().Add(lasts))
+			given.Token = &token
+		}
+		switch {
+		case errors.Is(err, devauth.ErrNoUser):
+			http.Error(w, err.Error(), http.StatusNotFound)
+		case err != nil:
+			http.Error(w, "the token could not be made", http.StatusInternalServerError)
+		default:
+			w.Header().Set("Content-Type", "application/json")
+			_ = json.NewEncoder(w).Encode(given)
+		}
+	})
+}
+
+// whose returns the user that a request names, "" for nobody, and for how long the token is.
+func whose(request devTokenRequest, life time.Duration) (user string, lasts time.Duration, err error) {
+	if request.User != "" {
+		return request.User, time.Duration(request.ExpiresIn) * time.Second, nil
+	}
+	for _, identity := range devIdentities {
+		switch {
+		case identity.name != request.Identity:
+		case identity.expired:
+			return identity.user, -expiredAgo, nil
+		default:
+			return identity.user, life, nil
+		}
+	}
+	return "", 0, devauth.ErrNoUser
+}
+
+// runToken asks `usergraph dev` for a token and prints it.
+func runToken(ctx context.Context, args []string, getenv func(string) string, stdout io.Writer) error {
+	flags := flag.NewFlagSet("token", flag.ContinueOnError)
+	flags.SetOutput(stdout)
+	url := flags.String("url", "http://127.0.0.1:8080", "where usergraph dev listens")
+	as := flags.String("as", "ada@example.com", "the user's address: one of the banner's, or of somebody who signed up")
+	expires := flags.Duration("expires", devTokenLife, "how long the token lives; negative for one that has expired")
+	if err := parseFlags(flags, args); err != nil {
+		return err
+	}
+	token, err := askDevToken(ctx, *url, devTokenRequest{User: *as, ExpiresIn: int64(expires.Seconds())})
+	if err != nil {
+		return err
+	}
+	_, err = fmt.Fprintln(stdout, token)
+	return err
+}
+
+// askDevToken asks a running `usergraph dev`.
+func askDevToken(ctx context.Context, url string, ask devTokenRequest) (string, error) {
+	body, err := json.Marshal(ask)
+	if err != nil {
+		return "", err
+	}
+	request, err := http.NewRequestWithContext(ctx, http.MethodPost, strings.TrimSuffix(url, "/")+devTokenPath, bytes.NewReader(body))
+	if err != nil {
+		return "", usageError{fmt.Errorf("--url %s: it is not the address of a server", url)}
+	}
+	request.Header.Set("Content-Type", "application/json")
+	answer, err := http.DefaultClient.Do(request)
+	if err != nil {
+		return "", usageError{fmt.Errorf("no usergraph dev at %s: start it, or name its address with --url", url)}
+	}
+	defer answer.Body.Close()
+	if answer.StatusCode == http.StatusNotFound {
+		return "", usageError{fmt.Errorf("--as %s: there is no such user, or %s is not usergraph dev", ask.User, url)}
+	}
+	var given devToken
+	err = json.NewDecoder(answer.Body).Decode(&given)
+	if answer.StatusCode != http.StatusOK || err != nil || given.Token == nil {
+		return "", errors.New("usergraph dev could not make the token: see what it printed")
+	}
+	return *given.Token, nil
+}
