@@ -12,19 +12,20 @@ import (
 
 // config is every setting of the server, checked.
 type config struct {
-	host           string
-	port           int
-	databaseURL    string
-	databaseConns  int
-	supabaseURL    string
-	jwks           string
-	jwksURL        string
-	issuers        []string
-	jwtSecret      string
-	introspection  bool
-	logFormat      string
-	requestTimeout time.Duration
-	drainTimeout   time.Duration
+	host              string
+	port              int
+	databaseURL       string
+	databaseListenURL string
+	databaseConns     int
+	supabaseURL       string
+	jwks              string
+	jwksURL           string
+	issuers           []string
+	jwtSecret         string
+	introspection     bool
+	logFormat         string
+	requestTimeout    time.Duration
+	drainTimeout      time.Duration
 }
 
 // settings are all that can be set, one environment variable each: name, default, meaning, and how its value gets into
@@ -32,6 +33,8 @@ type config struct {
 var settings = []setting{
 	{"DATABASE_URL", "", "PostgreSQL, logging in as `authenticator`; required. SUPABASE_DB_URL is read too",
 		func(c *config, v string) error { c.databaseURL = v; return checkURL(v, "postgres", "postgresql") }},
+	{"DATABASE_LISTEN_URL", "", "PostgreSQL for hearing of changes, past a pooler in transaction mode; default: DATABASE_URL",
+		func(c *config, v string) error { c.databaseListenURL = v; return checkURL(v, "postgres", "postgresql") }},
 	{"DATABASE_MAX_CONNS", "16", "connections to PostgreSQL at most, all kept open",
 		func(c *config, v string) error { return setInt(&c.databaseConns, v, 1, 10_000) }},
 	{"SUPABASE_URL", "", "the project, `https://<ref>.supabase.co`: issuer and key set follow from it",
@@ -70,7 +73,7 @@ var settings = []setting{
 }
 
 // secrets are the settings that nobody may see. Each can be given as NAME_FILE, the path of a file that holds the value.
-var secrets = []string{"DATABASE_URL", "SUPABASE_JWT_SECRET"}
+var secrets = []string{"DATABASE_URL", "DATABASE_LISTEN_URL", "SUPABASE_JWT_SECRET"}
 
 // derive fills in the settings whose default follows from another one.
 func derive(values map[string]string) {
