@@ -15,19 +15,20 @@ import (
 
 // config is every setting of the server, checked.
 type config struct {
-	host           string
-	port           int
-	databaseURL    string
-	databaseConns  int
-	supabaseURL    string
-	jwks           string
-	jwksURL        string
-	issuers        []string
-	jwtSecret      string
-	jwksMaxStale   time.Duration
-	acceptNoIssuer bool
-	otherProjects  []string
-	oauthClients   []string
+	host              string
+	port              int
+	databaseURL       string
+	databaseListenURL string
+	databaseConns     int
+	supabaseURL       string
+	jwks              string
+	jwksURL           string
+	issuers           []string
+	jwtSecret         string
+	jwksMaxStale      time.Duration
+	acceptNoIssuer    bool
+	otherProjects     []string
+	oauthClients      []string
 
 	publishableKeys      []string
 	apiKeyRequired       bool
@@ -47,6 +48,8 @@ type config struct {
 var settings = []setting{
 	{"DATABASE_URL", "", "PostgreSQL, logging in as `authenticator`; required. SUPABASE_DB_URL is read too",
 		func(c *config, v string) error { c.databaseURL = v; return checkURL(v, "postgres", "postgresql") }},
+	{"DATABASE_LISTEN_URL", "", "PostgreSQL for hearing of changes, past a pooler in transaction mode; default: DATABASE_URL",
+		func(c *config, v string) error { c.databaseListenURL = v; return checkURL(v, "postgres", "postgresql") }},
 	{"DATABASE_MAX_CONNS", "16", "connections to PostgreSQL at most, all kept open",
 		func(c *config, v string) error { return setInt(&c.databaseConns, v, 1, 10_000) }},
 	{"SUPABASE_URL", "", "the project, `https://<ref>.supabase.co`: issuer and key set follow from it",
@@ -123,7 +126,7 @@ var settings = []setting{
 }
 
 // secrets are the settings that nobody may see. Each can be given as NAME_FILE, the path of a file that holds the value.
-var secrets = []string{"DATABASE_URL", "SUPABASE_JWT_SECRET"}
+var secrets = []string{"DATABASE_URL", "DATABASE_LISTEN_URL", "SUPABASE_JWT_SECRET"}
 
 // derive fills in the settings whose default follows from another one.
 func derive(values map[string]string) {

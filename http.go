@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"io"
 	"log/slog"
 	"net/http"
@@ -15,13 +16,14 @@ import (
 
 	"usergraph/auth"
 	"usergraph/database"
+	"usergraph/graph"
 )
 
 // readyTimeout is how long /readyz waits for the database.
 const readyTimeout = 2 * time.Second
 
 // ready tells whether requests can be answered, and if not, why.
-func ready(log *slog.Logger, db *database.DB, verifier *auth.Verifier) http.Handler {
+func ready(log *slog.Logger, db *database.DB, verifier *auth.Verifier, changes *database.Changes) http.Handler {
 	checks := []struct {
 		name  string
 		check func(context.Context) error
@@ -41,6 +43,15 @@ func ready(log *slog.Logger, db *database.DB, verifier *auth.Verifier) http.Hand
 				log.WarnContext(ctx, "not ready", "check", c.name, "error", err)
 			}
 		}
+		// Without changes there are no subscriptions, and everything else works.
+		switch err := changes.Err(); {
+		case err == nil:
+			report["subscriptions"] = "ok"
+		case errors.Is(err, database.ErrNotAnnounced):
+			report["subscriptions"] = "refused: changes do not arrive, set DATABASE_LISTEN_URL"
+		default:
+			report["subscriptions"] = "delayed: the connection that hears of changes is being opened"
+		}
 		w.Header().Set("Content-Type", "application/json")
 		w.Header().Set("Cache-Control", "no-store")
 		w.WriteHeader(status)
@@ -48,9 +59,27 @@ func ready(log *slog.Logger, db *database.DB, verifier *auth.Verifier) http.Hand
 	})
 }
 
-// withTimeout ends the context of a request after so long.
+// reportChanges logs whether changed rows are heard of.
+func reportChanges(log *slog.Logger) func(error) {
+	return func(err error) {
+		switch {
+		case err == nil:
+			log.Info("changes arrive: subscriptions are answered")
+		case errors.Is(err, database.ErrNotAnnounced):
+			log.Warn("subscriptions are refused: set DATABASE_LISTEN_URL to a direct or session-mode connection, and apply the migrations", "reason", err)
+		default:
+			log.Warn("changes do not arrive: subscriptions are delayed until the database is back", "reason", err)
+		}
+	}
+}
+
+// withTimeout ends the context of a request after so long. Connections that stay open have limits of their own.
 func withTimeout(limit time.Duration, next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if graph.Streams(r) {
+			next.ServeHTTP(w, r)
+			return
+		}
 		ctx, cancel := context.WithTimeout(r.Context(), limit)
 		defer cancel()
 		next.ServeHTTP(w, r.WithContext(ctx))

@@ -4,6 +4,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"flag"
@@ -157,16 +158,25 @@ func serve(ctx context.Context, cfg config, log *slog.Logger, listener net.Liste
 	}
 	defer verifier.Close()
 
-	endpoint, err := graph.NewHandler(graph.Options{DB: db, Log: log, Introspection: cfg.introspection})
+	changes, err := database.Listen(cmp.Or(cfg.databaseListenURL, cfg.databaseURL), reportChanges(log))
+	if err != nil {
+		return usageError{err}
+	}
+	defer changes.Close()
+
+	handler, err := graph.NewHandler(graph.Options{
+		DB: db, Log: log, Introspection: cfg.introspection,
+		Verifier: verifier, Changes: changes, Timeout: cfg.requestTimeout,
+	})
 	if err != nil {
 		return err
 	}
-	endpoint = auth.Middleware(verifier, auth.Options{})(endpoint)
+	endpoint := auth.Middleware(verifier, auth.Options{})(handler)
 
 	mux := http.NewServeMux()
 	mux.Handle("/graphql", withTimeout(cfg.requestTimeout, http.MaxBytesHandler(endpoint, maxBodyBytes)))
 	mux.HandleFunc("GET /livez", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "ok") })
-	mux.Handle("GET /readyz", ready(log, db, verifier))
+	mux.Handle("GET /readyz", ready(log, db, verifier, changes))
 	mount(mux)
 
 	server := &http.Server{
@@ -197,7 +207,9 @@ func serve(ctx context.Context, cfg config, log *slog.Logger, listener net.Liste
 	log.Info("stopping: requests that have begun may finish", "within", cfg.drainTimeout)
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), cfg.drainTimeout)
 	defer cancel()
-	if err := server.Shutdown(ctx); err != nil {
+	drained := make(chan error, 1)
+	go func() { drained <- handler.Shutdown(ctx) }()
+	if err := errors.Join(server.Shutdown(ctx), <-drained); err != nil {
 		return fmt.Errorf("requests were still running after %s: %w", cfg.drainTimeout, err)
 	}
 	return nil

@@ -13,6 +13,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -167,5 +168,14 @@ func TestPgBouncerCancel(t *testing.T) {
 			t.Error(err)
 		}
 		w.until(0, sleeping)
+	}
+}
+
+// Notifications get lost in a pooler in transaction mode, silently: it is noticed, and not only while nobody else is there.
+func TestPgBouncerLosesNotifications(t *testing.T) {
+	pg := newPostgres(t)
+	l := listen(t, newPgBouncer(t, pg.URL))
+	if err := l.report(); !errors.Is(err, database.ErrNotAnnounced) || !strings.Contains(err.Error(), "pooler") {
+		t.Error(err)
 	}
 }

@@ -25,7 +25,10 @@ const (
 	CodeBadRequest      = "BAD_REQUEST"
 	CodeUnavailable     = "UNAVAILABLE"
 	CodeTimeout         = "TIMEOUT"
+	CodeRateLimited     = "RATE_LIMITED"
 	CodeInternal        = "INTERNAL_SERVER_ERROR"
+
+	CodeSubscriptionsUnavailable = "SUBSCRIPTIONS_UNAVAILABLE"
 )
 
 // publicErrors says what a client learns of an error. What it does not name is logged and shown as an internal error.
@@ -41,6 +44,7 @@ var publicErrors = []struct {
 	{database.ErrTimeout, CodeTimeout, "this took too long"},
 	{context.DeadlineExceeded, CodeTimeout, "this took too long"},
 	{context.Canceled, CodeUnavailable, "the request was cancelled"},
+	{database.ErrNotAnnounced, CodeSubscriptionsUnavailable, "this server does not hear of changes: it needs DATABASE_LISTEN_URL, or its migrations"},
 	{database.ErrUnavailable, CodeUnavailable, "the database cannot be reached, try again"},
 }
 

@@ -14,6 +14,10 @@ type Mutation struct {
 type Query struct {
 }
 
+// What can be watched: over a websocket that speaks graphql-transport-ws, or as server-sent events. It ends when the token does.
+type Subscription struct {
+}
+
 // What to change in a user. A field left out stays as it is, null clears it.
 type UpdateMeInput struct {
 	// The name to show: 1 to 200 characters.

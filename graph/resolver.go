@@ -12,4 +12,6 @@ import (
 // Resolver is what all resolvers share.
 type Resolver struct {
 	DB *database.DB
+
+	live *live
 }

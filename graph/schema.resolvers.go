@@ -36,6 +36,16 @@ func (r *queryResolver) Me(ctx context.Context) (*models.User, error) {
 	return caller.self(ctx, r.DB)
 }
 
+func (r *subscriptionResolver) Me(ctx context.Context) (<-chan *models.User, error) {
+	caller, err := callerFrom(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return watchRow(ctx, r.live, caller, "users", caller.UserID, func(ctx context.Context) (*models.User, error) {
+		return models.UserByID(ctx, r.DB.As(caller.Caller), caller.UserID)
+	})
+}
+
 func (r *userResolver) Email(ctx context.Context, obj *models.User) (*string, error) {
 	caller, err := callerFrom(ctx)
 	if err != nil || obj.ID != caller.UserID || caller.Email == "" {
@@ -48,10 +58,13 @@ func (r *Resolver) Mutation() MutationResolver { return &mutationResolver{r} }
 
 func (r *Resolver) Query() QueryResolver { return &queryResolver{r} }
 
+func (r *Resolver) Subscription() SubscriptionResolver { return &subscriptionResolver{r} }
+
 func (r *Resolver) User() UserResolver { return &userResolver{r} }
 
 type (
-	mutationResolver struct{ *Resolver }
-	queryResolver    struct{ *Resolver }
-	userResolver     struct{ *Resolver }
+	mutationResolver     struct{ *Resolver }
+	queryResolver        struct{ *Resolver }
+	subscriptionResolver struct{ *Resolver }
+	userResolver         struct{ *Resolver }
 )

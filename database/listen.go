@@ -1,0 +1,275 @@
+package database
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	mathrand "math/rand/v2"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/jackc/pgx/v5/pgconn"
+)
+
+// ErrNotAnnounced says that changes do not arrive here, and that waiting does not help: a setting or a migration does.
+var ErrNotAnnounced = errors.New("changes are not announced")
+
+const (
+	// changesChannel is what public.announce_change notifies. A payload is <table>:<id>.
+	changesChannel = "usergraph_changes"
+	// probePrefix begins the payload that proves that notifications arrive. No table is called that.
+	probePrefix = "?"
+	// probeTimeout is how long a notification may take. Without a pooler it takes no longer than a statement.
+	probeTimeout = 5 * time.Second
+	// quietTimeout is how long the connection may be silent before it is asked whether it is still there.
+	quietTimeout = 30 * time.Second
+	// A lost connection is opened again after the first pause, then after one twice as long, up to the last; each give or
+	// take a half, so that many servers do not come at once.
+	firstPause = 100 * time.Millisecond
+	lastPause  = 10 * time.Second
+)
+
+// Changes hears of every changed row of the tables that supabase/migrations announces, over one connection of its own.
+type Changes struct {
+	config *pgconn.Config
+	report func(error)
+	cancel context.CancelFunc
+	done   chan struct{}
+
+	mu       sync.Mutex
+	watchers map[Row][]*watcher
+	err      error
+	probe    string // the payload of the probe on its way
+	heard    bool   // whether it has arrived
+}
+
+// Row names a row of a table whose primary key is id.
+type Row struct{ Table, ID string }
+
+// watcher is somebody who wants to know of a row.
+type watcher struct{ changed func() }
+
+// Listen begins to hear of changes, and goes on until Close: it opens its connection again whenever that is lost.
+//
+// url is a connection string that reaches PostgreSQL directly or through a pooler in session mode. A pooler in
+// transaction mode loses notifications; that is noticed, and Err is ErrNotAnnounced then. report, if set, is told nil
+// whenever changes begin to arrive, and the reason when they no longer do.
+func Listen(url string, report func(error)) (*Changes, error) {
+	config, err := parseURL(url)
+	if err != nil {
+		return nil, err
+	}
+	if report == nil {
+		report = func(error) {}
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	c := &Changes{
+		config:   &config.Config,
+		report:   report,
+		cancel:   cancel,
+		done:     make(chan struct{}),
+		watchers: map[Row][]*watcher{},
+		err:      fmt.Errorf("%w: not connected yet", ErrUnavailable),
+	}
+	c.config.RuntimeParams["application_name"] += " listen"
+	c.config.OnNotification = func(_ *pgconn.PgConn, n *pgconn.Notification) { c.hear(n.Payload) }
+	go c.run(ctx)
+	return c, nil
+}
+
+// Watch has changed called after each change of a row, and also when one may have been missed. It is called on the
+// goroutine that listens, so it must not wait; and perhaps once more after stop.
+func (c *Changes) Watch(row Row, changed func()) (stop func()) {
+	w := &watcher{changed}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.watchers[row] = append(c.watchers[row], w)
+	return func() {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		rest := slices.DeleteFunc(c.watchers[row], func(other *watcher) bool { return other == w })
+		if len(rest) == 0 {
+			delete(c.watchers, row)
+			return
+		}
+		c.watchers[row] = rest
+	}
+}
+
+// Err is nil while changes arrive. ErrUnavailable passes: the connection is being opened again, and what is missed
+// meanwhile is made good by then. ErrNotAnnounced does not pass by itself.
+func (c *Changes) Err() error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.err
+}
+
+// Close ends the connection.
+func (c *Changes) Close() {
+	c.cancel()
+	<-c.done
+}
+
+// run keeps the connection until ctx ends.
+func (c *Changes) run(ctx context.Context) {
+	defer close(c.done)
+	pause := firstPause
+	for {
+		if c.listen(ctx) {
+			pause = firstPause
+		}
+		if ctx.Err() != nil {
+			return
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(pause/2 + mathrand.N(pause)):
+		}
+		pause = min(2*pause, lastPause)
+	}
+}
+
+// listen opens the connection and hears changes until it is lost. arrived says whether they arrived at all.
+func (c *Changes) listen(ctx context.Context) (arrived bool) {
+	conn, err := pgconn.ConnectConfig(ctx, c.config)
+	if err != nil {
+		c.settle(ctx, unavailable(ctx, err))
+		return false
+	}
+	defer func() {
+		ctx, cancel := context.WithTimeout(context.Background(), closeTimeout)
+		defer cancel()
+		_ = conn.Close(ctx)
+	}()
+	if err := c.begin(ctx, conn); err != nil {
+		c.settle(ctx, err)
+		return false
+	}
+	c.settle(ctx, nil)
+	c.missed()
+	for {
+		err := c.wait(ctx, conn, quietTimeout)
+		if errors.Is(err, context.DeadlineExceeded) {
+			err = c.ask(ctx, conn)
+		}
+		if err != nil {
+			c.settle(ctx, unavailable(ctx, err))
+			return true
+		}
+	}
+}
+
+// begin subscribes to the announcements and proves that they arrive.
+func (c *Changes) begin(ctx context.Context, conn *pgconn.PgConn) error {
+	results, err := conn.Exec(ctx, "listen "+changesChannel+"; select pg_catalog.to_regproc('public.announce_change') is not null").ReadAll()
+	if err != nil {
+		return classify(ctx, err)
+	}
+	if string(results[1].Rows[0][0]) != "t" {
+		return fmt.Errorf("%w: the database has no trigger for it, apply supabase/migrations", ErrNotAnnounced)
+	}
+	if err := c.sendProbe(ctx); err != nil {
+		return err
+	}
+	deadline := time.Now().Add(probeTimeout)
+	for !c.probed() {
+		err := c.wait(ctx, conn, time.Until(deadline))
+		if errors.Is(err, context.DeadlineExceeded) && ctx.Err() == nil {
+			return fmt.Errorf("%w: notifications do not arrive through a pooler in transaction mode, listen on a direct connection", ErrNotAnnounced)
+		}
+		if err != nil {
+			return unavailable(ctx, err)
+		}
+	}
+	return nil
+}
+
+// sendProbe notifies from another session: a pooler may pass on what comes from the same one, and nothing else.
+func (c *Changes) sendProbe(ctx context.Context) error {
+	c.mu.Lock()
+	c.probe, c.heard = probePrefix+rand.Text(), false
+	payload := c.probe
+	c.mu.Unlock()
+	config := c.config.Copy()
+	config.OnNotification = nil
+	conn, err := pgconn.ConnectConfig(ctx, config)
+	if err != nil {
+		return unavailable(ctx, err)
+	}
+	_, err = conn.Exec(ctx, "select pg_catalog.pg_notify('"+changesChannel+"', '"+payload+"')").ReadAll()
+	if err != nil {
+		err = classify(ctx, err)
+	}
+	return errors.Join(err, conn.Close(ctx))
+}
+
+func (c *Changes) probed() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.heard
+}
+
+// wait returns after a notification, which hear has had by then, or with context.DeadlineExceeded when none came in time.
+func (c *Changes) wait(ctx context.Context, conn *pgconn.PgConn, limit time.Duration) error {
+	ctx, cancel := context.WithTimeout(ctx, limit)
+	defer cancel()
+	err := conn.WaitForNotification(ctx)
+	if err != nil && ctx.Err() != nil && !conn.IsClosed() {
+		return ctx.Err()
+	}
+	return err
+}
+
+// ask finds out whether a silent connection is still there: a lost one may look like this for hours.
+func (c *Changes) ask(ctx context.Context, conn *pgconn.PgConn) error {
+	ctx, cancel := context.WithTimeout(ctx, pingTimeout)
+	defer cancel()
+	return conn.Ping(ctx)
+}
+
+// hear passes an announcement on.
+func (c *Changes) hear(payload string) {
+	c.mu.Lock()
+	if strings.HasPrefix(payload, probePrefix) {
+		c.heard = c.heard || payload == c.probe
+		c.mu.Unlock()
+		return
+	}
+	table, id, _ := strings.Cut(payload, ":")
+	concerned := slices.Clone(c.watchers[Row{table, id}])
+	c.mu.Unlock()
+	for _, w := range concerned {
+		w.changed()
+	}
+}
+
+// missed tells everybody that changes may have happened unheard.
+func (c *Changes) missed() {
+	c.mu.Lock()
+	var all []*watcher
+	for _, some := range c.watchers {
+		all = append(all, some...)
+	}
+	c.mu.Unlock()
+	for _, w := range all {
+		w.changed()
+	}
+}
+
+// settle keeps and reports how things are, if that has changed.
+func (c *Changes) settle(ctx context.Context, err error) {
+	if ctx.Err() != nil {
+		return
+	}
+	c.mu.Lock()
+	before := c.err
+	c.err = err
+	c.mu.Unlock()
+	if (before == nil) != (err == nil) || errors.Is(err, ErrNotAnnounced) && !errors.Is(before, ErrNotAnnounced) {
+		c.report(err)
+	}
+}

@@ -1,0 +1,214 @@
+package graph
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"mime"
+	"net/http"
+	"runtime/debug"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/99designs/gqlgen/graphql"
+	"github.com/99designs/gqlgen/graphql/errcode"
+	"github.com/google/uuid"
+	"github.com/vektah/gqlparser/v2/gqlerror"
+
+	"usergraph/auth"
+)
+
+// eventStream is the media type of server-sent events.
+const eventStream = "text/event-stream"
+
+// sseTransport answers an operation with server-sent events, in the distinct connections mode of
+// https://github.com/enisdenjo/graphql-sse/blob/master/PROTOCOL.md.
+type sseTransport struct {
+	log         *slog.Logger
+	connections *connections
+	patience    patience
+}
+
+// Supports wants text/event-stream to come first: clients that would take it, but prefer JSON, name it later.
+func (t *sseTransport) Supports(r *http.Request) bool { return wantsEventStream(r) }
+
+func wantsEventStream(r *http.Request) bool {
+	first, _, _ := strings.Cut(r.Header.Get("Accept"), ",")
+	accepted, _, _ := mime.ParseMediaType(first)
+	sent, _, _ := mime.ParseMediaType(r.Header.Get("Content-Type"))
+	return r.Method == http.MethodPost && accepted == eventStream && sent == "application/json"
+}
+
+// Do sends events until the operation, the token or the connection ends.
+func (t *sseTransport) Do(w http.ResponseWriter, r *http.Request, exec graphql.GraphExecutor) {
+	claims, signedIn := auth.FromContext(r.Context())
+	ctx, cancel := context.WithCancel(r.Context())
+	defer cancel()
+	s := &events{w: w, control: http.NewResponseController(w), patience: t.patience, stopping: make(chan struct{})}
+	var user uuid.UUID
+	if signedIn {
+		user = claims.UserID
+	}
+	if err := t.connections.add(s, user); err != nil {
+		refuseStream(w, http.StatusServiceUnavailable, CodeUnavailable, err.Error())
+		return
+	}
+	defer t.connections.remove(s)
+
+	body, err := io.ReadAll(r.Body)
+	if err != nil {
+		status := http.StatusBadRequest
+		var tooLarge *http.MaxBytesError
+		if errors.As(err, &tooLarge) {
+			status = http.StatusRequestEntityTooLarge
+		}
+		refuseStream(w, status, CodeBadRequest, "the body could not be read, or is too long")
+		return
+	}
+	// The server's limits on reading are over with the body: a stream takes its time.
+	if err := s.control.SetReadDeadline(time.Time{}); err != nil {
+		t.log.WarnContext(ctx, "an event stream will end early", "error", err)
+	}
+	header := w.Header()
+	header.Set("Content-Type", eventStream+"; charset=utf-8")
+	header.Set("Cache-Control", "no-store")
+	header.Set("X-Accel-Buffering", "no") // nginx passes each event on at once
+	w.WriteHeader(http.StatusOK)
+	s.comment()
+
+	params, err := parseParams(body)
+	if err != nil {
+		failed := gqlerror.Errorf("the body is not a JSON object with query, a text, and perhaps operationName, variables and extensions")
+		errcode.Set(failed, CodeBadRequest)
+		s.next(marshal(exec.DispatchError(ctx, gqlerror.List{failed})))
+		s.complete()
+		return
+	}
+	answers := make(chan []byte)
+	go t.run(ctx, exec, params, answers)
+
+	var expired <-chan time.Time
+	if signedIn {
+		expired = time.After(time.Until(claims.ExpiresAt.Add(expiryLeeway)))
+	}
+	alive := time.NewTicker(t.patience.ping)
+	defer alive.Stop()
+	for s.err == nil {
+		select {
+		case answer, ok := <-answers:
+			if !ok {
+				s.complete()
+				return
+			}
+			s.next(answer)
+		case <-alive.C:
+			s.comment()
+		case <-expired:
+			err := gqlerror.Errorf("token has expired")
+			errcode.Set(err, auth.CodeTokenExpired)
+			s.next(marshal(&graphql.Response{Errors: gqlerror.List{err}}))
+			s.complete()
+			return
+		case <-s.stopping:
+			return // without complete: the client connects again
+		case <-ctx.Done():
+			return
+		}
+	}
+	t.log.WarnContext(ctx, "event stream cut off", "error", s.err)
+}
+
+// run executes an operation and sends its answers, until ctx ends. Then it closes answers.
+func (t *sseTransport) run(ctx context.Context, exec graphql.GraphExecutor, params *graphql.RawParams, answers chan<- []byte) {
+	defer close(answers)
+	defer func() {
+		if panicked := recover(); panicked != nil {
+			t.log.ErrorContext(ctx, "panic on an event stream", "panic", panicked, "stack", string(debug.Stack()))
+		}
+	}()
+	send := func(answer []byte) bool {
+		select {
+		case answers <- answer:
+			return true
+		case <-ctx.Done():
+			return false
+		}
+	}
+	state := &stream{ready: func() {}}
+	ctx = withStream(ctx, state)
+	operation, errs := exec.CreateOperationContext(ctx, params)
+	if errs != nil {
+		send(marshal(exec.DispatchError(graphql.WithOperationContext(ctx, operation), errs)))
+		return
+	}
+	responses, ctx := exec.DispatchOperation(ctx, operation)
+	for {
+		response := responses(ctx)
+		if response == nil {
+			break
+		}
+		if answer := marshal(response); !state.repeats(answer) && !send(answer) {
+			return
+		}
+	}
+	if err := state.failure(); err != nil {
+		send(marshal(exec.DispatchError(ctx, gqlerror.List{gqlerror.Wrap(err)})))
+	}
+}
+
+// marshal writes an answer in JSON. What gqlgen makes is JSON already, or plain text.
+func marshal(response *graphql.Response) []byte {
+	text, err := json.Marshal(response)
+	if err != nil {
+		return []byte(`{"errors":[{"message":"internal error","extensions":{"code":"` + CodeInternal + `"}}]}`)
+	}
+	return text
+}
+
+// events writes an event stream. After the first error it writes no more.
+type events struct {
+	w        http.ResponseWriter
+	control  *http.ResponseController
+	patience patience
+	err      error
+
+	stop     sync.Once
+	stopping chan struct{}
+}
+
+func (s *events) goAway() { s.stop.Do(func() { close(s.stopping) }) }
+
+func (s *events) next(answer []byte) { s.write("event: next\ndata: " + string(answer) + "\n\n") }
+
+// complete has empty data, without which a browser's EventSource drops the event.
+func (s *events) complete() { s.write("event: complete\ndata:\n\n") }
+
+// comment keeps the connection alive, and shows whether it is.
+func (s *events) comment() { s.write(":\n\n") }
+
+func (s *events) write(text string) {
+	if s.err != nil {
+		return
+	}
+	if s.err = s.control.SetWriteDeadline(time.Now().Add(s.patience.write)); s.err != nil {
+		return
+	}
+	if _, s.err = io.WriteString(s.w, text); s.err != nil {
+		return
+	}
+	s.err = s.control.Flush()
+}
+
+// refuseStream answers a request for a connection that does not come about.
+func refuseStream(w http.ResponseWriter, status int, code, text string) {
+	if status == http.StatusServiceUnavailable {
+		w.Header().Set("Retry-After", "5")
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(status)
+	fmt.Fprintf(w, `{"errors":[{"message":%q,"extensions":{"code":%q}}]}`, text, code)
+}

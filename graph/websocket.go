@@ -1,0 +1,490 @@
+package graph
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"io"
+	"log/slog"
+	"math/rand/v2"
+	"net"
+	"net/http"
+	"net/netip"
+	"net/url"
+	"runtime/debug"
+	"strings"
+	"sync"
+	"time"
+	"unicode/utf8"
+
+	"github.com/99designs/gqlgen/graphql"
+	"github.com/coder/websocket"
+	"github.com/google/uuid"
+
+	"usergraph/auth"
+)
+
+// subprotocol is the name of the protocol: https://github.com/enisdenjo/graphql-ws/blob/master/PROTOCOL.md.
+const subprotocol = "graphql-transport-ws"
+
+// The close codes of the protocol, and how they are used here.
+const (
+	closeMalformed      websocket.StatusCode = 4400
+	closeUnauthorized   websocket.StatusCode = 4401 // signing in again may help, repeating does not
+	closeExpired        websocket.StatusCode = 4403 // come back with a fresh token
+	closeNoProtocol     websocket.StatusCode = 4406
+	closeInitTimeout    websocket.StatusCode = 4408
+	closeDuplicate      websocket.StatusCode = 4409
+	closeTooManyInits   websocket.StatusCode = 4429
+	maxCloseReasonBytes                      = 123 // RFC 6455, section 5.5
+)
+
+const (
+	// websocketBufferBytes is for a typical message. Longer ones are read past the buffer.
+	websocketBufferBytes = 512
+	// maxInitBytes is for a message from somebody who is not known yet: connection_init with a token of 16 KiB.
+	maxInitBytes = 32 << 10
+	// maxMessageBytes is for an operation with its variables.
+	maxMessageBytes = 256 << 10
+	// maxOperations is how many operations of a socket may run at the same time.
+	maxOperations = 100
+	// expiryLeeway is that of package auth, for clocks that differ.
+	expiryLeeway = 5 * time.Second
+)
+
+// patience is how long a client may take.
+type patience struct {
+	init  time.Duration // from the upgrade to connection_init
+	ping  time.Duration // between two pings
+	pong  time.Duration // to answer one
+	write time.Duration // to take a message; a client that takes longer is cut off
+}
+
+// defaultPatience pings more often than proxies cut silent connections, which some do after 30 seconds.
+var defaultPatience = patience{init: 5 * time.Second, ping: 25 * time.Second, pong: 10 * time.Second, write: 10 * time.Second}
+
+// websocketTransport answers operations over websockets.
+type websocketTransport struct {
+	verifier    *auth.Verifier // nil: only who the upgrade request names
+	log         *slog.Logger
+	connections *connections
+	patience    patience
+	allowOrigin func(origin string) bool // besides the server's own
+}
+
+func (t *websocketTransport) Supports(r *http.Request) bool { return isUpgrade(r) }
+
+func isUpgrade(r *http.Request) bool {
+	return r.Method == http.MethodGet && strings.EqualFold(r.Header.Get("Upgrade"), "websocket")
+}
+
+// Do upgrades the connection and returns. Everything that net/http holds for a request is free then.
+func (t *websocketTransport) Do(w http.ResponseWriter, r *http.Request, exec graphql.GraphExecutor) {
+	if !t.allows(r) {
+		refuseStream(w, http.StatusForbidden, CodeForbidden, "pages of this origin may not connect")
+		return
+	}
+	s := &socket{transport: t, exec: exec, operations: map[string]*operation{}}
+	// What a page may do is decided at the upgrade, and never again.
+	s.ctx, s.cancel = context.WithCancel(context.WithoutCancel(r.Context()))
+	if err := t.connections.add(s, uuid.Nil); err != nil {
+		s.cancel()
+		refuseStream(w, http.StatusServiceUnavailable, CodeUnavailable, err.Error())
+		return
+	}
+	var err error
+	s.conn, err = websocket.Accept(leanWriter{w}, r, &websocket.AcceptOptions{
+		Subprotocols:       []string{subprotocol},
+		InsecureSkipVerify: true, // t.allows has looked
+		CompressionMode:    websocket.CompressionDisabled,
+	})
+	if err != nil {
+		s.cancel()
+		t.connections.remove(s)
+		return // Accept has answered
+	}
+	go s.serve()
+}
+
+// allows tells whether the page that connects may. Programs that are not browsers say nothing of a page. A page on this
+// machine may talk to a server on this machine, whatever the ports.
+func (t *websocketTransport) allows(r *http.Request) bool {
+	origin := r.Header.Get("Origin")
+	if origin == "" || t.allowOrigin != nil && t.allowOrigin(origin) {
+		return true
+	}
+	parsed, err := url.Parse(origin)
+	if err != nil || parsed.Host == "" {
+		return false
+	}
+	server := &url.URL{Host: r.Host}
+	return strings.EqualFold(parsed.Host, r.Host) || isLoopback(parsed.Hostname()) && isLoopback(server.Hostname())
+}
+
+func isLoopback(host string) bool {
+	ip, err := netip.ParseAddr(host)
+	return host == "localhost" || err == nil && ip.IsLoopback()
+}
+
+// leanWriter hands the connection over with small buffers: those of net/http take 8 KiB as long as the socket is open.
+type leanWriter struct{ http.ResponseWriter }
+
+func (w leanWriter) Hijack() (net.Conn, *bufio.ReadWriter, error) {
+	conn, buffers, err := http.NewResponseController(w.ResponseWriter).Hijack()
+	if err != nil {
+		return nil, nil, err
+	}
+	// What has been read too early stays buffered.
+	early, _ := buffers.Reader.Peek(buffers.Reader.Buffered())
+	reader := bufio.NewReaderSize(io.MultiReader(bytes.NewReader(bytes.Clone(early)), conn), max(websocketBufferBytes, len(early)))
+	_, _ = reader.Peek(len(early))
+	return conn, bufio.NewReadWriter(reader, bufio.NewWriterSize(conn, websocketBufferBytes)), nil
+}
+
+// socket is a websocket that speaks the protocol. One goroutine reads it; operations and timers write to it.
+type socket struct {
+	transport *websocketTransport
+	exec      graphql.GraphExecutor
+	conn      *websocket.Conn
+	ctx       context.Context // ends with the socket
+	cancel    context.CancelFunc
+	closing   sync.Once
+
+	// Only for the goroutine that reads.
+	acknowledged bool
+	callerCtx    context.Context // ctx with the caller of all operations
+
+	mu                        sync.Mutex
+	operations                map[string]*operation // nil when the socket has ended
+	initTimer, expiry, pinger *time.Timer           // nil until they are needed
+	leaving                   bool                  // the server stops: as soon as no query or mutation runs
+}
+
+// message is what the protocol sends, in either direction.
+type message struct {
+	ID      *string         `json:"id,omitempty"`
+	Type    string          `json:"type"`
+	Payload json.RawMessage `json:"payload,omitempty"`
+}
+
+// closure is why the server closes a socket.
+type closure struct {
+	code   websocket.StatusCode
+	reason string
+}
+
+func (c *closure) Error() string { return c.reason }
+
+func malformed(reason string) error { return &closure{closeMalformed, reason} }
+
+// serve reads messages until the socket is closed.
+func (s *socket) serve() {
+	defer s.end()
+	defer s.recover()
+	if s.conn.Subprotocol() != subprotocol {
+		s.close(closeNoProtocol, "Subprotocol not acceptable: this server speaks "+subprotocol)
+		return
+	}
+	s.conn.SetReadLimit(maxInitBytes)
+	s.arm(&s.initTimer, s.transport.patience.init, func() { s.close(closeInitTimeout, "Connection initialisation timeout") })
+	for {
+		kind, text, err := s.conn.Read(context.Background())
+		if err != nil {
+			return
+		}
+		if err := s.handle(kind, text); err != nil {
+			var why *closure
+			if errors.As(err, &why) {
+				s.close(why.code, why.reason)
+			}
+			return
+		}
+	}
+}
+
+// handle answers a message. Its error ends the socket.
+func (s *socket) handle(kind websocket.MessageType, text []byte) error {
+	if kind != websocket.MessageText {
+		return malformed("a message is text")
+	}
+	if !utf8.Valid(text) {
+		return &closure{websocket.StatusInvalidFramePayloadData, "a message is UTF-8"}
+	}
+	var m message
+	if err := json.Unmarshal(text, &m); err != nil {
+		return malformed("a message is a JSON object with type, and perhaps id and payload")
+	}
+	switch m.Type {
+	case "connection_init":
+		return s.init(m.Payload)
+	case "ping":
+		if !isObject(m.Payload) {
+			return malformed("the payload of ping is an object")
+		}
+		return s.send(message{Type: "pong", Payload: m.Payload})
+	case "pong":
+		if !isObject(m.Payload) {
+			return malformed("the payload of pong is an object")
+		}
+		return nil
+	case "subscribe":
+		return s.subscribe(m)
+	case "complete":
+		if m.ID == nil || *m.ID == "" {
+			return malformed("complete has an id")
+		}
+		s.complete(*m.ID)
+		return nil
+	}
+	return malformed("the type of a message is connection_init, ping, pong, subscribe or complete")
+}
+
+// isObject tells whether an optional payload is an object, null or absent.
+func isObject(payload json.RawMessage) bool {
+	return len(payload) == 0 || payload[0] == '{' || string(payload) == "null"
+}
+
+// init finds the caller: the payload's if it names one, else that of the upgrade request.
+func (s *socket) init(payload json.RawMessage) error {
+	if s.acknowledged {
+		return &closure{closeTooManyInits, "Too many initialisation requests"}
+	}
+	credentials, err := credentialsOf(payload)
+	if err != nil {
+		return err
+	}
+	claims, _ := auth.FromContext(s.ctx)
+	s.callerCtx = s.ctx
+	if credentials != "" && s.transport.verifier != nil {
+		ctx, cancel := context.WithTimeout(s.ctx, s.transport.patience.init)
+		claims, err = s.transport.verifier.AuthenticateHeader(ctx, credentials)
+		cancel()
+		if err != nil {
+			return refusal(err)
+		}
+		s.callerCtx = auth.NewContext(s.ctx, claims)
+	}
+	ack := message{Type: "connection_ack"}
+	if claims != nil {
+		if err := s.transport.connections.identify(s, claims.UserID); err != nil {
+			return &closure{websocket.StatusTryAgainLater, err.Error()}
+		}
+		s.arm(&s.expiry, time.Until(claims.ExpiresAt.Add(expiryLeeway)), func() { s.close(closeExpired, auth.CodeTokenExpired+": token has expired") })
+		ack.Payload, _ = json.Marshal(map[string]int64{"expiresAt": claims.ExpiresAt.Unix()})
+	}
+	s.initTimer.Stop()
+	s.acknowledged = true
+	s.conn.SetReadLimit(maxMessageBytes)
+	s.arm(&s.pinger, s.transport.patience.ping/2+rand.N(s.transport.patience.ping/2), s.ping)
+	return s.send(ack)
+}
+
+// credentialsOf returns what the key authorization of a payload says, in whatever case it is written.
+func credentialsOf(payload json.RawMessage) (string, error) {
+	if !isObject(payload) {
+		return "", malformed("the payload of connection_init is an object")
+	}
+	var fields map[string]json.RawMessage
+	if len(payload) > 0 && json.Unmarshal(payload, &fields) != nil {
+		return "", malformed("the payload of connection_init is an object")
+	}
+	credentials := ""
+	for name, value := range fields {
+		if !strings.EqualFold(name, "authorization") || string(value) == "null" {
+			continue
+		}
+		if credentials != "" {
+			return "", malformed("the payload of connection_init has authorization twice")
+		}
+		if json.Unmarshal(value, &credentials) != nil {
+			return "", malformed("authorization is a text: Bearer and a token")
+		}
+	}
+	return credentials, nil
+}
+
+// refusal says how a socket is closed for an error of package auth.
+func refusal(err error) error {
+	code, text := auth.Public(err)
+	why := &closure{closeUnauthorized, code + ": " + text}
+	switch code {
+	case auth.CodeTokenExpired:
+		why.code = closeExpired
+	case auth.CodeUnavailable:
+		why.code = websocket.StatusTryAgainLater
+	}
+	return why
+}
+
+// subscribe starts an operation.
+func (s *socket) subscribe(m message) error {
+	if !s.acknowledged {
+		return &closure{closeUnauthorized, "Unauthorized"}
+	}
+	if m.ID == nil || *m.ID == "" {
+		return malformed("subscribe has an id")
+	}
+	params, err := parseParams(m.Payload)
+	if err != nil {
+		return malformed("the payload of subscribe has query, a text, and perhaps operationName, variables and extensions")
+	}
+	o := &operation{socket: s, id: *m.ID}
+	o.ctx, o.cancel = context.WithCancel(s.callerCtx)
+	o.stream.ready = o.ready
+	o.pending.Store(1) // until it has started
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch {
+	case s.operations[o.id] != nil:
+		o.cancel()
+		return &closure{closeDuplicate, "Subscriber for " + o.id + " already exists"}
+	case len(s.operations) >= maxOperations:
+		o.cancel()
+		go o.refuse(CodeRateLimited, "too many operations are running on this socket")
+	case s.leaving:
+		o.cancel()
+		go o.refuse(CodeUnavailable, errStopping.Error())
+	default:
+		s.operations[o.id] = o
+		go o.start(params)
+	}
+	return nil
+}
+
+// complete ends an operation that the client no longer wants.
+func (s *socket) complete(id string) {
+	s.mu.Lock()
+	o := s.operations[id]
+	s.mu.Unlock()
+	if o != nil {
+		o.finish()
+	}
+}
+
+// forget removes an operation that is over.
+func (s *socket) forget(o *operation) {
+	s.mu.Lock()
+	if s.operations[o.id] == o {
+		delete(s.operations, o.id)
+	}
+	s.mu.Unlock()
+	s.settle()
+}
+
+// goAway closes the socket as soon as no query or mutation is running.
+func (s *socket) goAway() {
+	s.mu.Lock()
+	s.leaving = true
+	s.mu.Unlock()
+	s.settle()
+}
+
+func (s *socket) settle() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !s.leaving {
+		return
+	}
+	for _, o := range s.operations {
+		if !o.lasting {
+			return
+		}
+	}
+	go s.close(websocket.StatusGoingAway, errStopping.Error())
+}
+
+// arm has a function called later, unless the socket has ended by then.
+func (s *socket) arm(timer **time.Timer, delay time.Duration, do func()) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.operations != nil {
+		*timer = time.AfterFunc(delay, do)
+	}
+}
+
+// ping asks whether the client is still there, and again later: proxies cut connections that are silent, and a client may
+// be gone without a word.
+func (s *socket) ping() {
+	ctx, cancel := context.WithTimeout(context.Background(), s.transport.patience.pong)
+	defer cancel()
+	if err := s.conn.Ping(ctx); err != nil {
+		s.cutOff("no answer to a ping")
+		return
+	}
+	s.arm(&s.pinger, s.transport.patience.ping, s.ping)
+}
+
+// send writes a message. A client that does not take it in time is cut off.
+func (s *socket) send(m message) error {
+	text, err := json.Marshal(m)
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), s.transport.patience.write)
+	defer cancel()
+	err = s.conn.Write(ctx, websocket.MessageText, text)
+	if ctx.Err() != nil {
+		s.cutOff("the client does not read")
+	}
+	return err
+}
+
+// cutOff ends a socket that cannot be told why. The log is.
+func (s *socket) cutOff(reason string) {
+	s.closing.Do(func() {
+		s.transport.log.WarnContext(s.ctx, "websocket cut off", "reason", reason)
+		s.cancel()
+		_ = s.conn.CloseNow()
+	})
+}
+
+// close tells the client why the socket ends, and waits a few seconds for its answer.
+func (s *socket) close(code websocket.StatusCode, reason string) {
+	s.closing.Do(func() {
+		s.transport.log.DebugContext(s.ctx, "websocket closed", "code", int(code), "reason", reason)
+		s.cancel()
+		_ = s.conn.Close(code, shorten(reason, maxCloseReasonBytes))
+	})
+}
+
+// shorten cuts a text to so many bytes, between characters.
+func shorten(text string, limit int) string {
+	text = strings.ToValidUTF8(text, "")
+	if len(text) <= limit {
+		return text
+	}
+	for !utf8.RuneStart(text[limit]) {
+		limit--
+	}
+	return text[:limit]
+}
+
+// end gives back everything that the socket has.
+func (s *socket) end() {
+	s.cancel()
+	s.closing.Do(func() {}) // waits for close
+	_ = s.conn.CloseNow()
+	s.mu.Lock()
+	for _, timer := range []*time.Timer{s.initTimer, s.expiry, s.pinger} {
+		if timer != nil {
+			timer.Stop()
+		}
+	}
+	operations := s.operations
+	s.operations = nil
+	s.mu.Unlock()
+	for _, o := range operations {
+		o.cancel()
+	}
+	s.transport.connections.remove(s)
+}
+
+// recover keeps a fault in one socket from ending the server.
+func (s *socket) recover() {
+	if panicked := recover(); panicked != nil {
+		s.transport.log.ErrorContext(s.ctx, "panic on a websocket", "panic", panicked, "stack", string(debug.Stack()))
+		s.close(websocket.StatusInternalError, "internal error")
+	}
+}

@@ -1,0 +1,178 @@
+package graph
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"io"
+	"sync"
+	"sync/atomic"
+
+	"github.com/99designs/gqlgen/graphql"
+	"github.com/99designs/gqlgen/graphql/errcode"
+	"github.com/vektah/gqlparser/v2/ast"
+	"github.com/vektah/gqlparser/v2/gqlerror"
+)
+
+// operation is a query, a mutation or a subscription on a socket.
+type operation struct {
+	socket *socket
+	id     string
+	stream stream
+	ctx    context.Context
+	cancel context.CancelFunc
+	// lasting says that it is a subscription. Under socket.mu.
+	lasting bool
+
+	responses graphql.ResponseHandler
+	// pending counts the answers of a watched row that can be taken, and the start as one. Whoever makes it one takes them.
+	pending atomic.Int32
+
+	// mu is held while something is sent, so that nothing is sent once the operation is over.
+	mu   sync.Mutex
+	over bool
+}
+
+// parseParams reads the payload of subscribe, or the body of a POST.
+func parseParams(payload []byte) (*graphql.RawParams, error) {
+	var read struct {
+		Query         *string        `json:"query"`
+		OperationName string         `json:"operationName"`
+		Variables     map[string]any `json:"variables"`
+		Extensions    map[string]any `json:"extensions"`
+	}
+	decoder := json.NewDecoder(bytes.NewReader(payload))
+	decoder.UseNumber()
+	if err := decoder.Decode(&read); err != nil {
+		return nil, err
+	}
+	if _, err := decoder.Token(); err != io.EOF {
+		return nil, errors.New("there is something after the object")
+	}
+	if read.Query == nil && len(read.Extensions) == 0 {
+		return nil, errors.New("there is no query")
+	}
+	params := &graphql.RawParams{OperationName: read.OperationName, Variables: read.Variables, Extensions: read.Extensions}
+	if read.Query != nil {
+		params.Query = *read.Query
+	}
+	return params, nil
+}
+
+// start runs the operation. It returns when a query or a mutation is done; a watched row goes on without a goroutine,
+// any other subscription with this one.
+func (o *operation) start(params *graphql.RawParams) {
+	defer o.socket.recover()
+	exec := o.socket.exec
+	ctx := withStream(graphql.StartOperationTrace(o.ctx), &o.stream)
+	started := graphql.Now()
+	params.ReadTime = graphql.TraceTiming{Start: started, End: started}
+	operation, errs := exec.CreateOperationContext(ctx, params)
+	if errs != nil {
+		o.fail(exec.DispatchError(graphql.WithOperationContext(ctx, operation), errs).Errors)
+		return
+	}
+	if operation.Operation.Operation == ast.Subscription {
+		o.socket.mu.Lock()
+		o.lasting = true
+		o.socket.mu.Unlock()
+		o.socket.settle()
+	}
+	o.responses, o.ctx = exec.DispatchOperation(ctx, operation)
+	if o.stream.states {
+		if o.pending.Add(-1) > 0 {
+			o.take()
+		}
+		return
+	}
+	for o.next() {
+	}
+}
+
+// ready is called by the stream.
+func (o *operation) ready() {
+	if o.pending.Add(1) == 1 {
+		go func() {
+			defer o.socket.recover()
+			o.take()
+		}()
+	}
+}
+
+// take sends the answers that are there.
+func (o *operation) take() {
+	for o.next() && o.pending.Add(-1) > 0 {
+	}
+}
+
+// next waits for an answer and sends it. It returns false after the last.
+func (o *operation) next() bool {
+	response := o.responses(o.ctx)
+	switch {
+	case response == nil && o.stream.failure() != nil:
+		failed := o.socket.exec.DispatchError(o.ctx, gqlerror.List{gqlerror.Wrap(o.stream.failure())})
+		o.fail(failed.Errors)
+		return false
+	case response == nil:
+		o.last(message{Type: "complete"})
+		return false
+	case response.Data == nil && len(response.Errors) > 0:
+		// Nothing was executed.
+		o.fail(response.Errors)
+		return false
+	}
+	payload := marshal(response)
+	if o.stream.repeats(payload) {
+		return true
+	}
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return !o.over && o.socket.send(message{ID: &o.id, Type: "next", Payload: payload}) == nil
+}
+
+// fail sends errors as the last message.
+func (o *operation) fail(errs gqlerror.List) {
+	payload, err := json.Marshal(errs)
+	if err != nil {
+		payload = []byte("[]")
+	}
+	o.last(message{Type: "error", Payload: payload})
+}
+
+// refuse answers instead of running the operation.
+func (o *operation) refuse(code, text string) {
+	defer o.socket.recover()
+	err := gqlerror.Errorf("%s", text)
+	errcode.Set(err, code)
+	o.fail(gqlerror.List{err})
+}
+
+// last sends a message after which the id is free again.
+func (o *operation) last(m message) {
+	m.ID = &o.id
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.over {
+		return
+	}
+	o.over = true
+	o.cancel()
+	// Free before the client knows, who may use it again at once.
+	o.socket.forget(o)
+	if o.socket.ctx.Err() == nil {
+		_ = o.socket.send(m)
+	}
+}
+
+// finish ends the operation without a message: the client has asked for it.
+func (o *operation) finish() {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.over {
+		return
+	}
+	o.over = true
+	o.cancel()
+	o.socket.forget(o)
+}
