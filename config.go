@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net"
 	"net/netip"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -21,15 +22,14 @@ type config struct {
 	jwksURL        string
 	issuers        []string
 	jwtSecret      string
-	introspection  bool
 	logFormat      string
-	requestTimeout time.Duration
 	drainTimeout   time.Duration
+	endpoint       endpointConfig
 }
 
 // settings are all that can be set, one environment variable each: name, default, meaning, and how its value gets into
 // the config. The README's table is written from them: go test . -run Readme -update.
-var settings = []setting{
+var settings = slices.Concat([]setting{
 	{"DATABASE_URL", "", "PostgreSQL, logging in as `authenticator`; required. SUPABASE_DB_URL is read too",
 		func(c *config, v string) error { c.databaseURL = v; return checkURL(v, "postgres", "postgresql") }},
 	{"DATABASE_MAX_CONNS", "16", "connections to PostgreSQL at most, all kept open",
@@ -57,17 +57,13 @@ var settings = []setting{
 	}},
 	{"PORT", "8080", "the port to listen on; 0 lets the system choose",
 		func(c *config, v string) error { return setInt(&c.port, v, 0, 65535) }},
-	{"INTROSPECTION", "off", "`on`: anybody may read the schema",
-		func(c *config, v string) error { return setSwitch(&c.introspection, v) }},
-	{"REQUEST_TIMEOUT", "15s", "how long an operation may take",
-		func(c *config, v string) error { return setDuration(&c.requestTimeout, v, time.Second, time.Hour) }},
 	{"DRAIN_TIMEOUT", "20s", "how long requests may take to finish after SIGTERM",
 		func(c *config, v string) error { return setDuration(&c.drainTimeout, v, 0, time.Hour) }},
 	{"LOG_FORMAT", "auto", "`json`, `text`, or `auto`: text in a terminal, JSON elsewhere", func(c *config, v string) error {
 		c.logFormat = v
 		return checkOneOf(v, "auto", "json", "text")
 	}},
-}
+}, endpointSettings)
 
 // secrets are the settings that nobody may see. Each can be given as NAME_FILE, the path of a file that holds the value.
 var secrets = []string{"DATABASE_URL", "SUPABASE_JWT_SECRET"}

@@ -16,6 +16,7 @@ import (
 
 	"usergraph/auth"
 	"usergraph/database"
+	"usergraph/graph"
 )
 
 // readyTimeout is how long /readyz waits for the database.
@@ -46,15 +47,6 @@ func ready(log *slog.Logger, db *database.DB, verifier *auth.Verifier) http.Hand
 		w.Header().Set("Cache-Control", "no-store")
 		w.WriteHeader(status)
 		_ = json.NewEncoder(w).Encode(report)
-	})
-}
-
-// withTimeout ends the context of a request after so long.
-func withTimeout(limit time.Duration, next http.Handler) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		ctx, cancel := context.WithTimeout(r.Context(), limit)
-		defer cancel()
-		next.ServeHTTP(w, r.WithContext(ctx))
 	})
 }
 
@@ -158,4 +150,27 @@ func newKeySet(cfg config) (auth.KeySet, error) {
 		return nil, fmt.Errorf("SUPABASE_JWKS: %w", err)
 	}
 	return keys, nil
+}
+
+// newEndpoint puts together what stands between a request and the resolvers: who may ask from where, who asks, what.
+func newEndpoint(cfg endpointConfig, db *database.DB, verifier *auth.Verifier, log *slog.Logger) (http.Handler, error) {
+	trusted, err := readTrustedDocuments(cfg)
+	if err != nil {
+		return nil, err
+	}
+	endpoint, err := graph.NewHandler(graph.Options{
+		DB: db, Log: log,
+		Limits:           &cfg.limits,
+		Introspection:    cfg.introspection,
+		Trust:            cfg.trust,
+		TrustedDocuments: trusted,
+		RequestID:        requestID,
+	})
+	if err != nil {
+		return nil, err
+	}
+	refuse := func(w http.ResponseWriter, r *http.Request, err error) {
+		auth.WriteRefusal(w, r, err, map[string]any{"requestId": requestID(r.Context())})
+	}
+	return graph.CrossSite(cfg.origins, auth.Middleware(verifier, auth.Options{Refuse: refuse})(endpoint)), nil
 }

@@ -263,11 +263,6 @@ func setInt(target *int, value string, least, most int) error {
 	return nil
 }
 
-func setSwitch(target *bool, value string) error {
-	*target = value == "on"
-	return checkOneOf(value, "on", "off")
-}
-
 func setDuration(target *time.Duration, value string, least, most time.Duration) error {
 	duration, err := time.ParseDuration(value)
 	if err != nil || duration < least || duration > most {
