@@ -13,18 +13,18 @@ import (
 
 // config is every setting of the server, checked.
 type config struct {
-	host           string
-	port           int
-	databaseURL    string
-	databaseConns  int
-	supabaseURL    string
-	jwks           string
-	jwksURL        string
-	issuers        []string
-	jwtSecret      string
-	logFormat      string
-	drainTimeout   time.Duration
-	endpoint       endpointConfig
+	host          string
+	port          int
+	databaseURL   string
+	databaseConns int
+	supabaseURL   string
+	jwks          string
+	jwksURL       string
+	issuers       []string
+	jwtSecret     string
+	logFormat     string
+	drainTimeout  time.Duration
+	endpoint      endpointConfig
 }
 
 // settings are all that can be set, one environment variable each: name, default, meaning, and how its value gets into

@@ -87,10 +87,3 @@ func isJSON(contentType string) bool {
 	charset, given := parameters["charset"]
 	return err == nil && media == mediaJSON && (!given || strings.EqualFold(charset, "utf-8"))
 }
-
-// firstAccepted returns the media type that a client names first: streams go only to those who ask for them first.
-func firstAccepted(accept string) string {
-	first, _, _ := strings.Cut(accept, ",")
-	name, _, _ := strings.Cut(first, ";")
-	return strings.ToLower(strings.TrimSpace(name))
-}
