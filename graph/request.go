@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"strings"
+	"sync"
 
 	"github.com/99designs/gqlgen/graphql"
 	"github.com/go-json-experiment/json/jsontext"
@@ -19,30 +21,38 @@ var errMalformed = refusef(CodeBadRequest, "the body is not a JSON object with u
 
 // requestReader reads requests from JSON.
 type requestReader struct {
-	json   *jsontext.Decoder
+	json   jsontext.Decoder
 	bounds *Bounds
 	values int
 }
 
+// readers are kept: a decoder is larger than most requests.
+var readers = sync.Pool{New: func() any { return new(requestReader) }}
+
 func newRequestReader(body []byte, bounds *Bounds) *requestReader {
-	return &requestReader{json: jsontext.NewDecoder(bytes.NewBuffer(body)), bounds: bounds}
+	r := readers.Get().(*requestReader)
+	r.json.Reset(bytes.NewBuffer(body))
+	r.bounds, r.values = bounds, 0
+	return r
 }
 
-// decodeRequest reads the body of a request, or a message that holds one.
-func decodeRequest(body []byte, bounds *Bounds) (*graphql.RawParams, *gqlerror.Error) {
-	r := newRequestReader(body, bounds)
-	params, err := r.request()
-	if err == nil {
-		err = r.end()
-	}
-	return params, err
+// release keeps the reader for another request, and nothing of this one.
+func (r *requestReader) release() {
+	r.json.Reset(nothing)
+	readers.Put(r)
 }
+
+var nothing = strings.NewReader("")
 
 // decodeBatch reads a body that may also be an array of requests. It tells whether it was.
 func decodeBatch(body []byte, bounds *Bounds) (requests []*graphql.RawParams, isArray bool, refusal *gqlerror.Error) {
 	r := newRequestReader(body, bounds)
+	defer r.release()
 	if r.json.PeekKind() != '[' {
-		params, err := decodeRequest(body, bounds)
+		params, err := r.request()
+		if err == nil {
+			err = r.end()
+		}
 		return []*graphql.RawParams{params}, false, err
 	}
 	if bounds.Batch == 0 {

@@ -180,6 +180,7 @@ func decodeObject(name, text string, bounds *Bounds) (map[string]any, *gqlerror.
 		return nil, nil
 	}
 	r := newRequestReader([]byte(text), bounds)
+	defer r.release()
 	object, refusal := r.object(name)
 	if refusal == nil {
 		refusal = r.end()
