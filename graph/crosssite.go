@@ -40,6 +40,11 @@ func CrossSite(origins *Origins, next http.Handler) http.Handler {
 		for _, h := range securityHeaders {
 			header[h.name] = h.values
 		}
+		if len(r.TransferEncoding) > 0 {
+			// net/http has dropped a Content-Length beside it; whoever sent both must not get a second answer on this
+			// connection (RFC 9112, section 6.1).
+			header["Connection"] = closing
+		}
 		if r.Header["Origin"] == nil {
 			// Nothing to share; caches must know that it could have been otherwise.
 			guard.ServeHTTP(w, r)
@@ -61,6 +66,8 @@ var securityHeaders = []struct {
 	{"Vary", []string{"Accept, Accept-Encoding, Authorization, Cookie, Origin"}},
 	{"X-Content-Type-Options", []string{"nosniff"}},
 }
+
+var closing = []string{"close"}
 
 // allowsRequest tells whether a request is no forgery: a page of another site can make the browser send GET, and forms,
 // with the user's cookies and without asking. POST is taken with a JSON body only, which it must ask for.

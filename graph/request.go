@@ -2,9 +2,9 @@ package graph
 
 import (
 	"bytes"
-	"encoding/json"
 	"errors"
 	"io"
+	"strconv"
 	"strings"
 	"sync"
 
@@ -165,7 +165,8 @@ func (r *requestReader) object(name string) (map[string]any, *gqlerror.Error) {
 	return object, refusal
 }
 
-// value reads any value, as encoding/json would with UseNumber.
+// value reads any value. A number is an int64 where it can be, else a float64; never a json.Number, which gqlparser takes
+// for a text.
 func (r *requestReader) value() (any, *gqlerror.Error) {
 	if r.values++; r.values > r.bounds.Values {
 		return nil, refusef(CodeValueLimit, "the request has too many values: at most %d are allowed", r.bounds.Values)
@@ -185,12 +186,23 @@ func (r *requestReader) value() (any, *gqlerror.Error) {
 	case '"':
 		return token.String(), nil
 	case '0':
-		return json.Number(token.String()), nil
+		return number(token.String())
 	case '{':
 		return r.members()
 	default:
 		return r.items()
 	}
+}
+
+func number(text string) (any, *gqlerror.Error) {
+	if whole, err := strconv.ParseInt(text, 10, 64); err == nil {
+		return whole, nil
+	}
+	float, err := strconv.ParseFloat(text, 64)
+	if err != nil {
+		return nil, refusef(CodeBadRequest, "a number is out of range")
+	}
+	return float, nil
 }
 
 // members reads what is in an object that was begun.

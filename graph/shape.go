@@ -56,10 +56,10 @@ type measurer struct {
 	fragments map[string]*ast.FragmentDefinition
 	open      map[string]bool
 	done      map[string]part
-	cycle     bool
+	refusal   *gqlerror.Error // what is wrong with the document, besides its size
 }
 
-// measure finds the shape of a document, or an error if fragments form a cycle.
+// measure finds the shape of a document, or an error if fragments form a cycle or parts of the answer should come later.
 func measure(document *ast.QueryDocument) (shape, *gqlerror.Error) {
 	m := measurer{}
 	if len(document.Fragments) > 0 {
@@ -76,19 +76,25 @@ func measure(document *ast.QueryDocument) (shape, *gqlerror.Error) {
 		m.fragment(fragment.Name)
 	}
 	for _, operation := range document.Operations {
-		m.directives += len(operation.Directives)
+		m.count(operation.Directives)
 		for _, variable := range operation.VariableDefinitions {
-			m.directives += len(variable.Directives)
+			m.count(variable.Directives)
 		}
 		root := m.selections(operation.SelectionSet)
 		m.depth = max(m.depth, root.depth)
 		m.rootFields = max(m.rootFields, root.rootFields)
 		m.fields = max(m.fields, root.fields)
 	}
-	if m.cycle {
-		return m.shape, refusef(CodeValidationFailed, "fragments may not contain themselves")
+	return m.shape, m.refusal
+}
+
+// count counts directives. gqlparser knows @defer, and gqlgen leaves a goroutine behind for whoever does not fetch what
+// it defers: no transport here does.
+func (m *measurer) count(list ast.DirectiveList) {
+	m.directives += len(list)
+	if list.ForName("defer") != nil {
+		m.refusal = refusef(CodeValidationFailed, "this server does not know the directive @defer")
 	}
-	return m.shape, nil
 }
 
 func (m *measurer) selections(set ast.SelectionSet) part {
@@ -99,10 +105,10 @@ func (m *measurer) selections(set ast.SelectionSet) part {
 		case *ast.Field:
 			one = m.field(s)
 		case *ast.InlineFragment:
-			m.directives += len(s.Directives)
+			m.count(s.Directives)
 			one = m.selections(s.SelectionSet)
 		case *ast.FragmentSpread:
-			m.directives += len(s.Directives)
+			m.count(s.Directives)
 			m.spreads++
 			one = m.fragment(s.Name)
 		}
@@ -115,7 +121,7 @@ func (m *measurer) selections(set ast.SelectionSet) part {
 }
 
 func (m *measurer) field(field *ast.Field) part {
-	m.directives += len(field.Directives)
+	m.count(field.Directives)
 	if field.Alias != field.Name {
 		m.aliases++
 	}
@@ -141,11 +147,11 @@ func (m *measurer) fragment(name string) part {
 		return part{}
 	}
 	if m.open[name] {
-		m.cycle = true
+		m.refusal = refusef(CodeValidationFailed, "fragments may not contain themselves")
 		return part{}
 	}
 	m.open[name] = true
-	m.directives += len(fragment.Directives)
+	m.count(fragment.Directives)
 	whole := m.selections(fragment.SelectionSet)
 	delete(m.open, name)
 	m.done[name] = whole

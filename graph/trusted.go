@@ -2,7 +2,6 @@ package graph
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"strings"
@@ -96,7 +95,7 @@ func documentID(params *graphql.RawParams) (id string, isHash bool, refusal *gql
 	}
 	persisted, _ := given.(map[string]any)
 	hash, _ := persisted["sha256Hash"].(string)
-	if version, _ := persisted["version"].(json.Number); version != "1" || hash == "" {
+	if version, _ := persisted["version"].(int64); version != 1 || hash == "" {
 		return "", false, refusef(CodeBadRequest, `extensions.persistedQuery is not of the form {"version": 1, "sha256Hash": "…"}`)
 	}
 	return hash, true, nil
