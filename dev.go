@@ -93,6 +93,8 @@ func runDev(ctx context.Context, args []string, getenv func(string) string, stdo
 			return supabaseURL
 		case "INTROSPECTION":
 			return "on"
+		case "ALLOWED_ORIGINS":
+			return "http://localhost:*,http://127.0.0.1:*"
 		}
 		return ""
 	})

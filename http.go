@@ -73,19 +73,6 @@ func reportChanges(log *slog.Logger) func(error) {
 	}
 }
 
-// withTimeout ends the context of a request after so long. Connections that stay open have limits of their own.
-func withTimeout(limit time.Duration, next http.Handler) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if graph.Streams(r) {
-			next.ServeHTTP(w, r)
-			return
-		}
-		ctx, cancel := context.WithTimeout(r.Context(), limit)
-		defer cancel()
-		next.ServeHTTP(w, r.WithContext(ctx))
-	})
-}
-
 type requestIDKey struct{}
 
 // requestID returns the id that logRequests gave the request, or "".
@@ -161,4 +148,30 @@ func (h requestIDHandler) WithAttrs(attrs []slog.Attr) slog.Handler {
 
 func (h requestIDHandler) WithGroup(name string) slog.Handler {
 	return requestIDHandler{h.Handler.WithGroup(name)}
+}
+
+// newEndpoint puts together what stands between a request and the resolvers: who may ask from where, who asks, what.
+func newEndpoint(cfg config, db *database.DB, verifier *auth.Verifier, changes *database.Changes, log *slog.Logger) (http.Handler, *graph.Handler, error) {
+	trusted, err := readTrustedDocuments(cfg.endpoint)
+	if err != nil {
+		return nil, nil, err
+	}
+	handler, err := graph.NewHandler(graph.Options{
+		DB: db, Log: log,
+		Limits:           &cfg.endpoint.limits,
+		Introspection:    cfg.endpoint.introspection,
+		Trust:            cfg.endpoint.trust,
+		TrustedDocuments: trusted,
+		Verifier:         verifier,
+		Changes:          changes,
+		Origins:          cfg.endpoint.origins,
+		RequestID:        requestID,
+	})
+	if err != nil {
+		return nil, nil, err
+	}
+	refuse := func(w http.ResponseWriter, r *http.Request, err error) {
+		auth.WriteRefusal(w, r, err, map[string]any{"requestId": requestID(r.Context())})
+	}
+	return graph.CrossSite(cfg.endpoint.origins, auth.Middleware(verifier, auth.Options{Refuse: refuse})(handler)), handler, nil
 }

@@ -18,9 +18,7 @@ import (
 	"syscall"
 	"time"
 
-	"usergraph/auth"
 	"usergraph/database"
-	"usergraph/graph"
 )
 
 // The limits of a connection. A client has this long to send a request's headers and the whole of it, and may then
@@ -31,8 +29,6 @@ const (
 	idleTimeout       = 2 * time.Minute
 	// A token of 16 KiB, a cookie of the same, and what browsers send besides.
 	maxHeaderBytes = 48 << 10
-	// A document and its variables.
-	maxBodyBytes = 1 << 20
 )
 
 // The exit codes: 2 says that the command line or a setting is wrong, 1 that something failed.
@@ -164,17 +160,13 @@ func serve(ctx context.Context, cfg config, log *slog.Logger, listener net.Liste
 	}
 	defer changes.Close()
 
-	handler, err := graph.NewHandler(graph.Options{
-		DB: db, Log: log, Introspection: cfg.introspection,
-		Verifier: verifier, Changes: changes, Timeout: cfg.requestTimeout,
-	})
+	endpoint, handler, err := newEndpoint(cfg, db, verifier, changes, log)
 	if err != nil {
-		return err
+		return usageError{err}
 	}
-	endpoint := auth.Middleware(verifier, auth.Options{})(handler)
 
 	mux := http.NewServeMux()
-	mux.Handle("/graphql", withTimeout(cfg.requestTimeout, http.MaxBytesHandler(endpoint, maxBodyBytes)))
+	mux.Handle("/graphql", endpoint)
 	mux.HandleFunc("GET /livez", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "ok") })
 	mux.Handle("GET /readyz", ready(log, db, verifier, changes))
 	mount(mux)

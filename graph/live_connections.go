@@ -5,10 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"net/http"
 	"slices"
 	"sync"
 
 	"github.com/google/uuid"
+	"github.com/vektah/gqlparser/v2/gqlerror"
 )
 
 // The limits on connections that stay open. An idle one takes some 20 KB.
@@ -124,6 +126,13 @@ func (c *connections) shutdown(ctx context.Context) error {
 		defer c.mu.Unlock()
 		return fmt.Errorf("%d subscribers have not gone: %w", len(c.open), ctx.Err())
 	}
+}
+
+// refuseConnection answers a request for a connection that add does not take.
+func refuseConnection(w http.ResponseWriter, r *http.Request, err error) {
+	refusal := refusef(CodeUnavailable, "%s", err)
+	setRetryAfter(w.Header(), gqlerror.List{refusal})
+	refuse(w, r, http.StatusServiceUnavailable, refusal)
 }
 
 func allowance(user uuid.UUID) int {
