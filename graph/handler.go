@@ -46,6 +46,7 @@ type Options struct {
 // Handler is the GraphQL endpoint.
 type Handler struct {
 	server      *handler.Server
+	live        *live
 	connections *connections
 }
 
@@ -61,8 +62,9 @@ func NewHandler(options Options) (*Handler, error) {
 	if options.DB == nil || options.Log == nil {
 		return nil, errors.New("graph: a database and a logger are required")
 	}
+	live := newLive(options.Changes, options.Log)
 	schema := NewExecutableSchema(Config{
-		Resolvers:  &Resolver{DB: options.DB, live: newLive(options.Changes, options.Log)},
+		Resolvers:  &Resolver{DB: options.DB, live: live},
 		Directives: DirectiveRoot{Authenticated: authenticated, Public: public},
 	})
 	if err := checkAccess(schema.Schema()); err != nil {
@@ -92,9 +94,9 @@ func NewHandler(options Options) (*Handler, error) {
 	server.SetErrorPresenter(presenter.present)
 	server.SetRecoverFunc(presenter.recovered)
 	server.AroundOperations(interceptOperation)
-	server.Use(refuseUnstreamed{})
+	server.Use(subscriptions{})
 	if options.Timeout > 0 {
 		server.Use(limitTime(options.Timeout))
 	}
-	return &Handler{server: server, connections: connections}, nil
+	return &Handler{server: server, live: live, connections: connections}, nil
 }

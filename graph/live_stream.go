@@ -33,7 +33,7 @@ func withStream(ctx context.Context, s *stream) context.Context {
 	return context.WithValue(ctx, streamKey{}, s)
 }
 
-// streamFrom returns the stream of a subscription. refuseUnstreamed has seen to it that there is one.
+// streamFrom returns the stream of a subscription. subscriptions has seen to it that there is one.
 func streamFrom(ctx context.Context) *stream {
 	return ctx.Value(streamKey{}).(*stream)
 }
@@ -64,22 +64,28 @@ func (s *stream) repeats(answer []byte) bool {
 	return false
 }
 
-// refuseUnstreamed refuses subscriptions on transports that answer once.
-type refuseUnstreamed struct{}
+// subscriptions refuses those on transports that answer once, and those of several fields. It is a gqlgen extension.
+type subscriptions struct{}
 
-func (refuseUnstreamed) ExtensionName() string                          { return "RefuseUnstreamed" }
-func (refuseUnstreamed) Validate(schema graphql.ExecutableSchema) error { return nil }
+func (subscriptions) ExtensionName() string                          { return "Subscriptions" }
+func (subscriptions) Validate(schema graphql.ExecutableSchema) error { return nil }
 
-func (refuseUnstreamed) MutateOperationContext(ctx context.Context, operation *graphql.OperationContext) *gqlerror.Error {
+func (subscriptions) MutateOperationContext(ctx context.Context, operation *graphql.OperationContext) *gqlerror.Error {
 	if operation.Operation.Operation != ast.Subscription {
 		return nil
 	}
-	if _, ok := ctx.Value(streamKey{}).(*stream); ok {
-		return nil
+	if _, ok := ctx.Value(streamKey{}).(*stream); !ok {
+		err := gqlerror.Errorf("a subscription needs a websocket that speaks graphql-transport-ws, or a POST whose Accept begins with text/event-stream")
+		errcode.Set(err, CodeBadRequest)
+		return err
 	}
-	err := gqlerror.Errorf("a subscription needs a websocket that speaks graphql-transport-ws, or a POST whose Accept begins with text/event-stream")
-	errcode.Set(err, CodeBadRequest)
-	return err
+	// The validation counts a field that has two aliases as one.
+	if fields := graphql.CollectFields(operation, operation.Operation.SelectionSet, []string{"Subscription"}); len(fields) != 1 {
+		err := gqlerror.Errorf("a subscription has exactly one field")
+		errcode.Set(err, errcode.ValidationFailed)
+		return err
+	}
+	return nil
 }
 
 // limitTime ends a query or a mutation that takes longer. Subscriptions take as long as they like.

@@ -445,20 +445,18 @@ func (s *socket) close(code websocket.StatusCode, reason string) {
 	s.closing.Do(func() {
 		s.transport.log.DebugContext(s.ctx, "websocket closed", "code", int(code), "reason", reason)
 		s.cancel()
-		_ = s.conn.Close(code, shorten(reason, maxCloseReasonBytes))
+		_ = s.conn.Close(code, shortenReason(reason))
 	})
 }
 
-// shorten cuts a text to so many bytes, between characters.
-func shorten(text string, limit int) string {
-	text = strings.ToValidUTF8(text, "")
-	if len(text) <= limit {
-		return text
+// shortenReason cuts a reason between characters.
+func shortenReason(reason string) string {
+	reason = strings.ToValidUTF8(reason, "")
+	end := min(len(reason), maxCloseReasonBytes)
+	for end < len(reason) && !utf8.RuneStart(reason[end]) {
+		end--
 	}
-	for !utf8.RuneStart(text[limit]) {
-		limit--
-	}
-	return text[:limit]
+	return reason[:end]
 }
 
 // end gives back everything that the socket has.
