@@ -46,6 +46,7 @@ type Handler struct {
 	exec        *executor.Executor
 	transports  []graphql.Transport
 	presenter   presenter
+	live        *live
 	connections *connections
 }
 
@@ -67,8 +68,9 @@ func NewHandler(options Options) (*Handler, error) {
 	if options.patience.init == 0 {
 		options.patience = defaultPatience
 	}
+	live := newLive(options.Changes, options.Log)
 	schema := NewExecutableSchema(Config{
-		Resolvers:  &Resolver{DB: options.DB, live: newLive(options.Changes, options.Log)},
+		Resolvers:  &Resolver{DB: options.DB, live: live},
 		Directives: directives,
 	})
 	if err := checkAccess(schema.Schema()); err != nil {
@@ -86,6 +88,7 @@ func NewHandler(options Options) (*Handler, error) {
 	h := &Handler{
 		exec:        executor.New(schema),
 		presenter:   presenter{log: options.Log, requestID: options.RequestID},
+		live:        live,
 		connections: connections,
 		// The first that supports a request answers it; the last supports all.
 		transports: []graphql.Transport{
@@ -100,6 +103,7 @@ func NewHandler(options Options) (*Handler, error) {
 	h.exec.Use(documents)
 	h.exec.SetQueryCache(documents)
 	h.exec.Use(&operations{limits: options.Limits, introspection: options.Introspection, costs: costs})
+	h.exec.Use(subscriptions{})
 	h.exec.SetErrorPresenter(h.presenter.present)
 	h.exec.SetRecoverFunc(h.presenter.recovered)
 	return h, nil

@@ -105,15 +105,11 @@ func (c *connections) forget(user uuid.UUID) {
 // shutdown ends all connections and waits until they have ended, or ctx has.
 func (c *connections) shutdown(ctx context.Context) error {
 	c.mu.Lock()
-	if c.stopping {
-		c.mu.Unlock()
-		return errors.New("already stopping")
-	}
-	c.stopping = true
 	all := slices.Collect(maps.Keys(c.open))
-	if len(all) == 0 {
+	if !c.stopping && len(all) == 0 {
 		close(c.gone)
 	}
+	c.stopping = true
 	c.mu.Unlock()
 	for _, connection := range all {
 		connection.goAway()
