@@ -71,6 +71,8 @@ func start() (*postgres.Server, error) {
 	return postgres.Start(context.Background(), postgres.Config{
 		DataDir:   filepath.Join(os.TempDir(), "usergraph-test-"+rand.Text()),
 		Temporary: true,
+		Mirror:    os.Getenv("USERGRAPH_POSTGRES_MIRROR"),
+		Progress:  func(message string) { fmt.Fprintln(os.Stderr, message) },
 		Settings: map[string]string{
 			"fsync":              "off",
 			"synchronous_commit": "off",
