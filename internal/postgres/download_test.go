@@ -221,10 +221,15 @@ func TestNowhere(t *testing.T) {
 
 	cfg.Mirror = m.URL
 	server, err := Start(t.Context(), cfg)
-	if m.major != newMajor {
+	switch {
+	case m.major != newMajor:
 		wantError(t, err, "the mirror sent PostgreSQL")
-	} else if err := errors.Join(err, server.Stop(), Remove(cfg.DataDir)); err != nil {
+	case err != nil:
 		t.Error(err)
+	default:
+		if err := errors.Join(server.Stop(), Remove(cfg.DataDir)); err != nil {
+			t.Error(err)
+		}
 	}
 	if path := *m.paths.Load(); !strings.Contains(path, "/"+string(releases[newMajor])+"/") {
 		t.Error("asked for", path)
