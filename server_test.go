@@ -15,6 +15,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"usergraph/internal/pgtest"
 )
 
 func noEnvironment(string) string { return "" }
@@ -86,7 +88,7 @@ func ask(t *testing.T, url, token, query string) (status int, body string) {
 }
 
 func TestDevAnswers(t *testing.T) {
-	data := t.TempDir()
+	data := pgtest.Dir(t)
 	url, token := devServer(t, "--data", data)
 	const query = "{ me { fullName } }"
 
@@ -123,7 +125,7 @@ func TestDevAnswers(t *testing.T) {
 }
 
 func TestTokenCommand(t *testing.T) {
-	data := t.TempDir()
+	data := pgtest.Dir(t)
 	var printed strings.Builder
 	if err := run(t.Context(), []string{"token", "--data", data}, noEnvironment, &printed); err == nil {
 		t.Error("a token without a development database")
@@ -152,7 +154,7 @@ func TestKilledAgainAndAgain(t *testing.T) {
 	if out, err := exec.Command("go", "build", "-o", binary, ".").CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
-	data := t.TempDir()
+	data := pgtest.Dir(t)
 	for round := range 20 {
 		server := exec.Command(binary, "dev", "--port", "0", "--auth-port", "0", "--data", data)
 		server.Stderr = os.Stderr
