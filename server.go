@@ -72,6 +72,7 @@ var commands = []struct {
 	{"token", "print a token for a user of `usergraph dev`", runToken},
 	{"migrate", "apply supabase/migrations to DATABASE_URL", runMigrate},
 	{"schema", "print the GraphQL schema", runSchema},
+	{"health", "ask the server on this machine whether it lives, or with --ready whether it can answer", runHealth},
 }
 
 // run is the whole program as a function of its surroundings.
