@@ -73,6 +73,7 @@ var commands = []struct {
 	{"migrate", "apply supabase/migrations to DATABASE_URL", runMigrate},
 	{"schema", "print the GraphQL schema", runSchema},
 	{"config", "print the settings in use, secrets hidden, and what is wrong with them", runConfig},
+	{"health", "ask the server on this machine whether it lives, or with --ready whether it can answer", runHealth},
 }
 
 // run is the whole program as a function of its surroundings.
