@@ -1,0 +1,23 @@
+import 'server-only'
+import { createServerClient } from '@supabase/ssr'
+import { cookies } from 'next/headers'
+import { cache } from 'react'
+import { supabaseKey, supabaseUrl } from '../settings'
+
+/**
+ * The access token of the user who is signed in, or undefined. It has been verified, and must stay on the server: what
+ * is given to a client component is written into the HTML.
+ */
+export const accessToken = cache(async (): Promise<string | undefined> => {
+  const store = await cookies()
+  const supabase = createServerClient(supabaseUrl, supabaseKey, {
+    // proxy.ts has refreshed the session already; components cannot set cookies.
+    cookies: { getAll: () => store.getAll() },
+  })
+  const { data } = await supabase.auth.getClaims()
+  if (!data) {
+    return undefined
+  }
+  const { data: { session } } = await supabase.auth.getSession()
+  return session?.access_token
+})
