@@ -4,16 +4,11 @@ import { useActionState, type ReactNode } from 'react'
 
 export type User = { fullName: string | null; email: string | null }
 
-/** Shows who is signed in, with a form that changes the name. save returns what went wrong, if something did. */
-export function Profile({
-  user,
-  badge,
-  save,
-}: {
-  user: User
-  badge?: ReactNode
-  save: (fullName: string | null) => Promise<string | undefined>
-}) {
+/** Changes the name, and returns what went wrong, if something did. */
+export type Save = (fullName: string | null) => Promise<string | undefined>
+
+/** Shows who is signed in, with a form that changes the name. */
+export function Profile({ user, badge, save }: { user: User; badge?: ReactNode; save: Save }) {
   return (
     <section className="card" aria-label="Profile">
       <div className="person">
@@ -22,20 +17,20 @@ export function Profile({
           <h2>{user.fullName ?? 'No name yet'}</h2>
           <p>{user.email ?? 'Anonymous user'}</p>
         </div>
-        {badge}
       </div>
-      <NameForm name={user.fullName ?? ''} save={save} />
+      <NameForm name={user.fullName ?? ''} badge={badge} save={save} />
     </section>
   )
 }
 
-type Outcome = { error?: string; saved?: boolean }
+type Outcome = { error?: string; typed?: string; saved?: boolean }
 
-function NameForm({ name, save }: { name: string; save: (fullName: string | null) => Promise<string | undefined> }) {
+function NameForm({ name, badge, save }: { name: string; badge: ReactNode; save: Save }) {
   const [outcome, action, pending] = useActionState(
     async (_: Outcome, form: FormData): Promise<Outcome> => {
-      const error = await save(String(form.get('fullName')).trim() || null)
-      return { error, saved: !error }
+      const typed = String(form.get('fullName')).trim()
+      const error = await save(typed || null)
+      return error ? { error, typed } : { saved: true }
     },
     {},
   )
@@ -44,13 +39,14 @@ function NameForm({ name, save }: { name: string; save: (fullName: string | null
       <label>
         Name
         {/* A new key takes over a name that was changed elsewhere. */}
-        <input key={name} name="fullName" defaultValue={name} maxLength={200} autoComplete="name" />
+        <input key={name} name="fullName" defaultValue={outcome.typed ?? name} maxLength={200} autoComplete="name" />
       </label>
       <div className="row">
         <button className="primary" disabled={pending}>Save</button>
         <p role="status" className={outcome.error ? 'error' : 'saved'}>
           {pending ? '' : (outcome.error ?? (outcome.saved ? 'Saved' : ''))}
         </p>
+        {badge}
       </div>
     </form>
   )

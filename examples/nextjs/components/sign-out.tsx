@@ -4,12 +4,9 @@ import { supabase } from '@/lib/supabase/browser'
 
 /** SessionWatch sees the end of the session and does the rest. */
 export function SignOut() {
-  return (
-    <div className="sign-out">
-      <button onClick={() => supabase.auth.signOut({ scope: 'local' })}>Sign out</button>
-      <button onClick={() => supabase.auth.signOut({ scope: 'global' })} title="On all devices">
-        Everywhere
-      </button>
-    </div>
-  )
+  return <button onClick={() => supabase.auth.signOut({ scope: 'local' })}>Sign out</button>
+}
+
+export function SignOutEverywhere() {
+  return <button onClick={() => supabase.auth.signOut({ scope: 'global' })}>Sign out on all devices</button>
 }

@@ -2,7 +2,7 @@ import type { ReactNode } from 'react'
 import { Logo } from '@/components/logo'
 import { Navigation } from '@/components/navigation'
 import { SessionWatch } from '@/components/session'
-import { SignOut } from '@/components/sign-out'
+import { SignOut, SignOutEverywhere } from '@/components/sign-out'
 
 export default function SignedInLayout({ children }: { children: ReactNode }) {
   return (
@@ -14,6 +14,9 @@ export default function SignedInLayout({ children }: { children: ReactNode }) {
         <SignOut />
       </header>
       <main>{children}</main>
+      <footer>
+        <SignOutEverywhere />
+      </footer>
     </>
   )
 }

@@ -7,7 +7,7 @@ import { supabase } from '@/lib/supabase/browser'
 type Mode = 'sign-in' | 'sign-up'
 
 /** What to tell after an attempt that has not led to a session. */
-type Outcome = { error?: string; notice?: string }
+type Outcome = { error?: string; notice?: string; email?: string }
 
 export function SignInForm() {
   const router = useRouter()
@@ -16,7 +16,7 @@ export function SignInForm() {
   async function attempt(_: Outcome, form: FormData): Promise<Outcome> {
     const { data, error } = await authenticate(form)
     if (error) {
-      return { error: error.message }
+      return { error: error.message, email: String(form.get('email') ?? '') }
     }
     if (!data.session) {
       return { notice: 'Almost there: follow the link that we have sent you.' }
@@ -42,7 +42,7 @@ export function SignInForm() {
         )}
         <label>
           Email
-          <input name="email" type="email" autoComplete="email" required />
+          <input name="email" type="email" autoComplete="email" defaultValue={outcome.email} required />
         </label>
         <label>
           Password

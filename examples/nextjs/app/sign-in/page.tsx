@@ -1,6 +1,7 @@
 import type { Metadata } from 'next'
 import { redirect } from 'next/navigation'
 import { Logo } from '@/components/logo'
+import { supabaseUrl } from '@/lib/settings'
 import { accessToken } from '@/lib/supabase/server'
 import { SignInForm } from './form'
 
@@ -17,6 +18,11 @@ export default async function SignInPage({ searchParams }: PageProps<'/sign-in'>
         <p role="status" className="notice">You have been signed out.</p>
       )}
       <SignInForm />
+      {['127.0.0.1', 'localhost'].includes(new URL(supabaseUrl).hostname) && (
+        <p className="hint">
+          In <code>usergraph dev</code>, Ada is <code>ada@example.com</code> with the password <code>usergraph-dev</code>.
+        </p>
+      )}
     </main>
   )
 }

@@ -1,19 +1,21 @@
-import { cacheExchange, Client, fetchExchange, ssrExchange, subscriptionExchange, type SSRData } from 'urql'
+import { Client, fetchExchange, subscriptionExchange, type Exchange } from 'urql'
 import type { Connection } from './connection'
 
-/** An urql client that asks as the user: subscriptions over the websocket, the rest over HTTP. */
-export function usergraphClient({ url, fetch, socket }: Connection, initialState?: SSRData): Client {
+/**
+ * An urql client that asks as the user: subscriptions over the websocket, the rest over HTTP. The exchanges are those
+ * that come before the network, such as a cache.
+ */
+export function usergraphClient({ url, fetch, socket }: Connection, exchanges: Exchange[]): Client {
   return new Client({
     url,
     fetch,
     preferGetMethod: false,
     exchanges: [
-      cacheExchange,
-      ssrExchange({ initialState }),
+      ...exchanges,
       fetchExchange,
       subscriptionExchange({
-        forwardSubscription: ({ query, variables }) => ({
-          subscribe: sink => ({ unsubscribe: socket.subscribe({ query: query ?? '', variables }, sink) }),
+        forwardSubscription: ({ query = '', variables }) => ({
+          subscribe: sink => ({ unsubscribe: socket.subscribe({ query, variables }, sink) }),
         }),
       }),
     ],
