@@ -65,9 +65,9 @@ function authorizedSocket(supabase: SupabaseClient, url: string): Client {
     on: {
       connected: (_, payload) => {
         mustRenew = false
-        const { expiresAt } = (payload ?? {}) as { expiresAt?: string }
+        const { expiresAt } = (payload ?? {}) as { expiresAt?: number }
         if (expiresAt) {
-          const rest = Date.parse(expiresAt) - Date.now() - renewalMargin
+          const rest = expiresAt * 1000 - Date.now() - renewalMargin
           renewal = setTimeout(reopen, Math.max(rest, renewalPause))
         }
       },
@@ -75,7 +75,7 @@ function authorizedSocket(supabase: SupabaseClient, url: string): Client {
         clearTimeout(renewal)
         const { code, reason } = event as CloseEvent
         mustRenew ||= code === expired
-        if (code === refused && reason.includes('SESSION_REVOKED')) {
+        if (code === refused && reason.startsWith('SESSION_REVOKED')) {
           void supabase.auth.signOut({ scope: 'local' })
         }
       },
