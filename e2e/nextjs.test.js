@@ -178,7 +178,7 @@ describe('examples/nextjs', () => {
       // More than the 200 characters that the API takes.
       await page.getByLabel('Name').evaluate(input => input.removeAttribute('maxlength'));
       await saveName(page, 'x'.repeat(201));
-      await page.getByRole('status').filter({ hasText: /200/ }).waitFor();
+      await page.getByRole('alert').filter({ hasText: /200/ }).waitFor();
       await seeName(page, 'After');
       assert.equal(await page.getByLabel('Name').inputValue(), 'x'.repeat(201));
       await close();
@@ -222,24 +222,6 @@ describe('examples/nextjs', () => {
       await close(/status of 401/);
     });
   }
-
-  test('a socket whose token expires comes back with a new one', async () => {
-    const { page, context, close } = await open();
-    await signIn(page, ada);
-    await page.goto(`${app.url}/apollo`);
-    await seeLive(page);
-    const expired = await expireToken(context, server);
-    const inits = [];
-    page.on('websocket', socket =>
-      socket.on('framesent', ({ payload }) => payload.includes('connection_init') && inits.push(JSON.parse(payload).payload.authorization)),
-    );
-    // The page opens a new socket, with the token it has; the API closes that with 4403.
-    await page.reload();
-    await seeLive(page);
-    assert.ok(inits.length > 0);
-    assert.ok(!inits.at(-1).includes(expired));
-    await close();
-  });
 
   test('a session that ended elsewhere ends here', async () => {
     for (const [path, act] of [
@@ -338,32 +320,31 @@ describe('examples/nextjs', () => {
   test('a page stays live while token after token expires', async () => {
     await server.restart('--token-life', '3s');
     const { page: apollo, context, close } = await open();
-    const closed = [];
-    apollo.on('websocket', socket => {
-      const opened = { tokens: [] };
+    const tokens = [];
+    apollo.on('websocket', socket =>
       socket.on('framesent', ({ payload }) => {
         const message = JSON.parse(payload);
         if (message.type === 'connection_init') {
-          opened.tokens.push(message.payload.authorization);
+          tokens.push(message.payload.authorization);
         }
-      });
-      socket.on('close', () => closed.push(opened));
-    });
+      }),
+    );
     await signUp(apollo, 'Lasting');
+    // A browser whose clock is slow takes no token for expired. The API closes the socket; the page comes back.
+    await context.clock.setSystemTime(Date.now() - 60 * 60 * 1000);
     await apollo.goto(`${app.url}/apollo`);
     await seeLive(apollo);
-    while (closed.length < 2) {
-      await apollo.waitForEvent('websocket');
+    while (tokens.length < 3) {
+      await apollo.getByText('Connecting…').waitFor();
       await seeLive(apollo);
     }
-    const tokens = closed.flatMap(({ tokens }) => tokens);
     assert.equal(new Set(tokens).size, tokens.length, 'each socket has a token of its own');
     const urql = await context.newPage();
     await urql.goto(`${app.url}/urql`);
     await seeLive(urql);
     await saveName(apollo, 'Everlasting');
     await seeName(urql, 'Everlasting');
-    await close();
+    await close(/status of 401/);
   });
 });
 

@@ -1,6 +1,6 @@
 'use client'
 
-import { useActionState, type ReactNode } from 'react'
+import { useState, type ReactNode, type SubmitEvent } from 'react'
 
 export type User = { fullName: string | null; email: string | null }
 
@@ -23,29 +23,40 @@ export function Profile({ user, badge, save }: { user: User; badge?: ReactNode; 
   )
 }
 
-type Outcome = { error?: string; typed?: string; saved?: boolean }
-
 function NameForm({ name, badge, save }: { name: string; badge: ReactNode; save: Save }) {
-  const [outcome, action, pending] = useActionState(
-    async (_: Outcome, form: FormData): Promise<Outcome> => {
-      const typed = String(form.get('fullName')).trim()
-      const error = await save(typed || null)
-      return error ? { error, typed } : { saved: true }
-    },
-    {},
-  )
+  // What is typed stays until it has been saved; else the name is shown, also when it changes elsewhere.
+  const [typed, setTyped] = useState<string>()
+  const [outcome, setOutcome] = useState<'saving' | 'saved' | { error: string }>()
+
+  async function submit(event: SubmitEvent<HTMLFormElement>) {
+    event.preventDefault()
+    setOutcome('saving')
+    const error = await save((typed ?? name).trim() || null)
+    if (error) {
+      setOutcome({ error })
+    } else {
+      setTyped(undefined)
+      setOutcome('saved')
+    }
+  }
+
   return (
-    <form action={action} className="fields">
+    <form onSubmit={submit} className="fields">
       <label>
         Name
-        {/* A new key takes over a name that was changed elsewhere. */}
-        <input key={name} name="fullName" defaultValue={outcome.typed ?? name} maxLength={200} autoComplete="name" />
+        <input
+          name="fullName"
+          value={typed ?? name}
+          onChange={event => setTyped(event.target.value)}
+          maxLength={200}
+          autoComplete="name"
+        />
       </label>
       <div className="row">
-        <button className="primary" disabled={pending}>Save</button>
-        <p role="status" className={outcome.error ? 'error' : 'saved'}>
-          {pending ? '' : (outcome.error ?? (outcome.saved ? 'Saved' : ''))}
-        </p>
+        <button className="primary" disabled={outcome === 'saving'}>Save</button>
+        {typeof outcome === 'object'
+          ? <p role="alert" className="error">{outcome.error}</p>
+          : <p role="status" className="saved">{outcome === 'saved' && 'Saved'}</p>}
         {badge}
       </div>
     </form>

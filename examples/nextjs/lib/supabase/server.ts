@@ -1,6 +1,7 @@
 import 'server-only'
 import { createServerClient } from '@supabase/ssr'
 import { cookies } from 'next/headers'
+import { redirect } from 'next/navigation'
 import { cache } from 'react'
 import { supabaseKey, supabaseUrl } from '../settings'
 
@@ -21,3 +22,8 @@ export const accessToken = cache(async (): Promise<string | undefined> => {
   const { data: { session } } = await supabase.auth.getSession()
   return session?.access_token
 })
+
+/** The access token of the user who is signed in; whoever is not is sent to sign in. */
+export async function requireToken(): Promise<string> {
+  return (await accessToken()) ?? redirect('/sign-in')
+}

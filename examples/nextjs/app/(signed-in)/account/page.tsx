@@ -1,18 +1,16 @@
 import type { Metadata } from 'next'
-import { redirect } from 'next/navigation'
 import { Explanation } from '@/components/explanation'
 import { Refused } from '@/components/session'
 import { Me } from '@/lib/documents'
 import { ask } from '@/lib/graphql'
+import { requireToken } from '@/lib/supabase/server'
 import { ServerProfile } from './profile'
 
 export const metadata: Metadata = { title: 'Server component' }
 
 export default async function AccountPage() {
+  await requireToken()
   const { data, error } = await ask(Me, {})
-  if (error?.code === 'UNAUTHENTICATED') {
-    redirect('/sign-in')
-  }
   return (
     <>
       <Explanation title="Server component" files={['lib/graphql.ts', 'app/(signed-in)/account/actions.ts']}>

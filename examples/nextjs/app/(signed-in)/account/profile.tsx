@@ -1,6 +1,6 @@
 'use client'
 
-import { useOptimistic } from 'react'
+import { startTransition, useOptimistic } from 'react'
 import { Profile, type User } from '@/components/profile'
 import { saveName } from './actions'
 
@@ -9,10 +9,14 @@ export function ServerProfile({ user }: { user: User }) {
   return (
     <Profile
       user={shown}
-      save={fullName => {
-        show(fullName)
-        return saveName(fullName)
-      }}
+      save={fullName =>
+        new Promise(resolve =>
+          startTransition(async () => {
+            show(fullName)
+            resolve(await saveName(fullName))
+          }),
+        )
+      }
     />
   )
 }

@@ -1,18 +1,15 @@
 import type { Metadata } from 'next'
-import { redirect } from 'next/navigation'
 import { Suspense } from 'react'
 import { Explanation } from '@/components/explanation'
 import { Me } from '@/lib/documents'
-import { accessToken } from '@/lib/supabase/server'
+import { requireToken } from '@/lib/supabase/server'
 import { ApolloProfile } from './profile'
 import { PreloadQuery } from './server'
 
 export const metadata: Metadata = { title: 'Apollo Client' }
 
 export default async function ApolloPage() {
-  if (!(await accessToken())) {
-    redirect('/sign-in')
-  }
+  await requireToken()
   return (
     <>
       <Explanation title="Apollo Client" files={['lib/usergraph/connection.ts', 'lib/usergraph/apollo.ts']}>

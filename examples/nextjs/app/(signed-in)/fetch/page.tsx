@@ -1,10 +1,12 @@
 import type { Metadata } from 'next'
 import { Explanation } from '@/components/explanation'
+import { requireToken } from '@/lib/supabase/server'
 import { FetchProfile } from './profile'
 
 export const metadata: Metadata = { title: 'fetch' }
 
-export default function FetchPage() {
+export default async function FetchPage() {
+  await requireToken()
   return (
     <>
       <Explanation title="Plain fetch" files={['app/(signed-in)/fetch/profile.tsx']}>

@@ -1,20 +1,16 @@
 import type { Metadata } from 'next'
-import { redirect } from 'next/navigation'
 import { cacheExchange, Client, fetchExchange, ssrExchange } from 'urql'
 import { Explanation } from '@/components/explanation'
 import { Me } from '@/lib/documents'
 import { graphqlUrl } from '@/lib/settings'
-import { accessToken } from '@/lib/supabase/server'
+import { requireToken } from '@/lib/supabase/server'
 import { UrqlProfile } from './profile'
 import { UrqlProvider } from './provider'
 
 export const metadata: Metadata = { title: 'urql' }
 
 export default async function UrqlPage() {
-  const token = await accessToken()
-  if (!token) {
-    redirect('/sign-in')
-  }
+  const token = await requireToken()
   const answers = ssrExchange({ isClient: false })
   const client = new Client({
     url: graphqlUrl,
