@@ -12,8 +12,18 @@ import { supabaseKey, supabaseUrl } from '../settings'
 export const accessToken = cache(async (): Promise<string | undefined> => {
   const store = await cookies()
   const supabase = createServerClient(supabaseUrl, supabaseKey, {
-    // proxy.ts has refreshed the session already; components cannot set cookies.
-    cookies: { getAll: () => store.getAll() },
+    cookies: {
+      getAll: () => store.getAll(),
+      setAll(cookies) {
+        try {
+          for (const { name, value, options } of cookies) {
+            store.set(name, value, options)
+          }
+        } catch {
+          // Server actions may set cookies, components may not. For them proxy.ts has refreshed the session.
+        }
+      },
+    },
   })
   const { data } = await supabase.auth.getClaims()
   if (!data) {
