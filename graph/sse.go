@@ -121,11 +121,12 @@ func (t *sseTransport) run(ctx context.Context, exec graphql.GraphExecutor, para
 			t.log.ErrorContext(ctx, "panic on an event stream", "panic", panicked, "stack", string(debug.Stack()))
 		}
 	}()
+	gone := ctx.Done() // not the end of the operation, which may come before its answer is sent
 	send := func(answer []byte) bool {
 		select {
 		case answers <- answer:
 			return true
-		case <-ctx.Done():
+		case <-gone:
 			return false
 		}
 	}

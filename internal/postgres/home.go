@@ -132,8 +132,11 @@ func (h *home) acquire(ctx context.Context) (err error) {
 	}
 	if err := tryLock(h.lock); err != nil {
 		if errors.Is(err, syscall.EWOULDBLOCK) {
-			owner, _ := os.ReadFile(h.lock.Name())
-			return fmt.Errorf("%s is in use by process %s: stop that one first, or choose another folder", h.dir, bytes.TrimSpace(owner))
+			owner := "another process" // which may not have written its number yet
+			if pid, _ := os.ReadFile(h.lock.Name()); len(pid) > 0 {
+				owner = "process " + string(bytes.TrimSpace(pid))
+			}
+			return fmt.Errorf("%s is in use by %s: stop that one first, or choose another folder", h.dir, owner)
 		}
 		return fmt.Errorf("lock %s: %w", h.lock.Name(), err)
 	}

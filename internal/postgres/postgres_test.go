@@ -253,7 +253,7 @@ func TestTwoAtOnce(t *testing.T) {
 		if r := <-results; r.err == nil {
 			winners = append(winners, r.server)
 		} else {
-			wantError(t, r.err, "is in use by process "+strconv.Itoa(os.Getpid()), "stop that one first")
+			wantError(t, r.err, "is in use by", "stop that one first")
 		}
 	}
 	if len(winners) != 1 {
