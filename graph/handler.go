@@ -27,6 +27,9 @@ type Options struct {
 	DB  *database.DB
 	Log *slog.Logger
 
+	// Observer, if set, hears of operations.
+	Observer Observer
+
 	// Introspection lets callers read the schema, and tells them what they may have meant.
 	Introspection bool
 
@@ -91,6 +94,10 @@ func NewHandler(options Options) (*Handler, error) {
 	presenter := presenter{log: options.Log}
 	server.SetErrorPresenter(presenter.present)
 	server.SetRecoverFunc(presenter.recovered)
+	if options.Observer != nil {
+		server.AroundOperations(observe(options.Observer))
+		server.AroundResponses(observeRefusals(options.Observer))
+	}
 	server.AroundOperations(interceptOperation)
 	server.Use(refuseUnstreamed{})
 	if options.Timeout > 0 {
