@@ -3,6 +3,7 @@ package main
 import (
 	"cmp"
 	"errors"
+	"log/slog"
 	"net"
 	"net/netip"
 	"strconv"
@@ -39,8 +40,13 @@ type config struct {
 	introspection  bool
 	playground     bool
 	logFormat      string
+	logLevel       slog.Level
+	slowOperation  time.Duration
 	requestTimeout time.Duration
+	drainDelay     time.Duration
 	drainTimeout   time.Duration
+	adminAddress   string // "" for none
+	h2c            bool
 }
 
 // settings are all that can be set, one environment variable each: name, default, meaning, and how its value gets into
@@ -117,12 +123,26 @@ var settings = []setting{
 		func(c *config, v string) error { return setSwitch(&c.playground, v) }},
 	{"REQUEST_TIMEOUT", "15s", "how long an operation may take",
 		func(c *config, v string) error { return setDuration(&c.requestTimeout, v, time.Second, time.Hour) }},
-	{"DRAIN_TIMEOUT", "20s", "how long requests may take to finish after SIGTERM",
+	{"DRAIN_DELAY", "5s", "how long the server goes on after SIGTERM while `/readyz` says no, so that nobody is sent to it any more",
+		func(c *config, v string) error { return setDuration(&c.drainDelay, v, 0, time.Hour) }},
+	{"DRAIN_TIMEOUT", "20s", "how long requests may then take to finish",
 		func(c *config, v string) error { return setDuration(&c.drainTimeout, v, 0, time.Hour) }},
 	{"LOG_FORMAT", "auto", "`json`, `text`, or `auto`: text in a terminal, JSON elsewhere", func(c *config, v string) error {
 		c.logFormat = v
 		return checkOneOf(v, "auto", "json", "text")
 	}},
+	{"LOG_LEVEL", "info", "`debug`, `info`, `warn` or `error`; `warn` leaves out the line for each request", func(c *config, v string) error {
+		if err := checkOneOf(v, "debug", "info", "warn", "error"); err != nil {
+			return err
+		}
+		return c.logLevel.UnmarshalText([]byte(v))
+	}},
+	{"SLOW_OPERATION", "1s", "operations that take longer are logged as slow; `0s` for none",
+		func(c *config, v string) error { return setDuration(&c.slowOperation, v, 0, time.Hour) }},
+	{"ADMIN_ADDR", "", "where metrics, profiles and `POST /purge` are, such as `127.0.0.1:9090`; not for the public; default: nowhere",
+		func(c *config, v string) error { c.adminAddress = v; return checkAddress(v) }},
+	{"H2C", "off", "`on`: HTTP/2 without TLS as well, for a proxy in front that speaks it",
+		func(c *config, v string) error { return setSwitch(&c.h2c, v) }},
 }
 
 // secrets are the settings that nobody may see. Each can be given as NAME_FILE, the path of a file that holds the value.

@@ -6,6 +6,7 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"log/slog"
 	"net"
 	"net/http"
 	"net/netip"
@@ -20,6 +21,7 @@ import (
 	"usergraph/database"
 	"usergraph/internal/devauth"
 	"usergraph/internal/postgres"
+	"usergraph/internal/telemetry"
 	"usergraph/supabase"
 )
 
@@ -62,7 +64,7 @@ func runDev(ctx context.Context, args []string, getenv func(string) string, stdo
 	}
 	defer authListener.Close()
 
-	log := newLogger(stdout, "auto")
+	log := telemetry.NewLogger(stdout, "auto", slog.LevelInfo)
 	server, err := startDevDatabase(ctx, filepath.Join(*data, "postgres"), *reset)
 	if err != nil {
 		return err
@@ -81,7 +83,12 @@ func runDev(ctx context.Context, args []string, getenv func(string) string, stdo
 		return err
 	}
 	defer authServer.Close()
-	authHTTP := &http.Server{Handler: logRequests(log, authServer.Handler()), ReadHeaderTimeout: readHeaderTimeout, ReadTimeout: readTimeout}
+	observed, err := telemetry.New(ctx, telemetry.Config{Log: log})
+	if err != nil {
+		return err
+	}
+	defer closeTelemetry(ctx, log, observed)
+	authHTTP := &http.Server{Handler: observed.Middleware(authServer.Handler()), ReadHeaderTimeout: readHeaderTimeout, ReadTimeout: readTimeout}
 	go func() { _ = authHTTP.Serve(authListener) }()
 	defer authHTTP.Close()
 
@@ -93,6 +100,8 @@ func runDev(ctx context.Context, args []string, getenv func(string) string, stdo
 			return supabaseURL
 		case "INTROSPECTION":
 			return "on"
+		case "DRAIN_DELAY":
+			return "0s"
 		}
 		return ""
 	})

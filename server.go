@@ -21,6 +21,7 @@ import (
 	"usergraph/auth"
 	"usergraph/database"
 	"usergraph/graph"
+	"usergraph/internal/telemetry"
 )
 
 // The limits of a connection. A client has this long to send a request's headers and the whole of it, and may then
@@ -34,6 +35,9 @@ const (
 	// A document and its variables.
 	maxBodyBytes = 1 << 20
 )
+
+// flushTimeout is how long sending the last traces may hold up the end.
+const flushTimeout = 3 * time.Second
 
 // The exit codes: 2 says that the command line or a setting is wrong, 1 that something failed.
 const (
@@ -121,7 +125,7 @@ func runServe(ctx context.Context, args []string, getenv func(string) string, st
 	if err != nil {
 		return usageError{err}
 	}
-	log := newLogger(stdout, cfg.logFormat)
+	log := telemetry.NewLogger(stdout, cfg.logFormat, cfg.logLevel)
 	listener, err := listen(ctx, cfg.listen(), "PORT")
 	if err != nil {
 		return err
@@ -146,13 +150,20 @@ func listen(ctx context.Context, address, setting string) (net.Listener, error) 
 // More routes are added by mount.
 func serve(ctx context.Context, cfg config, log *slog.Logger, listener net.Listener, mount func(*http.ServeMux)) error {
 	defer listener.Close()
-	db, err := database.Open(database.Config{URL: cfg.databaseURL, MaxConns: cfg.databaseConns})
+	observed, err := telemetry.New(ctx, telemetry.Config{Log: log, SlowOperation: cfg.slowOperation})
+	if err != nil {
+		return usageError{err}
+	}
+	defer closeTelemetry(ctx, log, observed)
+
+	db, err := database.Open(database.Config{URL: cfg.databaseURL, MaxConns: cfg.databaseConns, Observe: observed.Statement})
 	if err != nil {
 		return usageError{err}
 	}
 	defer db.Close()
+	observed.WatchPool(db.Stats)
 
-	verifier, err := newVerifier(cfg, db, log)
+	verifier, err := newVerifier(cfg, db, observed)
 	if err != nil {
 		return usageError{err}
 	}
@@ -165,7 +176,7 @@ func serve(ctx context.Context, cfg config, log *slog.Logger, listener net.Liste
 	defer changes.Close()
 
 	handler, err := graph.NewHandler(graph.Options{
-		DB: db, Log: log, Introspection: cfg.introspection,
+		DB: db, Log: log, Observer: observed, Introspection: cfg.introspection,
 		Verifier: verifier, Changes: changes, Timeout: cfg.requestTimeout,
 	})
 	if err != nil {
@@ -173,20 +184,33 @@ func serve(ctx context.Context, cfg config, log *slog.Logger, listener net.Liste
 	}
 	endpoint := auth.Middleware(verifier, auth.Options{})(handler)
 
+	draining := new(drain)
+	probes := map[string]http.Handler{
+		"GET /livez":  http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "ok") }),
+		"GET /readyz": ready(log, draining, db, verifier, changes),
+	}
 	mux := http.NewServeMux()
 	mux.Handle("/graphql", withTimeout(cfg.requestTimeout, http.MaxBytesHandler(endpoint, maxBodyBytes)))
-	mux.HandleFunc("GET /livez", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "ok") })
-	mux.Handle("GET /readyz", ready(log, db, verifier, changes))
+	for pattern, handler := range probes {
+		mux.Handle(pattern, handler)
+	}
 	mount(mux)
 
-	server := &http.Server{
-		Handler:           logRequests(log, mux),
-		ReadHeaderTimeout: readHeaderTimeout,
-		ReadTimeout:       readTimeout,
-		IdleTimeout:       idleTimeout,
-		MaxHeaderBytes:    maxHeaderBytes,
-		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelWarn),
+	if cfg.adminAddress != "" {
+		admin := observed.AdminHandler(verifier.Purge)
+		for pattern, handler := range probes {
+			admin.Handle(pattern, handler)
+		}
+		stop, err := serveAdmin(ctx, cfg.adminAddress, log, admin)
+		if err != nil {
+			return err
+		}
+		defer stop()
 	}
+
+	server := newServer(log, observed.Middleware(draining.middleware(mux)))
+	server.MaxHeaderBytes = maxHeaderBytes
+	server.Protocols.SetUnencryptedHTTP2(cfg.h2c)
 	hangup := make(chan os.Signal, 1)
 	signal.Notify(hangup, syscall.SIGHUP)
 	defer signal.Stop(hangup)
@@ -204,13 +228,44 @@ func serve(ctx context.Context, cfg config, log *slog.Logger, listener net.Liste
 		case <-ctx.Done():
 		}
 	}
-	log.Info("stopping: requests that have begun may finish", "within", cfg.drainTimeout)
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), cfg.drainTimeout)
-	defer cancel()
-	drained := make(chan error, 1)
-	go func() { drained <- handler.Shutdown(ctx) }()
-	if err := errors.Join(server.Shutdown(ctx), <-drained); err != nil {
-		return fmt.Errorf("requests were still running after %s: %w", cfg.drainTimeout, err)
+	return draining.run(context.WithoutCancel(ctx), cfg, log, server, handler)
+}
+
+// newServer has the limits that every server needs on its connections.
+func newServer(log *slog.Logger, handler http.Handler) *http.Server {
+	server := &http.Server{
+		Handler:           handler,
+		ReadHeaderTimeout: readHeaderTimeout,
+		ReadTimeout:       readTimeout,
+		IdleTimeout:       idleTimeout,
+		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelWarn),
+		Protocols:         new(http.Protocols),
 	}
-	return nil
+	server.Protocols.SetHTTP1(true)
+	return server
+}
+
+// serveAdmin serves what only those who run the server may see, until stop is called.
+func serveAdmin(ctx context.Context, address string, log *slog.Logger, handler http.Handler) (stop func(), err error) {
+	listener, err := listen(ctx, address, "ADMIN_ADDR")
+	if err != nil {
+		return nil, err
+	}
+	server := newServer(log, handler)
+	go func() {
+		if err := server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
+			log.Error("the admin listener has failed", "error", err)
+		}
+	}()
+	log.Info("listening for those who run this", "url", "http://"+listener.Addr().String(), "metrics", "/metrics")
+	return func() { _ = server.Close() }, nil
+}
+
+// closeTelemetry sends the last traces, and gives up on a receiver that does not answer.
+func closeTelemetry(ctx context.Context, log *slog.Logger, observed *telemetry.Telemetry) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), flushTimeout)
+	defer cancel()
+	if err := observed.Close(ctx); err != nil {
+		log.Warn("the last traces are lost", "error", err)
+	}
 }

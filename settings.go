@@ -8,6 +8,7 @@ import (
 	"io"
 	"io/fs"
 	"maps"
+	"net"
 	"net/netip"
 	"net/url"
 	"os"
@@ -259,6 +260,18 @@ func checkURLs(list []string) error {
 		if strings.HasPrefix(value, "http:") && !isLoopback(value) {
 			return errors.New("has an entry that is not https")
 		}
+	}
+	return nil
+}
+
+func checkAddress(value string) error {
+	host, port, err := net.SplitHostPort(value)
+	number, portErr := strconv.Atoi(port)
+	if err != nil || portErr != nil || number < 0 || number > 65535 {
+		return fmt.Errorf("is %q, not an address such as 127.0.0.1:9090", value)
+	}
+	if _, err := netip.ParseAddr(host); err != nil && host != "" && host != "localhost" {
+		return fmt.Errorf("is %q, which does not begin with an IP address", value)
 	}
 	return nil
 }

@@ -17,6 +17,7 @@ import (
 
 	"usergraph/auth"
 	"usergraph/auth/authtest"
+	"usergraph/internal/telemetry"
 	"usergraph/internal/pgtest"
 )
 
@@ -125,6 +126,10 @@ func TestHangupForgetsKeys(t *testing.T) {
 
 // Each setting lets in what is refused without it.
 func TestSettingsOfTheVerifier(t *testing.T) {
+	observed, err := telemetry.New(t.Context(), telemetry.Config{Log: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		t.Fatal(err)
+	}
 	issuer, other := authtest.New(t), authtest.New(t)
 	supabaseURL := strings.TrimSuffix(issuer.URL(), issuerPath)
 	set := func(name string, value any) func(jwt.MapClaims) {
@@ -149,7 +154,7 @@ func TestSettingsOfTheVerifier(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				verifier, err := newVerifier(cfg, nil, slog.New(slog.DiscardHandler))
+				verifier, err := newVerifier(cfg, nil, observed)
 				if err != nil {
 					t.Fatal(err)
 				}
