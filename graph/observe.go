@@ -2,6 +2,7 @@ package graph
 
 import (
 	"context"
+	"sync"
 
 	"github.com/99designs/gqlgen/graphql"
 	"github.com/vektah/gqlparser/v2/ast"
@@ -41,6 +42,11 @@ func observe(observer Observer) graphql.OperationMiddleware {
 			Name:     asked.Operation.Name,
 			Document: asked.RawQuery,
 		})
+		end := sync.OnceFunc(func() { observer.End(begun) })
+		if kind == ast.Subscription {
+			// Nobody asks for the next event of a subscriber who has left.
+			context.AfterFunc(begun, end)
+		}
 		answers := next(context.WithValue(begun, observedKey{}, true))
 		return func(ctx context.Context) *graphql.Response {
 			answer := answers(ctx)
@@ -48,7 +54,7 @@ func observe(observer Observer) graphql.OperationMiddleware {
 				observer.Answer(begun, errorCodes(answer.Errors))
 			}
 			if answer == nil || kind != ast.Subscription {
-				observer.End(begun)
+				end()
 			}
 			return answer
 		}

@@ -22,8 +22,8 @@ const maxOperationName = 100
 type operation struct {
 	graph.Operation
 	start         time.Time
-	code          string // of the first error, "" if there is none
 	span          trace.Span
+	code          atomic.Pointer[string] // of the first error, nil if there is none
 	statements    atomic.Int64
 	statementTime atomic.Int64 // nanoseconds
 }
@@ -63,8 +63,8 @@ func (t *Telemetry) Answer(ctx context.Context, errorCodes []string) {
 	if o.Kind == "subscription" {
 		t.metrics.events.Inc()
 	}
-	if len(errorCodes) > 0 && o.code == "" {
-		o.code = errorCodes[0]
+	if len(errorCodes) > 0 {
+		o.code.CompareAndSwap(nil, &errorCodes[0])
 	}
 }
 
@@ -72,9 +72,9 @@ func (t *Telemetry) Answer(ctx context.Context, errorCodes []string) {
 func (t *Telemetry) End(ctx context.Context) {
 	o := operationFrom(ctx)
 	took := time.Since(o.start)
-	code := o.code
-	if code == "" {
-		code = "OK"
+	code := "OK"
+	if failed := o.code.Load(); failed != nil {
+		code = *failed
 	}
 	t.metrics.operations.WithLabelValues(o.Kind, o.Field, code).Inc()
 	if o.Kind == "subscription" {
@@ -87,8 +87,8 @@ func (t *Telemetry) End(ctx context.Context) {
 		}
 	}
 	if o.span != nil {
-		if o.code != "" {
-			o.span.SetStatus(codes.Error, o.code)
+		if code != "OK" {
+			o.span.SetStatus(codes.Error, code)
 		}
 		o.span.End()
 	}
@@ -103,11 +103,9 @@ func (t *Telemetry) End(ctx context.Context) {
 
 // Refuse implements graph.Observer.
 func (t *Telemetry) Refuse(_ context.Context, errorCodes []string) {
-	code := "OK"
-	if len(errorCodes) > 0 {
-		code = errorCodes[0]
+	for _, code := range errorCodes[:min(len(errorCodes), 1)] {
+		t.metrics.operations.WithLabelValues("none", "none", code).Inc()
 	}
-	t.metrics.operations.WithLabelValues("none", "none", code).Inc()
 }
 
 // appendTo adds what is logged of an operation.
@@ -116,8 +114,8 @@ func (o *operation) appendTo(attrs []slog.Attr) []slog.Attr {
 	if o.Name != "" {
 		attrs = append(attrs, slog.String("name", o.Name))
 	}
-	if o.code != "" {
-		attrs = append(attrs, slog.String("code", o.code))
+	if code := o.code.Load(); code != nil {
+		attrs = append(attrs, slog.String("code", *code))
 	}
 	return attrs
 }
