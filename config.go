@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"usergraph/auth"
+	"usergraph/internal/ratelimit"
 	"usergraph/playground"
 )
 
@@ -47,6 +48,8 @@ type config struct {
 	drainTimeout   time.Duration
 	adminAddress   string // "" for none
 	h2c            bool
+	trustedProxies []netip.Prefix
+	rateLimit      ratelimit.Config
 }
 
 // settings are all that can be set, one environment variable each: name, default, meaning, and how its value gets into
@@ -127,6 +130,14 @@ var settings = []setting{
 		func(c *config, v string) error { return setDuration(&c.drainDelay, v, 0, time.Hour) }},
 	{"DRAIN_TIMEOUT", "20s", "how long requests may then take to finish",
 		func(c *config, v string) error { return setDuration(&c.drainTimeout, v, 0, time.Hour) }},
+	{"RATE_LIMIT", "off", "requests of a signed-in caller, such as `600/1m`; all of them may come at once",
+		func(c *config, v string) error { return setLimit(&c.rateLimit.Caller, v) }},
+	{"RATE_LIMIT_ANONYMOUS", "off", "requests of callers who are not signed in, for each address or IPv6 /64 network",
+		func(c *config, v string) error { return setLimit(&c.rateLimit.Anonymous, v) }},
+	{"REDIS_URL", "", "where replicas share their rate limits, `redis://` or `rediss://`; default: each has its own",
+		func(c *config, v string) error { c.rateLimit.RedisURL = v; return checkURL(v, "redis", "rediss") }},
+	{"TRUSTED_PROXIES", "", "addresses and networks, separated by commas, whose X-Forwarded-For is believed",
+		func(c *config, v string) error { return setProxies(&c.trustedProxies, v) }},
 	{"LOG_FORMAT", "auto", "`json`, `text`, or `auto`: text in a terminal, JSON elsewhere", func(c *config, v string) error {
 		c.logFormat = v
 		return checkOneOf(v, "auto", "json", "text")
@@ -146,7 +157,7 @@ var settings = []setting{
 }
 
 // secrets are the settings that nobody may see. Each can be given as NAME_FILE, the path of a file that holds the value.
-var secrets = []string{"DATABASE_URL", "DATABASE_LISTEN_URL", "SUPABASE_JWT_SECRET"}
+var secrets = []string{"DATABASE_URL", "DATABASE_LISTEN_URL", "SUPABASE_JWT_SECRET", "REDIS_URL"}
 
 // derive fills in the settings whose default follows from another one.
 func derive(values map[string]string) {
@@ -180,6 +191,8 @@ func (c config) problems() []error {
 	refuse(c.supabaseURL == "" && len(c.issuers) == 0, "SUPABASE_URL is missing: https://<ref>.supabase.co, from Supabase's dashboard, Connect")
 	refuse(insecure(c.supabaseURL), "SUPABASE_URL must be https: keys fetched over http can be anybody's")
 	refuse(!insecure(c.supabaseURL) && insecure(c.jwksURL), "SUPABASE_JWKS_URL must be https: keys fetched over http can be anybody's")
+	refuse(c.rateLimit.RedisURL != "" && c.rateLimit.Caller == (ratelimit.Limit{}) && c.rateLimit.Anonymous == (ratelimit.Limit{}),
+		"REDIS_URL is set, but neither RATE_LIMIT nor RATE_LIMIT_ANONYMOUS: nothing would be kept there")
 	refuse(c.jwksURL != "" && c.jwks != "", "SUPABASE_JWKS and SUPABASE_JWKS_URL are both set: keep one")
 	refuse(c.apiKeyRequired && len(c.publishableKeys) == 0, "API_KEY_REQUIRED needs SUPABASE_PUBLISHABLE_KEYS, from Supabase's dashboard, API Keys")
 	refuse(c.sessionCookie == "on", "SESSION_COOKIE is on without SUPABASE_URL: give the cookie's name instead")

@@ -16,7 +16,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/google/uuid"
 	collector "go.opentelemetry.io/proto/otlp/collector/trace/v1"
 	tracepb "go.opentelemetry.io/proto/otlp/trace/v1"
 	"google.golang.org/protobuf/proto"
@@ -24,8 +23,6 @@ import (
 	"usergraph/auth/authtest"
 	"usergraph/internal/pgtest"
 )
-
-var ada = uuid.MustParse("a0000000-0000-4000-8000-000000000001")
 
 // program is `usergraph serve` inside the test.
 type program struct {
@@ -372,5 +369,26 @@ func TestAdminListener(t *testing.T) {
 	answer.Body.Close()
 	if answer.StatusCode != http.StatusForbidden {
 		t.Errorf("a page of another site purged: %d", answer.StatusCode)
+	}
+}
+
+func TestRateLimit(t *testing.T) {
+	p := startProgram(t, "RATE_LIMIT", "2/1h", "RATE_LIMIT_ANONYMOUS", "1/1h", "TRUSTED_PROXIES", "127.0.0.1")
+	token := p.issuer.Token(ada)
+	for i, want := range []int{200, 200, 429} {
+		if status, body := ask(t, p.url, token, "{ me { id } }"); status != want || (status == 429 && !strings.Contains(body, `"RATE_LIMITED"`)) {
+			t.Errorf("request %d: %d %s", i, status, body)
+		}
+	}
+	for i, want := range []int{200, 429} {
+		if status, _ := ask(t, p.url, "", "{ __typename }"); status != want {
+			t.Errorf("anonymous request %d: %d", i, status)
+		}
+	}
+	_, metrics := fetch(t, http.MethodGet, p.admin+"/metrics")
+	for _, want := range []string{`usergraph_limits_hit_total{limit="rate_caller"} 1`, `usergraph_limits_hit_total{limit="rate_anonymous"} 1`} {
+		if !strings.Contains(metrics, want) {
+			t.Errorf("%s is not in the metrics", want)
+		}
 	}
 }

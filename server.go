@@ -21,6 +21,7 @@ import (
 	"usergraph/auth"
 	"usergraph/database"
 	"usergraph/graph"
+	"usergraph/internal/ratelimit"
 	"usergraph/internal/telemetry"
 )
 
@@ -182,7 +183,13 @@ func serve(ctx context.Context, cfg config, log *slog.Logger, listener net.Liste
 	if err != nil {
 		return err
 	}
-	endpoint := auth.Middleware(verifier, auth.Options{})(handler)
+	cfg.rateLimit.Hit, cfg.rateLimit.Failed = observed.RateLimitHit, observed.RedisFailed
+	limiter, err := ratelimit.New(cfg.rateLimit)
+	if err != nil {
+		return usageError{err}
+	}
+	defer limiter.Close()
+	endpoint := auth.Middleware(verifier, auth.Options{})(limiter.Middleware(handler))
 
 	draining := new(drain)
 	probes := map[string]http.Handler{
@@ -208,7 +215,7 @@ func serve(ctx context.Context, cfg config, log *slog.Logger, listener net.Liste
 		defer stop()
 	}
 
-	server := newServer(log, observed.Middleware(draining.middleware(mux)))
+	server := newServer(log, withClientAddress(cfg.trustedProxies, observed.Middleware(draining.middleware(mux))))
 	server.MaxHeaderBytes = maxHeaderBytes
 	server.Protocols.SetUnencryptedHTTP2(cfg.h2c)
 	hangup := make(chan os.Signal, 1)

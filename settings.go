@@ -19,6 +19,8 @@ import (
 	"time"
 
 	"github.com/joho/godotenv"
+
+	"usergraph/internal/ratelimit"
 )
 
 // setting is one environment variable.
@@ -304,6 +306,11 @@ func setDuration(target *time.Duration, value string, least, most time.Duration)
 	}
 	*target = duration
 	return nil
+}
+
+func setLimit(target *ratelimit.Limit, value string) (err error) {
+	*target, err = ratelimit.Parse(value)
+	return err
 }
 
 func splitList(value string) []string {

@@ -17,8 +17,8 @@ import (
 
 	"usergraph/auth"
 	"usergraph/auth/authtest"
-	"usergraph/internal/telemetry"
 	"usergraph/internal/pgtest"
+	"usergraph/internal/telemetry"
 )
 
 var ada = uuid.MustParse("a0000000-0000-4000-8000-000000000001")

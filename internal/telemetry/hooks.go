@@ -41,5 +41,13 @@ func (t *Telemetry) KeysFetched(fetch auth.Fetch) {
 	t.metrics.keysFetchedAt.WithLabelValues(fetch.URL).SetToCurrentTime()
 }
 
-// LimitHit counts a request that a limit refused, under a name of our own.
-func (t *Telemetry) LimitHit(limit string) { t.metrics.limits.WithLabelValues(limit).Inc() }
+// RateLimitHit counts a request that came too often: of a caller, or of an anonymous address.
+func (t *Telemetry) RateLimitHit(whose string) {
+	t.metrics.limits.WithLabelValues("rate_" + whose).Inc()
+}
+
+// RedisFailed tells that rate limits are not shared for the time being.
+func (t *Telemetry) RedisFailed(err error) {
+	t.metrics.redisFailures.Inc()
+	t.log.Warn("redis does not answer: each replica counts for itself meanwhile", "error", err)
+}

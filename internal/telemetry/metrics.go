@@ -32,6 +32,7 @@ type metrics struct {
 	sockets           prometheus.Gauge
 	subscriptions     prometheus.Gauge
 	events            prometheus.Counter
+	redisFailures     prometheus.Counter
 }
 
 func newMetrics() *metrics {
@@ -69,9 +70,14 @@ func newMetrics() *metrics {
 	m.keysFetchedAt = gauges("jwks_fetched_timestamp_seconds", "When a key set was last fetched: its age is time() minus this.", "url")
 	m.sockets = gauge("sockets_open", "Open websockets.")
 	m.subscriptions = gauge("subscriptions_open", "Running subscriptions.")
-	events := prometheus.NewCounter(prometheus.CounterOpts{Name: "usergraph_subscription_events_total", Help: "Events sent to subscribers."})
-	m.events = events
-	m.registry.MustRegister(events, buildInfo(),
+	counter := func(name, help string) prometheus.Counter {
+		c := prometheus.NewCounter(prometheus.CounterOpts{Name: "usergraph_" + name, Help: help})
+		m.registry.MustRegister(c)
+		return c
+	}
+	m.events = counter("subscription_events_total", "Events sent to subscribers.")
+	m.redisFailures = counter("redis_failures_total", "Times that Redis did not answer and was left in peace for some seconds.")
+	m.registry.MustRegister(buildInfo(),
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m
 }
