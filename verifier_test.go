@@ -28,7 +28,7 @@ func startServer(t *testing.T, issuer *authtest.Issuer, env ...string) (url stri
 	t.Helper()
 	pg = pgtest.New(t)
 	pg.Exec(t, `insert into auth.users (id, email, raw_user_meta_data) values ($1, 'ada@example.com', '{"full_name":"Ada"}')`, ada)
-	env = append(env, "DATABASE_URL", pg.URL, "SUPABASE_URL", strings.TrimSuffix(issuer.URL(), issuerPath), "HOST", "127.0.0.1", "PORT", "0")
+	env = append(env, "DATABASE_URL", pg.URL, "SUPABASE_URL", strings.TrimSuffix(issuer.URL(), issuerPath), "HOST", "127.0.0.1", "PORT", "0", "DRAIN_DELAY", "0s")
 	ctx, cancel := context.WithCancel(context.Background())
 	out, in := io.Pipe()
 	ended := make(chan error, 1)
