@@ -16,6 +16,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/coder/websocket"
 	collector "go.opentelemetry.io/proto/otlp/collector/trace/v1"
 	tracepb "go.opentelemetry.io/proto/otlp/trace/v1"
 	"google.golang.org/protobuf/proto"
@@ -320,7 +321,7 @@ func TestMetrics(t *testing.T) {
 		`usergraph_jwks_keys{url="` + p.issuer.JWKSURL() + `"} 1`,
 		`usergraph_statement_duration_seconds_count{outcome="ok"} 3`,
 		`usergraph_pool_connections_max 16`,
-		`usergraph_sockets_open 0`,
+		`usergraph_connections_open 0`,
 		`usergraph_subscriptions_open 0`,
 		`go_goroutines `, `usergraph_build_info{`,
 	} {
@@ -337,6 +338,46 @@ func TestMetrics(t *testing.T) {
 	if hash, _ := slow["hash"].(string); len(hash) != 64 || slow["request"] == nil {
 		t.Errorf("logged: %v", slow)
 	}
+}
+
+func TestMetricsOfSubscriptions(t *testing.T) {
+	p := startProgram(t)
+	conn, _, err := websocket.Dial(t.Context(), p.url+"/graphql", &websocket.DialOptions{Subprotocols: []string{"graphql-transport-ws"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.CloseNow()
+	exchange := func(sent, want string) {
+		t.Helper()
+		if sent != "" {
+			if err := conn.Write(t.Context(), websocket.MessageText, []byte(sent)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if _, got, err := conn.Read(t.Context()); err != nil || !strings.Contains(string(got), want) {
+			t.Fatalf("%s: %s %v", sent, got, err)
+		}
+	}
+	exchange(`{"type":"connection_init","payload":{"Authorization":"Bearer `+p.issuer.Token(ada)+`"}}`, "connection_ack")
+	exchange(`{"id":"1","type":"subscribe","payload":{"query":"subscription Watch { me { fullName } }"}}`, "Ada Lovelace")
+	exchange(`{"id":"2","type":"subscribe","payload":{"query":"query Once { me { id } }"}}`, ada.String())
+	exchange("", "complete")
+	line := p.logged(t, "operation")
+	if line["operation"] != "query me" || line["name"] != "Once" || line["sub"] != ada.String() || line["statements"] != 1.0 {
+		t.Errorf("logged: %v", line)
+	}
+	_, metrics := fetch(t, http.MethodGet, p.admin+"/metrics")
+	for _, want := range []string{"usergraph_connections_open 1", "usergraph_subscriptions_open 1", "usergraph_subscription_events_total 1"} {
+		if !strings.Contains(metrics, want) {
+			t.Errorf("%s is not in the metrics", want)
+		}
+	}
+	conn.CloseNow()
+	waitFor(t, "the subscription to end", func() bool {
+		_, metrics = fetch(t, http.MethodGet, p.admin+"/metrics")
+		return strings.Contains(metrics, "usergraph_connections_open 0") && strings.Contains(metrics, "usergraph_subscriptions_open 0") &&
+			strings.Contains(metrics, `usergraph_operations_total{code="OK",field="me",kind="subscription"} 1`)
+	})
 }
 
 func TestAdminListener(t *testing.T) {

@@ -183,6 +183,7 @@ func serve(ctx context.Context, cfg config, log *slog.Logger, listener net.Liste
 	if err != nil {
 		return err
 	}
+	observed.WatchConnections(handler.Connections)
 	cfg.rateLimit.Hit, cfg.rateLimit.Failed = observed.RateLimitHit, observed.RedisFailed
 	limiter, err := ratelimit.New(cfg.rateLimit)
 	if err != nil {

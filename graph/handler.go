@@ -59,6 +59,9 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) { h.server.S
 // and mutations that run on a websocket may finish, until ctx ends. New subscribers are refused from then on.
 func (h *Handler) Shutdown(ctx context.Context) error { return h.connections.shutdown(ctx) }
 
+// Connections is how many websockets and event streams are open.
+func (h *Handler) Connections() int { return h.connections.count() }
+
 // NewHandler returns the GraphQL endpoint. It expects auth.Middleware in front of it.
 func NewHandler(options Options) (*Handler, error) {
 	if options.DB == nil || options.Log == nil {

@@ -74,12 +74,9 @@ func (t *Telemetry) Middleware(next http.Handler) http.Handler {
 		if t.tracer != nil {
 			ctx = t.beginTrace(ctx, r, e)
 		}
-		if e.socket {
-			t.metrics.sockets.Inc()
-			defer t.metrics.sockets.Dec()
-		}
 		r = r.WithContext(ctx)
 		next.ServeHTTP(e, r)
+		e.ResponseWriter = nil // a socket lives on with this context, but not with the buffers of net/http
 		t.done(r, e, time.Since(start))
 	})
 }

@@ -29,7 +29,6 @@ type metrics struct {
 	limits            *prometheus.CounterVec
 	keys              *prometheus.GaugeVec
 	keysFetchedAt     *prometheus.GaugeVec
-	sockets           prometheus.Gauge
 	subscriptions     prometheus.Gauge
 	events            prometheus.Counter
 	redisFailures     prometheus.Counter
@@ -68,7 +67,6 @@ func newMetrics() *metrics {
 	m.limits = counters("limits_hit_total", "Requests refused by a limit.", "limit")
 	m.keys = gauges("jwks_keys", "Keys in a key set that can verify tokens.", "url")
 	m.keysFetchedAt = gauges("jwks_fetched_timestamp_seconds", "When a key set was last fetched: its age is time() minus this.", "url")
-	m.sockets = gauge("sockets_open", "Open websockets.")
 	m.subscriptions = gauge("subscriptions_open", "Running subscriptions.")
 	counter := func(name, help string) prometheus.Counter {
 		c := prometheus.NewCounter(prometheus.CounterOpts{Name: "usergraph_" + name, Help: help})
@@ -90,6 +88,12 @@ func buildInfo() prometheus.Collector {
 	}
 	return prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "usergraph_build_info", Help: "The version, as labels; always 1.",
 		ConstLabels: prometheus.Labels{"version": version, "go": goVersion}}, func() float64 { return 1 })
+}
+
+// WatchConnections tells how many connections stay open. It may be called once.
+func (t *Telemetry) WatchConnections(count func() int) {
+	t.metrics.registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "usergraph_connections_open",
+		Help: "Open websockets and event streams."}, func() float64 { return float64(count()) }))
 }
 
 // WatchPool tells of a pool of database connections. It may be called once.
