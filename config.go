@@ -3,6 +3,7 @@ package main
 import (
 	"cmp"
 	"errors"
+	"log/slog"
 	"net"
 	"net/netip"
 	"slices"
@@ -12,6 +13,7 @@ import (
 
 	"usergraph/auth"
 	"usergraph/graph"
+	"usergraph/internal/ratelimit"
 	"usergraph/playground"
 )
 
@@ -38,10 +40,17 @@ type config struct {
 	sessionCookieOrigins []string
 	sessionCheck         string
 
-	playground   bool
-	logFormat    string
-	drainTimeout time.Duration
-	endpoint     endpointConfig
+	playground     bool
+	logFormat      string
+	logLevel       slog.Level
+	slowOperation  time.Duration
+	drainDelay     time.Duration
+	drainTimeout   time.Duration
+	adminAddress   string // "" for none
+	h2c            bool
+	trustedProxies []netip.Prefix
+	rateLimit      ratelimit.Config
+	endpoint       endpointConfig
 }
 
 // settings are all that can be set, one environment variable each: name, default, meaning, and how its value gets into
@@ -114,16 +123,38 @@ var settings = slices.Concat([]setting{
 		func(c *config, v string) error { return setInt(&c.port, v, 0, 65535) }},
 	{"PLAYGROUND", "off", "`on`: a browser IDE at `/`, for whoever has a token or can sign in; the IDE needs INTROSPECTION",
 		func(c *config, v string) error { return setSwitch(&c.playground, v) }},
-	{"DRAIN_TIMEOUT", "20s", "how long requests may take to finish after SIGTERM",
+	{"DRAIN_DELAY", "5s", "how long the server goes on after SIGTERM while `/readyz` says no, so that nobody is sent to it any more",
+		func(c *config, v string) error { return setDuration(&c.drainDelay, v, 0, time.Hour) }},
+	{"DRAIN_TIMEOUT", "20s", "how long requests may then take to finish",
 		func(c *config, v string) error { return setDuration(&c.drainTimeout, v, 0, time.Hour) }},
+	{"RATE_LIMIT", "off", "requests of a signed-in caller, such as `600/1m`; all of them may come at once",
+		func(c *config, v string) error { return setLimit(&c.rateLimit.Caller, v) }},
+	{"RATE_LIMIT_ANONYMOUS", "off", "requests of callers who are not signed in, for each address or IPv6 /64 network",
+		func(c *config, v string) error { return setLimit(&c.rateLimit.Anonymous, v) }},
+	{"REDIS_URL", "", "where replicas share their rate limits, `redis://` or `rediss://`; default: each has its own",
+		func(c *config, v string) error { c.rateLimit.RedisURL = v; return checkURL(v, "redis", "rediss") }},
+	{"TRUSTED_PROXIES", "", "addresses and networks, separated by commas, whose X-Forwarded-For is believed",
+		func(c *config, v string) error { return setProxies(&c.trustedProxies, v) }},
 	{"LOG_FORMAT", "auto", "`json`, `text`, or `auto`: text in a terminal, JSON elsewhere", func(c *config, v string) error {
 		c.logFormat = v
 		return checkOneOf(v, "auto", "json", "text")
 	}},
+	{"LOG_LEVEL", "info", "`debug`, `info`, `warn` or `error`; `warn` leaves out the line for each request", func(c *config, v string) error {
+		if err := checkOneOf(v, "debug", "info", "warn", "error"); err != nil {
+			return err
+		}
+		return c.logLevel.UnmarshalText([]byte(v))
+	}},
+	{"SLOW_OPERATION", "1s", "operations that take longer are logged as slow; `0s` for none",
+		func(c *config, v string) error { return setDuration(&c.slowOperation, v, 0, time.Hour) }},
+	{"ADMIN_ADDR", "", "where metrics, profiles and `POST /purge` are, such as `127.0.0.1:9090`; not for the public; default: nowhere",
+		func(c *config, v string) error { c.adminAddress = v; return checkAddress(v) }},
+	{"H2C", "off", "`on`: HTTP/2 without TLS as well, for a proxy in front that speaks it",
+		func(c *config, v string) error { return setSwitch(&c.h2c, v) }},
 }, endpointSettings)
 
 // secrets are the settings that nobody may see. Each can be given as NAME_FILE, the path of a file that holds the value.
-var secrets = []string{"DATABASE_URL", "DATABASE_LISTEN_URL", "SUPABASE_JWT_SECRET"}
+var secrets = []string{"DATABASE_URL", "DATABASE_LISTEN_URL", "SUPABASE_JWT_SECRET", "REDIS_URL"}
 
 // derive fills in the settings whose default follows from another one.
 func derive(values map[string]string) {
@@ -157,6 +188,8 @@ func (c config) problems() []error {
 	refuse(c.supabaseURL == "" && len(c.issuers) == 0, "SUPABASE_URL is missing: https://<ref>.supabase.co, from Supabase's dashboard, Connect")
 	refuse(insecure(c.supabaseURL), "SUPABASE_URL must be https: keys fetched over http can be anybody's")
 	refuse(!insecure(c.supabaseURL) && insecure(c.jwksURL), "SUPABASE_JWKS_URL must be https: keys fetched over http can be anybody's")
+	refuse(c.rateLimit.RedisURL != "" && c.rateLimit.Caller == (ratelimit.Limit{}) && c.rateLimit.Anonymous == (ratelimit.Limit{}),
+		"REDIS_URL is set, but neither RATE_LIMIT nor RATE_LIMIT_ANONYMOUS: nothing would be kept there")
 	refuse(c.jwksURL != "" && c.jwks != "", "SUPABASE_JWKS and SUPABASE_JWKS_URL are both set: keep one")
 	refuse(c.apiKeyRequired && len(c.publishableKeys) == 0, "API_KEY_REQUIRED needs SUPABASE_PUBLISHABLE_KEYS, from Supabase's dashboard, API Keys")
 	refuse(c.sessionCookie == "on", "SESSION_COOKIE is on without SUPABASE_URL: give the cookie's name instead")

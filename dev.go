@@ -6,6 +6,7 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"log/slog"
 	"net"
 	"net/http"
 	"net/netip"
@@ -20,6 +21,7 @@ import (
 	"usergraph/database"
 	"usergraph/internal/devauth"
 	"usergraph/internal/postgres"
+	"usergraph/internal/telemetry"
 	"usergraph/supabase"
 )
 
@@ -62,7 +64,7 @@ func runDev(ctx context.Context, args []string, getenv func(string) string, stdo
 	}
 	defer authListener.Close()
 
-	log := newLogger(stdout, "auto")
+	log := telemetry.NewLogger(stdout, "auto", slog.LevelInfo)
 	server, err := startDevDatabase(ctx, *reset, postgres.Config{
 		DataDir:  filepath.Join(*data, "postgres"),
 		Mirror:   getenv("POSTGRES_MIRROR"),
@@ -85,7 +87,12 @@ func runDev(ctx context.Context, args []string, getenv func(string) string, stdo
 		return err
 	}
 	defer authServer.Close()
-	authHTTP := &http.Server{Handler: logRequests(log, authServer.Handler()), ReadHeaderTimeout: readHeaderTimeout, ReadTimeout: readTimeout}
+	observed, err := telemetry.New(ctx, telemetry.Config{Log: log})
+	if err != nil {
+		return err
+	}
+	defer closeTelemetry(ctx, log, observed)
+	authHTTP := &http.Server{Handler: observed.Middleware(authServer.Handler()), ReadHeaderTimeout: readHeaderTimeout, ReadTimeout: readTimeout}
 	go func() { _ = authHTTP.Serve(authListener) }()
 	defer authHTTP.Close()
 
@@ -99,6 +106,8 @@ func runDev(ctx context.Context, args []string, getenv func(string) string, stdo
 			return "on"
 		case "ALLOWED_ORIGINS":
 			return "http://localhost:*,http://127.0.0.1:*"
+		case "DRAIN_DELAY":
+			return "0s"
 		}
 		return ""
 	})

@@ -4,31 +4,27 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"io"
 	"log/slog"
 	"net/http"
-	"os"
 	"time"
-
-	"github.com/google/uuid"
-	"github.com/lmittmann/tint"
-	"golang.org/x/term"
 
 	"usergraph/auth"
 	"usergraph/database"
 	"usergraph/graph"
+	"usergraph/internal/telemetry"
 )
 
 // readyTimeout is how long /readyz waits for the database.
 const readyTimeout = 2 * time.Second
 
 // ready tells whether requests can be answered, and if not, why.
-func ready(log *slog.Logger, db *database.DB, verifier *auth.Verifier, changes *database.Changes) http.Handler {
+func ready(log *slog.Logger, draining *drain, db *database.DB, verifier *auth.Verifier, changes *database.Changes) http.Handler {
 	checks := []struct {
 		name  string
 		check func(context.Context) error
 		hint  string
 	}{
+		{"server", draining.check, "is stopping"},
 		{"database", db.Ping, "cannot be reached"},
 		{"keys", verifier.Ready, "the keys that verify tokens cannot be fetched"},
 	}
@@ -73,105 +69,20 @@ func reportChanges(log *slog.Logger) func(error) {
 	}
 }
 
-type requestIDKey struct{}
-
-// requestID returns the id that logRequests gave the request, or "".
-func requestID(ctx context.Context) string {
-	id, _ := ctx.Value(requestIDKey{}).(string)
-	return id
-}
-
-// logRequests gives every request an id, which the answer carries as X-Request-Id, and logs it when it is done.
-func logRequests(log *slog.Logger, next http.Handler) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		start, id := time.Now(), r.Header.Get("X-Request-Id")
-		if !goodRequestID(id) {
-			id = uuid.NewString()
-		}
-		w.Header().Set("X-Request-Id", id)
-		answer := &statusRecorder{ResponseWriter: w, status: http.StatusOK}
-		ctx := context.WithValue(r.Context(), requestIDKey{}, id)
-		next.ServeHTTP(answer, r.WithContext(ctx))
-		log.InfoContext(ctx, "request", "method", r.Method, "path", r.URL.Path, "status", answer.status,
-			"duration", time.Since(start))
-	})
-}
-
-// goodRequestID takes the id of a proxy in front if it can do no harm in a log.
-func goodRequestID(id string) bool {
-	for _, c := range []byte(id) {
-		if (c < '0' || c > '9') && (c < 'a' || c > 'z') && (c < 'A' || c > 'Z') && c != '-' && c != '_' {
-			return false
-		}
-	}
-	return id != "" && len(id) <= 64
-}
-
-// statusRecorder remembers the status of an answer.
-type statusRecorder struct {
-	http.ResponseWriter
-	status int
-}
-
-func (w *statusRecorder) WriteHeader(status int) {
-	w.status = status
-	w.ResponseWriter.WriteHeader(status)
-}
-
-// Unwrap lets http.ResponseController reach the connection.
-func (w *statusRecorder) Unwrap() http.ResponseWriter { return w.ResponseWriter }
-
-// newLogger writes text for people in a terminal, and JSON elsewhere.
-func newLogger(w io.Writer, format string) *slog.Logger {
-	file, isFile := w.(*os.File)
-	terminal := isFile && term.IsTerminal(int(file.Fd()))
-	var handler slog.Handler = slog.NewJSONHandler(w, nil)
-	if format == "text" || (format == "auto" && terminal) {
-		handler = tint.NewTextHandler(w, &tint.Options{TimeFormat: time.TimeOnly, NoColor: !terminal})
-	}
-	return slog.New(requestIDHandler{handler})
-}
-
-// requestIDHandler adds the id of the request to what is logged about it.
-type requestIDHandler struct{ slog.Handler }
-
-func (h requestIDHandler) Handle(ctx context.Context, record slog.Record) error {
-	if id := requestID(ctx); id != "" {
-		record.AddAttrs(slog.String("request", id))
-	}
-	return h.Handler.Handle(ctx, record)
-}
-
-func (h requestIDHandler) WithAttrs(attrs []slog.Attr) slog.Handler {
-	return requestIDHandler{h.Handler.WithAttrs(attrs)}
-}
-
-func (h requestIDHandler) WithGroup(name string) slog.Handler {
-	return requestIDHandler{h.Handler.WithGroup(name)}
-}
-
-// newEndpoint puts together what stands between a request and the resolvers: who may ask from where, who asks, what.
-func newEndpoint(cfg config, db *database.DB, verifier *auth.Verifier, changes *database.Changes, log *slog.Logger) (http.Handler, *graph.Handler, error) {
-	trusted, err := readTrustedDocuments(cfg.endpoint)
+// newHandler returns the GraphQL endpoint, with what the settings say of it added to options.
+func newHandler(cfg endpointConfig, options graph.Options) (*graph.Handler, error) {
+	trusted, err := readTrustedDocuments(cfg)
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
-	handler, err := graph.NewHandler(graph.Options{
-		DB: db, Log: log,
-		Limits:           &cfg.endpoint.limits,
-		Introspection:    cfg.endpoint.introspection,
-		Trust:            cfg.endpoint.trust,
-		TrustedDocuments: trusted,
-		Verifier:         verifier,
-		Changes:          changes,
-		Origins:          cfg.endpoint.origins,
-		RequestID:        requestID,
-	})
-	if err != nil {
-		return nil, nil, err
-	}
-	refuse := func(w http.ResponseWriter, r *http.Request, err error) {
-		auth.WriteRefusal(w, r, err, map[string]any{"requestId": requestID(r.Context())})
-	}
-	return graph.CrossSite(cfg.endpoint.origins, auth.Middleware(verifier, auth.Options{Refuse: refuse})(handler)), handler, nil
+	options.Limits = &cfg.limits
+	options.Introspection = cfg.introspection
+	options.Trust, options.TrustedDocuments = cfg.trust, trusted
+	options.Origins = cfg.origins
+	return graph.NewHandler(options)
+}
+
+// refuseCaller answers a request whose caller is refused. It tells the id under which the log has it.
+func refuseCaller(w http.ResponseWriter, r *http.Request, err error) {
+	auth.WriteRefusal(w, r, err, map[string]any{"requestId": telemetry.RequestID(r.Context())})
 }

@@ -18,7 +18,11 @@ import (
 	"syscall"
 	"time"
 
+	"usergraph/auth"
 	"usergraph/database"
+	"usergraph/graph"
+	"usergraph/internal/ratelimit"
+	"usergraph/internal/telemetry"
 )
 
 // The limits of a connection. A client has this long to send a request's headers and the whole of it, and may then
@@ -30,6 +34,9 @@ const (
 	// A token of 16 KiB, a cookie of the same, and what browsers send besides.
 	maxHeaderBytes = 48 << 10
 )
+
+// flushTimeout is how long sending the last traces may hold up the end.
+const flushTimeout = 3 * time.Second
 
 // The exit codes: 2 says that the command line or a setting is wrong, 1 that something failed.
 const (
@@ -118,7 +125,7 @@ func runServe(ctx context.Context, args []string, getenv func(string) string, st
 	if err != nil {
 		return usageError{err}
 	}
-	log := newLogger(stdout, cfg.logFormat)
+	log := telemetry.NewLogger(stdout, cfg.logFormat, cfg.logLevel)
 	listener, err := listen(ctx, cfg.listen(), "PORT")
 	if err != nil {
 		return err
@@ -143,13 +150,20 @@ func listen(ctx context.Context, address, setting string) (net.Listener, error) 
 // More routes are added by mount.
 func serve(ctx context.Context, cfg config, log *slog.Logger, listener net.Listener, mount func(*http.ServeMux)) error {
 	defer listener.Close()
-	db, err := database.Open(database.Config{URL: cfg.databaseURL, MaxConns: cfg.databaseConns})
+	observed, err := telemetry.New(ctx, telemetry.Config{Log: log, SlowOperation: cfg.slowOperation})
+	if err != nil {
+		return usageError{err}
+	}
+	defer closeTelemetry(ctx, log, observed)
+
+	db, err := database.Open(database.Config{URL: cfg.databaseURL, MaxConns: cfg.databaseConns, Observe: observed.Statement})
 	if err != nil {
 		return usageError{err}
 	}
 	defer db.Close()
+	observed.WatchPool(db.Stats)
 
-	verifier, err := newVerifier(cfg, db, log)
+	verifier, err := newVerifier(cfg, db, observed)
 	if err != nil {
 		return usageError{err}
 	}
@@ -161,25 +175,49 @@ func serve(ctx context.Context, cfg config, log *slog.Logger, listener net.Liste
 	}
 	defer changes.Close()
 
-	endpoint, handler, err := newEndpoint(cfg, db, verifier, changes, log)
+	handler, err := newHandler(cfg.endpoint, graph.Options{
+		DB: db, Log: log, Observer: observed, Verifier: verifier, Changes: changes, RequestID: telemetry.RequestID,
+	})
 	if err != nil {
 		return usageError{err}
 	}
+	observed.WatchConnections(handler.Connections)
+	cfg.rateLimit.Hit, cfg.rateLimit.Failed = observed.RateLimitHit, observed.RedisFailed
+	limiter, err := ratelimit.New(cfg.rateLimit)
+	if err != nil {
+		return usageError{err}
+	}
+	defer limiter.Close()
+	endpoint := auth.Middleware(verifier, auth.Options{Refuse: refuseCaller})(limiter.Middleware(handler))
+	endpoint = graph.CrossSite(cfg.endpoint.origins, endpoint)
 
+	draining := new(drain)
+	probes := map[string]http.Handler{
+		"GET /livez":  http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "ok") }),
+		"GET /readyz": ready(log, draining, db, verifier, changes),
+	}
 	mux := http.NewServeMux()
 	mux.Handle("/graphql", endpoint)
-	mux.HandleFunc("GET /livez", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "ok") })
-	mux.Handle("GET /readyz", ready(log, db, verifier, changes))
+	for pattern, handler := range probes {
+		mux.Handle(pattern, handler)
+	}
 	mount(mux)
 
-	server := &http.Server{
-		Handler:           logRequests(log, mux),
-		ReadHeaderTimeout: readHeaderTimeout,
-		ReadTimeout:       readTimeout,
-		IdleTimeout:       idleTimeout,
-		MaxHeaderBytes:    maxHeaderBytes,
-		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelWarn),
+	if cfg.adminAddress != "" {
+		admin := observed.AdminHandler(verifier.Purge)
+		for pattern, handler := range probes {
+			admin.Handle(pattern, handler)
+		}
+		stop, err := serveAdmin(ctx, cfg.adminAddress, log, admin)
+		if err != nil {
+			return err
+		}
+		defer stop()
 	}
+
+	server := newServer(log, withClientAddress(cfg.trustedProxies, observed.Middleware(draining.middleware(mux))))
+	server.MaxHeaderBytes = maxHeaderBytes
+	server.Protocols.SetUnencryptedHTTP2(cfg.h2c)
 	hangup := make(chan os.Signal, 1)
 	signal.Notify(hangup, syscall.SIGHUP)
 	defer signal.Stop(hangup)
@@ -197,13 +235,44 @@ func serve(ctx context.Context, cfg config, log *slog.Logger, listener net.Liste
 		case <-ctx.Done():
 		}
 	}
-	log.Info("stopping: requests that have begun may finish", "within", cfg.drainTimeout)
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), cfg.drainTimeout)
-	defer cancel()
-	drained := make(chan error, 1)
-	go func() { drained <- handler.Shutdown(ctx) }()
-	if err := errors.Join(server.Shutdown(ctx), <-drained); err != nil {
-		return fmt.Errorf("requests were still running after %s: %w", cfg.drainTimeout, err)
+	return draining.run(context.WithoutCancel(ctx), cfg, log, server, handler)
+}
+
+// newServer has the limits that every server needs on its connections.
+func newServer(log *slog.Logger, handler http.Handler) *http.Server {
+	server := &http.Server{
+		Handler:           handler,
+		ReadHeaderTimeout: readHeaderTimeout,
+		ReadTimeout:       readTimeout,
+		IdleTimeout:       idleTimeout,
+		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelWarn),
+		Protocols:         new(http.Protocols),
 	}
-	return nil
+	server.Protocols.SetHTTP1(true)
+	return server
+}
+
+// serveAdmin serves what only those who run the server may see, until stop is called.
+func serveAdmin(ctx context.Context, address string, log *slog.Logger, handler http.Handler) (stop func(), err error) {
+	listener, err := listen(ctx, address, "ADMIN_ADDR")
+	if err != nil {
+		return nil, err
+	}
+	server := newServer(log, handler)
+	go func() {
+		if err := server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
+			log.Error("the admin listener has failed", "error", err)
+		}
+	}()
+	log.Info("listening for those who run this", "url", "http://"+listener.Addr().String(), "metrics", "/metrics")
+	return func() { _ = server.Close() }, nil
+}
+
+// closeTelemetry sends the last traces, and gives up on a receiver that does not answer.
+func closeTelemetry(ctx context.Context, log *slog.Logger, observed *telemetry.Telemetry) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), flushTimeout)
+	defer cancel()
+	if err := observed.Close(ctx); err != nil {
+		log.Warn("the last traces are lost", "error", err)
+	}
 }

@@ -8,6 +8,7 @@ import (
 	"io"
 	"io/fs"
 	"maps"
+	"net"
 	"net/netip"
 	"net/url"
 	"os"
@@ -18,6 +19,8 @@ import (
 	"time"
 
 	"github.com/joho/godotenv"
+
+	"usergraph/internal/ratelimit"
 )
 
 // setting is one environment variable.
@@ -263,6 +266,18 @@ func checkURLs(list []string) error {
 	return nil
 }
 
+func checkAddress(value string) error {
+	host, port, err := net.SplitHostPort(value)
+	number, portErr := strconv.Atoi(port)
+	if err != nil || portErr != nil || number < 0 || number > 65535 {
+		return fmt.Errorf("is %q, not an address such as 127.0.0.1:9090", value)
+	}
+	if _, err := netip.ParseAddr(host); err != nil && host != "" && host != "localhost" {
+		return fmt.Errorf("is %q, which does not begin with an IP address", value)
+	}
+	return nil
+}
+
 func checkOneOf(value string, allowed ...string) error {
 	if !slices.Contains(allowed, value) {
 		return fmt.Errorf("is %q, not one of %s", value, strings.Join(allowed, ", "))
@@ -291,6 +306,11 @@ func setDuration(target *time.Duration, value string, least, most time.Duration)
 	}
 	*target = duration
 	return nil
+}
+
+func setLimit(target *ratelimit.Limit, value string) (err error) {
+	*target, err = ratelimit.Parse(value)
+	return err
 }
 
 func splitList(value string) []string {

@@ -5,13 +5,13 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"log/slog"
 	"maps"
 	"slices"
 	"strings"
 
 	"usergraph/auth"
 	"usergraph/database"
+	"usergraph/internal/telemetry"
 	"usergraph/models"
 )
 
@@ -21,8 +21,8 @@ const (
 )
 
 // newVerifier takes the tokens of the project, by any of its names, and of the other projects that the settings name.
-func newVerifier(cfg config, db *database.DB, log *slog.Logger) (*auth.Verifier, error) {
-	keys, err := newKeySet(cfg, log)
+func newVerifier(cfg config, db *database.DB, observed *telemetry.Telemetry) (*auth.Verifier, error) {
+	keys, err := newKeySet(cfg, observed)
 	if err != nil {
 		return nil, err
 	}
@@ -32,9 +32,7 @@ func newVerifier(cfg config, db *database.DB, log *slog.Logger) (*auth.Verifier,
 		RequireAPIKey:   cfg.apiKeyRequired,
 		SessionCookie:   cfg.sessionCookie,
 		CookieOrigins:   cfg.sessionCookieOrigins,
-		Hooks: auth.Hooks{Refused: func(ctx context.Context, code string, err error) {
-			log.InfoContext(ctx, "refused", "code", code, "reason", err)
-		}},
+		Hooks:           observed.AuthHooks(),
 	}
 	for i, url := range cfg.issuers {
 		verify.Issuers = append(verify.Issuers, auth.Issuer{
@@ -44,7 +42,7 @@ func newVerifier(cfg config, db *database.DB, log *slog.Logger) (*auth.Verifier,
 	}
 	for _, project := range cfg.otherProjects {
 		url := strings.TrimSuffix(project, "/") + issuerPath
-		keys, err := newRemoteKeySet(cfg, url+jwksPath, log)
+		keys, err := newRemoteKeySet(cfg, url+jwksPath, observed)
 		if err != nil {
 			return nil, fmt.Errorf("SUPABASE_OTHER_PROJECTS: %w", err)
 		}
@@ -56,9 +54,9 @@ func newVerifier(cfg config, db *database.DB, log *slog.Logger) (*auth.Verifier,
 	return auth.NewVerifier(verify)
 }
 
-func newKeySet(cfg config, log *slog.Logger) (auth.KeySet, error) {
+func newKeySet(cfg config, observed *telemetry.Telemetry) (auth.KeySet, error) {
 	if cfg.jwks == "" {
-		return newRemoteKeySet(cfg, cfg.jwksURL, log)
+		return newRemoteKeySet(cfg, cfg.jwksURL, observed)
 	}
 	keys, err := auth.NewStaticKeySet([]byte(cfg.jwks))
 	if err != nil {
@@ -67,18 +65,11 @@ func newKeySet(cfg config, log *slog.Logger) (auth.KeySet, error) {
 	return keys, nil
 }
 
-func newRemoteKeySet(cfg config, url string, log *slog.Logger) (*auth.RemoteKeySet, error) {
+func newRemoteKeySet(cfg config, url string, observed *telemetry.Telemetry) (*auth.RemoteKeySet, error) {
 	return auth.NewRemoteKeySet(auth.RemoteConfig{
 		URL:      url,
 		MaxStale: cfg.jwksMaxStale,
-		Fetched: func(fetch auth.Fetch) {
-			for _, reason := range fetch.Unsuitable {
-				log.Warn("a published key is left out", "url", fetch.URL, "reason", reason)
-			}
-			if fetch.Err != nil {
-				log.Warn("keys could not be fetched, the last good ones stay in use", "error", fetch.Err, "for", cfg.jwksMaxStale)
-			}
-		},
+		Fetched:  observed.KeysFetched,
 	})
 }
 

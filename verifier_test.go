@@ -18,6 +18,7 @@ import (
 	"usergraph/auth"
 	"usergraph/auth/authtest"
 	"usergraph/internal/pgtest"
+	"usergraph/internal/telemetry"
 )
 
 var ada = uuid.MustParse("a0000000-0000-4000-8000-000000000001")
@@ -27,7 +28,7 @@ func startServer(t *testing.T, issuer *authtest.Issuer, env ...string) (url stri
 	t.Helper()
 	pg = pgtest.New(t)
 	pg.Exec(t, `insert into auth.users (id, email, raw_user_meta_data) values ($1, 'ada@example.com', '{"full_name":"Ada"}')`, ada)
-	env = append(env, "DATABASE_URL", pg.URL, "SUPABASE_URL", strings.TrimSuffix(issuer.URL(), issuerPath), "HOST", "127.0.0.1", "PORT", "0")
+	env = append(env, "DATABASE_URL", pg.URL, "SUPABASE_URL", strings.TrimSuffix(issuer.URL(), issuerPath), "HOST", "127.0.0.1", "PORT", "0", "DRAIN_DELAY", "0s")
 	ctx, cancel := context.WithCancel(context.Background())
 	out, in := io.Pipe()
 	ended := make(chan error, 1)
@@ -125,6 +126,10 @@ func TestHangupForgetsKeys(t *testing.T) {
 
 // Each setting lets in what is refused without it.
 func TestSettingsOfTheVerifier(t *testing.T) {
+	observed, err := telemetry.New(t.Context(), telemetry.Config{Log: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		t.Fatal(err)
+	}
 	issuer, other := authtest.New(t), authtest.New(t)
 	supabaseURL := strings.TrimSuffix(issuer.URL(), issuerPath)
 	set := func(name string, value any) func(jwt.MapClaims) {
@@ -149,7 +154,7 @@ func TestSettingsOfTheVerifier(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				verifier, err := newVerifier(cfg, nil, slog.New(slog.DiscardHandler))
+				verifier, err := newVerifier(cfg, nil, observed)
 				if err != nil {
 					t.Fatal(err)
 				}

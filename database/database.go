@@ -76,6 +76,9 @@ func (db *DB) Ping(ctx context.Context) error {
 	return db.bun.PingContext(ctx)
 }
 
+// Stats counts the connections of the pool, and who had to wait for one.
+func (db *DB) Stats() sql.DBStats { return db.bun.Stats() }
+
 // Close closes the pool. Statements that have begun are waited for.
 func (db *DB) Close() error {
 	return db.bun.Close()

@@ -7,13 +7,6 @@ func (o *Options) Hurry(init, ping, pong, write time.Duration) {
 	o.patience = patience{init: init, ping: ping, pong: pong, write: write}
 }
 
-// Connections is how many websockets and event streams are open.
-func (h *Handler) Connections() int {
-	h.connections.mu.Lock()
-	defer h.connections.mu.Unlock()
-	return len(h.connections.open)
-}
-
 // Watches is how many rows are watched, each caller's counted by itself.
 func (h *Handler) Watches() int {
 	h.live.mu.Lock()

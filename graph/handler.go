@@ -28,6 +28,8 @@ type Options struct {
 	Trust Trust
 	// TrustedDocuments are documents by their ids: what graphql-codegen writes into persisted-documents.json.
 	TrustedDocuments map[string]string
+	// Observer, if set, hears of operations.
+	Observer Observer
 	// Verifier finds the caller of a websocket, whose token comes after the request. Without one it is who the request
 	// names.
 	Verifier *auth.Verifier
@@ -102,6 +104,10 @@ func NewHandler(options Options) (*Handler, error) {
 	}
 	h.exec.Use(documents)
 	h.exec.SetQueryCache(documents)
+	if options.Observer != nil {
+		h.exec.AroundOperations(observe(options.Observer))
+		h.exec.AroundResponses(observeRefusals(options.Observer))
+	}
 	h.exec.Use(&operations{limits: options.Limits, introspection: options.Introspection, costs: costs})
 	h.exec.Use(subscriptions{})
 	h.exec.SetErrorPresenter(h.presenter.present)
@@ -136,6 +142,9 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // Shutdown ends the websockets and event streams, which http.Server's Shutdown does not know or would wait for. Queries
 // and mutations that run on a websocket may finish, until ctx ends. New subscribers are refused from then on.
 func (h *Handler) Shutdown(ctx context.Context) error { return h.connections.shutdown(ctx) }
+
+// Connections is how many websockets and event streams are open.
+func (h *Handler) Connections() int { return h.connections.count() }
 
 // addressOf returns where a request came from, without the port.
 func addressOf(r *http.Request) string {

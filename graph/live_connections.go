@@ -95,6 +95,12 @@ func (c *connections) remove(ended connection) {
 	}
 }
 
+func (c *connections) count() int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return len(c.open)
+}
+
 func (c *connections) forget(user uuid.UUID) {
 	c.perUser[user]--
 	if c.perUser[user] == 0 {

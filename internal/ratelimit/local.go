@@ -1,0 +1,48 @@
+package ratelimit
+
+import (
+	"time"
+
+	"github.com/maypok86/otter/v2"
+	"golang.org/x/time/rate"
+)
+
+// maxBuckets bounds the memory of the buckets, some 200 bytes each. Those not asked for longest go first, and are full
+// when they come back.
+const maxBuckets = 100_000
+
+// local has its buckets in this process.
+type local struct {
+	buckets *otter.Cache[string, *rate.Limiter]
+}
+
+// newLocal forgets a bucket that nobody has touched for as long as any bucket takes to fill.
+func newLocal(fills time.Duration) (*local, error) {
+	buckets, err := otter.New(&otter.Options[string, *rate.Limiter]{
+		MaximumSize:      maxBuckets,
+		ExpiryCalculator: otter.ExpiryAccessing[string, *rate.Limiter](max(fills, time.Second)),
+		// On the caller's goroutine: eviction is quick, and nothing is left running.
+		Executor: func(task func()) { task() },
+	})
+	return &local{buckets}, err
+}
+
+func (l *local) take(key string, limit Limit, now time.Time) result {
+	bucket, ok := l.buckets.GetIfPresent(key)
+	if !ok {
+		bucket, _ = l.buckets.SetIfAbsent(key, rate.NewLimiter(rate.Limit(float64(limit.Requests)/limit.Per.Seconds()), limit.Requests))
+	}
+	taken := bucket.ReserveN(now, 1)
+	wait := taken.DelayFrom(now)
+	if wait > 0 {
+		taken.CancelAt(now)
+	}
+	left := max(bucket.TokensAt(now), 0)
+	missing := float64(limit.Requests) - left
+	return result{
+		allowed:    wait == 0,
+		remaining:  int(left),
+		retryAfter: wait,
+		resetAfter: time.Duration(missing / float64(limit.Requests) * float64(limit.Per)),
+	}
+}

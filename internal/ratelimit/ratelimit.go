@@ -1,0 +1,173 @@
+// Package ratelimit answers one question: how often may a caller ask?
+//
+// A signed-in caller is known by their id, anybody else by their address. Each has a bucket of requests that refills
+// steadily. The buckets are in this process, or in a Redis that all replicas share; while Redis is down, each replica goes
+// on with buckets of its own.
+package ratelimit
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"math"
+	"net/http"
+	"net/netip"
+	"strconv"
+	"strings"
+	"time"
+
+	"usergraph/auth"
+)
+
+// codeRateLimited is what a client finds in extensions.code.
+const codeRateLimited = "RATE_LIMITED"
+
+// Limit is how many requests there may be in a time. All of them may come at once. The zero Limit is none.
+type Limit struct {
+	Requests int
+	Per      time.Duration
+}
+
+// Parse reads a limit such as 600/1m, or off.
+func Parse(text string) (Limit, error) {
+	if text == "off" {
+		return Limit{}, nil
+	}
+	count, period, _ := strings.Cut(text, "/")
+	requests, err := strconv.Atoi(count)
+	per, perErr := time.ParseDuration(period)
+	if err != nil || perErr != nil || requests < 1 || requests > 1_000_000 || per < time.Second || per > 24*time.Hour {
+		return Limit{}, fmt.Errorf("is %q, neither off nor requests in a time, such as 600/1m", text)
+	}
+	return Limit{requests, per}, nil
+}
+
+// Config is what New needs to know.
+type Config struct {
+	// Caller is the limit of each signed-in caller, Anonymous that of each address from which others come: an IPv4
+	// address, or an IPv6 network of 64 bits, which is what one customer gets.
+	Caller, Anonymous Limit
+	// RedisURL is redis://… or rediss://…; "" keeps the buckets in this process.
+	RedisURL string
+	// Hit, if set, is told of each refusal: caller or anonymous.
+	Hit func(limit string)
+	// Failed, if set, is told when Redis does not answer. That is at most once in a while: requests do not wait for it then.
+	Failed func(error)
+}
+
+// Limiter refuses those who ask too often. It is safe for concurrent use.
+type Limiter struct {
+	cfg   Config
+	local *local
+	redis *shared // nil without Redis
+}
+
+// New connects to nothing yet.
+func New(cfg Config) (*Limiter, error) {
+	l := &Limiter{cfg: cfg}
+	var err error
+	if l.local, err = newLocal(max(cfg.Caller.Per, cfg.Anonymous.Per)); err != nil {
+		return nil, err
+	}
+	if cfg.RedisURL != "" {
+		l.redis, err = newShared(cfg.RedisURL, cfg.Failed)
+	}
+	return l, err
+}
+
+// Close closes the connections to Redis.
+func (l *Limiter) Close() error {
+	if l.redis == nil {
+		return nil
+	}
+	return l.redis.client.Close()
+}
+
+// result is what became of a request.
+type result struct {
+	allowed    bool
+	remaining  int
+	retryAfter time.Duration // if it was not allowed
+	resetAfter time.Duration // until the bucket is full again
+}
+
+// Middleware answers 429 to those who ask too often, and tells everybody else how much is left for them. It expects
+// auth.Middleware in front of it.
+func (l *Limiter) Middleware(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		kind, key, limit := "anonymous", "", l.cfg.Anonymous
+		if claims, ok := auth.FromContext(r.Context()); ok {
+			kind, key, limit = "caller", claims.UserID.String(), l.cfg.Caller
+		}
+		if limit == (Limit{}) {
+			next.ServeHTTP(w, r)
+			return
+		}
+		if key == "" {
+			key = network(r.RemoteAddr)
+		}
+		found := l.take(r.Context(), kind+":"+key, limit)
+		header := w.Header()
+		// draft-ietf-httpapi-ratelimit-headers-06, which clients know.
+		header.Set("RateLimit-Limit", strconv.Itoa(limit.Requests))
+		header.Set("RateLimit-Remaining", strconv.Itoa(found.remaining))
+		header.Set("RateLimit-Reset", seconds(found.resetAfter))
+		if found.allowed {
+			next.ServeHTTP(w, r)
+			return
+		}
+		if l.cfg.Hit != nil {
+			l.cfg.Hit(kind)
+		}
+		refuse(w, r, seconds(found.retryAfter))
+	})
+}
+
+// take takes a request out of the bucket of key.
+func (l *Limiter) take(ctx context.Context, key string, limit Limit) result {
+	if l.redis != nil {
+		found, err := l.redis.take(ctx, key, limit)
+		if err == nil {
+			return found
+		}
+		if !errors.Is(err, errResting) {
+			l.redis.rest(ctx, err)
+		}
+	}
+	return l.local.take(key, limit, time.Now())
+}
+
+// seconds rounds up: a client that comes back a moment too early would be refused again.
+func seconds(d time.Duration) string { return strconv.Itoa(int(math.Ceil(d.Seconds()))) }
+
+// network is where an address belongs to, for all who share a bucket.
+func network(remoteAddr string) string {
+	address, err := netip.ParseAddrPort(remoteAddr)
+	if err != nil {
+		return remoteAddr
+	}
+	ip := address.Addr().Unmap()
+	bits := 32
+	if ip.Is6() {
+		bits = 64
+	}
+	prefix, _ := ip.WithZone("").Prefix(bits)
+	return prefix.Addr().String()
+}
+
+// refuse answers with the body of a GraphQL response.
+func refuse(w http.ResponseWriter, r *http.Request, retryAfter string) {
+	header := w.Header()
+	header.Set("Cache-Control", "no-store")
+	header.Set("Retry-After", retryAfter)
+	header.Set("Content-Type", "application/json")
+	if strings.Contains(r.Header.Get("Accept"), "application/graphql-response+json") {
+		header.Set("Content-Type", "application/graphql-response+json; charset=utf-8")
+	}
+	w.WriteHeader(http.StatusTooManyRequests)
+	_ = json.NewEncoder(w).Encode(map[string]any{"errors": []map[string]any{{
+		"message":    "too many requests, try again in " + retryAfter + " s",
+		"extensions": map[string]any{"code": codeRateLimited},
+	}}})
+}

@@ -1,0 +1,259 @@
+package ratelimit
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"os/exec"
+	"strconv"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+
+	"usergraph/auth"
+)
+
+func TestParse(t *testing.T) {
+	for text, want := range map[string]Limit{"off": {}, "600/1m": {600, time.Minute}, "1/1s": {1, time.Second}} {
+		if got, err := Parse(text); err != nil || got != want {
+			t.Errorf("%s: %v %v", text, got, err)
+		}
+	}
+	for _, text := range []string{"", "600", "600/m", "0/1s", "-1/1s", "1/1ms", "1/48h", "2000000/1s", "1/1s/1s"} {
+		if got, err := Parse(text); err == nil {
+			t.Errorf("%s: %v", text, got)
+		}
+	}
+}
+
+func TestBuckets(t *testing.T) {
+	l, err := newLocal(time.Minute)
+	if err != nil {
+		t.Fatal(err)
+	}
+	limit, start := Limit{3, 30 * time.Second}, time.Now()
+	for i, want := range []struct {
+		after time.Duration
+		result
+	}{
+		{0, result{true, 2, 0, 10 * time.Second}},
+		{0, result{true, 1, 0, 20 * time.Second}},
+		{0, result{true, 0, 0, 30 * time.Second}},
+		{0, result{false, 0, 10 * time.Second, 30 * time.Second}},
+		{4 * time.Second, result{false, 0, 6 * time.Second, 26 * time.Second}},
+		{10 * time.Second, result{true, 0, 0, 30 * time.Second}},
+		{10 * time.Second, result{false, 0, 10 * time.Second, 30 * time.Second}},
+		{time.Hour, result{true, 2, 0, 10 * time.Second}},
+	} {
+		got := l.take("ada", limit, start.Add(want.after))
+		got.resetAfter, got.retryAfter = got.resetAfter.Round(time.Millisecond), got.retryAfter.Round(time.Millisecond)
+		if got != want.result {
+			t.Errorf("request %d: %+v, want %+v", i, got, want.result)
+		}
+	}
+	if got := l.take("bob", limit, start); !got.allowed {
+		t.Error("callers share a bucket")
+	}
+}
+
+func TestBucketsAreBounded(t *testing.T) {
+	l, err := newLocal(time.Minute)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range 3 * maxBuckets {
+		l.take(strconv.Itoa(i), Limit{1, time.Second}, time.Now())
+	}
+	if size := l.buckets.EstimatedSize(); size > maxBuckets*11/10 {
+		t.Errorf("%d buckets", size)
+	}
+}
+
+func TestNetworks(t *testing.T) {
+	for address, want := range map[string]string{
+		"192.0.2.7:1234": "192.0.2.7", "[::ffff:192.0.2.7]:1": "192.0.2.7", "[2001:db8:1:2:3:4:5:6]:1": "2001:db8:1:2::",
+		"[fe80::1%eth0]:1": "fe80::", "@": "@",
+	} {
+		if got := network(address); got != want {
+			t.Errorf("%s: %s", address, got)
+		}
+	}
+}
+
+// request asks as a user, or from an address as nobody.
+func request(l *Limiter, user uuid.UUID, address string) *httptest.ResponseRecorder {
+	r := httptest.NewRequest(http.MethodPost, "/graphql", nil)
+	r.RemoteAddr = address
+	if user != uuid.Nil {
+		r = r.WithContext(auth.NewContext(r.Context(), &auth.Claims{UserID: user}))
+	}
+	answer := httptest.NewRecorder()
+	l.Middleware(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {})).ServeHTTP(answer, r)
+	return answer
+}
+
+func newLimiter(t *testing.T, cfg Config) *Limiter {
+	t.Helper()
+	l, err := New(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = l.Close() })
+	return l
+}
+
+func TestMiddleware(t *testing.T) {
+	var hits []string
+	l := newLimiter(t, Config{Caller: Limit{2, time.Hour}, Anonymous: Limit{1, time.Hour}, Hit: func(limit string) { hits = append(hits, limit) }})
+	ada, bob := uuid.New(), uuid.New()
+	for i, test := range []struct {
+		user    uuid.UUID
+		address string
+		status  int
+		left    string
+	}{
+		{ada, "192.0.2.1:1", 200, "1"}, {ada, "192.0.2.2:1", 200, "0"}, {ada, "192.0.2.3:1", 429, "0"},
+		{bob, "192.0.2.1:1", 200, "1"},
+		{uuid.Nil, "192.0.2.1:1", 200, "0"}, {uuid.Nil, "192.0.2.1:2", 429, "0"}, {uuid.Nil, "192.0.2.2:1", 200, "0"},
+	} {
+		answer := request(l, test.user, test.address)
+		if answer.Code != test.status || answer.Header().Get("RateLimit-Remaining") != test.left {
+			t.Errorf("request %d: %d %v", i, answer.Code, answer.Header())
+		}
+		if answer.Code != 429 {
+			continue
+		}
+		var body struct {
+			Errors []struct{ Extensions struct{ Code string } }
+		}
+		wait, err := strconv.Atoi(answer.Header().Get("Retry-After"))
+		if err := json.Unmarshal(answer.Body.Bytes(), &body); err != nil || body.Errors[0].Extensions.Code != "RATE_LIMITED" {
+			t.Errorf("%s %v", answer.Body, err)
+		}
+		if err != nil || wait < 1 || wait > 3600 || answer.Header().Get("RateLimit-Limit") == "" || answer.Header().Get("RateLimit-Reset") == "" {
+			t.Errorf("%v %v", answer.Header(), err)
+		}
+	}
+	if fmt.Sprint(hits) != "[caller anonymous]" {
+		t.Error(hits)
+	}
+	off := newLimiter(t, Config{Caller: Limit{1, time.Hour}})
+	for range 3 {
+		if answer := request(off, uuid.Nil, "192.0.2.1:1"); answer.Code != 200 || answer.Header().Get("RateLimit-Limit") != "" {
+			t.Error(answer.Code, answer.Header())
+		}
+	}
+}
+
+// redisServer is a real one, on a port that it gets again when it is started again.
+type redisServer struct {
+	port string
+	cmd  *exec.Cmd
+}
+
+func startRedis(t *testing.T, port string) *redisServer {
+	t.Helper()
+	if port == "" {
+		listener, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, port, _ = net.SplitHostPort(listener.Addr().String())
+		listener.Close()
+	}
+	s := &redisServer{port: port, cmd: exec.Command("redis-server", "--port", port, "--bind", "127.0.0.1", "--save", "", "--appendonly", "no", "--dir", t.TempDir())}
+	if err := s.cmd.Start(); err != nil {
+		t.Fatalf("a Redis for the tests (apt-get install redis-server): %v", err)
+	}
+	t.Cleanup(func() {
+		_ = s.cmd.Process.Kill()
+		_ = s.cmd.Wait()
+	})
+	for deadline := time.Now().Add(time.Minute); ; time.Sleep(5 * time.Millisecond) {
+		conn, err := net.Dial("tcp", "127.0.0.1:"+port)
+		if err == nil {
+			_, _ = io.WriteString(conn, "PING\r\n")
+			_, err = conn.Read(make([]byte, 5))
+			conn.Close()
+		}
+		if err == nil {
+			return s
+		}
+		if time.Now().After(deadline) {
+			t.Fatal("the Redis for the tests does not start: ", err)
+		}
+	}
+}
+
+func (s *redisServer) url() string { return "redis://127.0.0.1:" + s.port + "/0" }
+
+func TestReplicasShareBuckets(t *testing.T) {
+	server := startRedis(t, "")
+	cfg := Config{Caller: Limit{3, time.Hour}, RedisURL: server.url(), Failed: func(err error) { t.Error(err) }}
+	one, other := newLimiter(t, cfg), newLimiter(t, cfg)
+	ada := uuid.New()
+	for i, want := range []struct {
+		replica *Limiter
+		status  int
+		left    string
+	}{{one, 200, "2"}, {other, 200, "1"}, {one, 200, "0"}, {other, 429, "0"}, {one, 429, "0"}} {
+		answer := request(want.replica, ada, "192.0.2.1:1")
+		if answer.Code != want.status || answer.Header().Get("RateLimit-Remaining") != want.left {
+			t.Errorf("request %d: %d %v", i, answer.Code, answer.Header())
+		}
+	}
+}
+
+// While Redis is away each replica counts for itself, and says so once.
+func TestRedisGoesAndComes(t *testing.T) {
+	for name, outage := range map[string]syscall.Signal{"killed": syscall.SIGKILL, "hangs": syscall.SIGSTOP} {
+		t.Run(name, func(t *testing.T) {
+			server := startRedis(t, "")
+			var failures atomic.Int64
+			l := newLimiter(t, Config{Caller: Limit{2, time.Hour}, RedisURL: server.url(), Failed: func(error) { failures.Add(1) }})
+			ada := uuid.New()
+			if answer := request(l, ada, ""); answer.Code != 200 || answer.Header().Get("RateLimit-Remaining") != "1" {
+				t.Fatal(answer.Code, answer.Header())
+			}
+			if err := server.cmd.Process.Signal(outage); err != nil {
+				t.Fatal(err)
+			}
+			for i, want := range []int{200, 200, 429} {
+				if answer := request(l, ada, ""); answer.Code != want {
+					t.Errorf("request %d: %d", i, answer.Code)
+				}
+			}
+			if failures.Load() != 1 {
+				t.Errorf("%d failures were told", failures.Load())
+			}
+			if outage == syscall.SIGSTOP {
+				_ = server.cmd.Process.Signal(syscall.SIGCONT)
+			} else {
+				_ = server.cmd.Wait()
+				startRedis(t, server.port)
+			}
+			l.redis.restUntil.Store(0)
+			if answer := request(l, uuid.New(), ""); answer.Code != 200 || failures.Load() != 1 {
+				t.Error(answer.Code, failures.Load())
+			}
+			if keys, err := l.redis.client.Keys(context.Background(), "*").Result(); err != nil || len(keys) == 0 {
+				t.Error("nothing is kept in Redis", keys, err)
+			}
+		})
+	}
+}
+
+func TestNewRefusesABadURL(t *testing.T) {
+	if _, err := New(Config{RedisURL: "redis://:hunter2@db:nonsense/"}); err == nil || err.Error() == "" {
+		t.Error(err)
+	} else if want := "REDIS_URL is not of the form redis://user:password@host:6379/0"; err.Error() != want {
+		t.Error(err)
+	}
+}

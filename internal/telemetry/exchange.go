@@ -1,0 +1,163 @@
+package telemetry
+
+import (
+	"context"
+	"encoding/binary"
+	"encoding/hex"
+	"log/slog"
+	"math/rand/v2"
+	"net/http"
+	"strconv"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/codes"
+	"go.opentelemetry.io/otel/propagation"
+	"go.opentelemetry.io/otel/trace"
+
+	"usergraph/auth"
+)
+
+// maxLoggedPath is how much of a path is logged, in bytes: one that no route takes may be anything.
+const maxLoggedPath = 200
+
+// exchange is a request, its answer, and what becomes known of them on the way. It is in the request's context.
+type exchange struct {
+	http.ResponseWriter
+	id        string
+	traceID   string // "" if there is no trace
+	socket    bool   // a websocket, on which many operations come and go
+	status    int
+	caller    atomic.Pointer[auth.Claims] // nil if nobody is signed in
+	operation atomic.Pointer[operation]   // the last one, nil if none has begun
+}
+
+type exchangeKey struct{}
+
+// exchangeFrom returns nil outside of requests.
+func exchangeFrom(ctx context.Context) *exchange {
+	e, _ := ctx.Value(exchangeKey{}).(*exchange)
+	return e
+}
+
+// RequestID returns the id that Middleware gave the request, or "".
+func RequestID(ctx context.Context) string {
+	if e := exchangeFrom(ctx); e != nil {
+		return e.id
+	}
+	return ""
+}
+
+func (e *exchange) WriteHeader(status int) {
+	e.status = status
+	e.ResponseWriter.WriteHeader(status)
+}
+
+// Flush is for what does not know http.ResponseController.
+func (e *exchange) Flush() { _ = http.NewResponseController(e.ResponseWriter).Flush() }
+
+// Unwrap lets http.ResponseController reach the connection.
+func (e *exchange) Unwrap() http.ResponseWriter { return e.ResponseWriter }
+
+// Middleware gives every request an id, which the answer carries as X-Request-Id, and tells of it when it is done.
+func (t *Telemetry) Middleware(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		start := time.Now()
+		e := &exchange{ResponseWriter: w, status: http.StatusOK, id: r.Header.Get("X-Request-Id"), socket: isWebsocket(r)}
+		if !goodRequestID(e.id) {
+			e.id = newRequestID()
+		}
+		w.Header()["X-Request-Id"] = []string{e.id}
+		ctx := context.WithValue(r.Context(), exchangeKey{}, e)
+		if t.tracer != nil {
+			ctx = t.beginTrace(ctx, r, e)
+		}
+		r = r.WithContext(ctx)
+		next.ServeHTTP(e, r)
+		e.ResponseWriter = nil // a socket lives on with this context, but not with the buffers of net/http
+		t.done(r, e, time.Since(start))
+	})
+}
+
+// done tells of a request that was answered. r.Pattern is the route that took it.
+func (t *Telemetry) done(r *http.Request, e *exchange, took time.Duration) {
+	ctx, route := r.Context(), r.Pattern
+	if route == "" {
+		route = "none"
+	}
+	t.metrics.requests.WithLabelValues(route, strconv.Itoa(e.status)).Inc()
+	if !e.socket {
+		t.metrics.requestDuration.WithLabelValues(route).Observe(took.Seconds())
+	}
+	if t.tracer != nil {
+		endTrace(ctx, r, e)
+	}
+	level := slog.LevelInfo
+	if route == "GET /livez" || route == "GET /readyz" {
+		level = slog.LevelDebug // somebody asks every few seconds
+	}
+	var attrs [9]slog.Attr
+	known := append(attrs[:0],
+		slog.String("method", r.Method), slog.String("path", r.URL.Path[:min(len(r.URL.Path), maxLoggedPath)]),
+		slog.Int("status", e.status), slog.Duration("duration", took))
+	if claims := e.caller.Load(); claims != nil {
+		known = append(known, slog.String("sub", claims.UserID.String()))
+	}
+	if o := e.operation.Load(); o != nil && !e.socket {
+		known = o.appendTo(known)
+	}
+	t.write(ctx, level, "request", known...)
+}
+
+// beginTrace starts the span of a request, as a part of the client's trace if the client has one.
+func (t *Telemetry) beginTrace(ctx context.Context, r *http.Request, e *exchange) context.Context {
+	ctx = propagation.TraceContext{}.Extract(ctx, propagation.HeaderCarrier(r.Header))
+	ctx, span := t.tracer.Start(ctx, r.Method, trace.WithSpanKind(trace.SpanKindServer))
+	e.traceID = span.SpanContext().TraceID().String()
+	return ctx
+}
+
+func endTrace(ctx context.Context, r *http.Request, e *exchange) {
+	span := trace.SpanFromContext(ctx)
+	if span.IsRecording() {
+		_, path, found := strings.Cut(r.Pattern, " ")
+		if !found {
+			path = r.Pattern
+		}
+		span.SetName(strings.TrimSpace(r.Method + " " + path))
+		span.SetAttributes(attribute.String("http.request.method", r.Method), attribute.String("http.route", path),
+			attribute.Int("http.response.status_code", e.status), attribute.String("usergraph.request.id", e.id))
+		if claims := e.caller.Load(); claims != nil {
+			span.SetAttributes(attribute.String("enduser.id", claims.UserID.String()))
+		}
+		if e.status >= http.StatusInternalServerError {
+			span.SetStatus(codes.Error, "")
+		}
+	}
+	span.End()
+}
+
+func isWebsocket(r *http.Request) bool {
+	return r.Method == http.MethodGet && strings.EqualFold(r.Header.Get("Upgrade"), "websocket")
+}
+
+// newRequestID returns 16 hex digits. They need not be hard to guess.
+func newRequestID() string {
+	var bytes [8]byte
+	var digits [16]byte
+	binary.NativeEndian.PutUint64(bytes[:], rand.Uint64())
+	hex.Encode(digits[:], bytes[:])
+	return string(digits[:])
+}
+
+// goodRequestID takes the id of a proxy in front if it can do no harm in a log.
+func goodRequestID(id string) bool {
+	for _, c := range []byte(id) {
+		if (c < '0' || c > '9') && (c < 'a' || c > 'z') && (c < 'A' || c > 'Z') && c != '-' && c != '_' {
+			return false
+		}
+	}
+	return id != "" && len(id) <= 64
+}

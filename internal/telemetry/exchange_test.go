@@ -1,0 +1,67 @@
+package telemetry
+
+import (
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"regexp"
+	"testing"
+
+	"go.uber.org/goleak"
+)
+
+func newTelemetry(t testing.TB) *Telemetry {
+	told, err := New(t.Context(), Config{Log: NewLogger(io.Discard, "json", slog.LevelInfo)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return told
+}
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+func TestRequestIDs(t *testing.T) {
+	ours := regexp.MustCompile(`^[0-9a-f]{16}$`)
+	seen := ""
+	handler := newTelemetry(t).Middleware(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { seen = RequestID(r.Context()) }))
+	before := ""
+	for given, kept := range map[string]bool{"": false, "from-a_Proxy1": true, "a b": false, "x\ny": false, string(make([]byte, 65)): false} {
+		request := httptest.NewRequest("GET", "/", nil)
+		request.Header["X-Request-Id"] = []string{given}
+		answer := httptest.NewRecorder()
+		handler.ServeHTTP(answer, request)
+		id := answer.Header().Get("X-Request-Id")
+		if id != seen || (kept && id != given) || (!kept && !ours.MatchString(id)) || id == before {
+			t.Errorf("%q became %q, seen as %q", given, id, seen)
+		}
+		before = id
+	}
+}
+
+func TestNumbersAreTakenOut(t *testing.T) {
+	for statement, want := range map[string]string{
+		`SELECT "u1"."id" FROM "users" AS "u1" WHERE (id = $1) LIMIT 20`: `SELECT "u1"."id" FROM "users" AS "u1" WHERE (id = $1) LIMIT ?`,
+		`UPDATE t SET a = -1.5e10, b2 = 3, c=4 WHERE d IN (5,6)`:         `UPDATE t SET a = -?, b2 = ?, c=? WHERE d IN (?,?)`,
+	} {
+		if got := withoutNumbers(statement); got != want {
+			t.Errorf("%s", got)
+		}
+	}
+}
+
+// Every request pays this: id, log line, metrics.
+func BenchmarkMiddleware(b *testing.B) {
+	handler := newTelemetry(b).Middleware(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(200) }))
+	request := httptest.NewRequest("POST", "/graphql", nil)
+	b.ReportAllocs()
+	for b.Loop() {
+		handler.ServeHTTP(discard{http.Header{}}, request)
+	}
+}
+
+type discard struct{ header http.Header }
+
+func (d discard) Header() http.Header          { return d.header }
+func (discard) Write(text []byte) (int, error) { return len(text), nil }
+func (discard) WriteHeader(int)                {}

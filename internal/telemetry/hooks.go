@@ -1,0 +1,53 @@
+package telemetry
+
+import (
+	"context"
+
+	"usergraph/auth"
+)
+
+// AuthHooks counts tokens, and notes whose the request is.
+func (t *Telemetry) AuthHooks() auth.Hooks {
+	return auth.Hooks{
+		Verified: func(ctx context.Context, claims *auth.Claims, cached bool) {
+			found := "miss"
+			if cached {
+				found = "hit"
+			}
+			t.metrics.tokens.WithLabelValues(claims.Algorithm, found).Inc()
+			if e := exchangeFrom(ctx); e != nil {
+				e.caller.Store(claims)
+			}
+		},
+		Refused: func(ctx context.Context, code string, err error) {
+			t.metrics.refusals.WithLabelValues(code).Inc()
+			t.log.InfoContext(ctx, "refused", "code", code, "reason", err)
+		},
+	}
+}
+
+// KeysFetched is told of each fetch of a key set.
+func (t *Telemetry) KeysFetched(fetch auth.Fetch) {
+	for _, reason := range fetch.Unsuitable {
+		t.log.Warn("a published key is left out", "url", fetch.URL, "reason", reason)
+	}
+	if fetch.Err != nil {
+		t.metrics.fetches.WithLabelValues(fetch.URL, "error").Inc()
+		t.log.Warn("keys could not be fetched, the last good ones stay in use for a while", "error", fetch.Err)
+		return
+	}
+	t.metrics.fetches.WithLabelValues(fetch.URL, "ok").Inc()
+	t.metrics.keys.WithLabelValues(fetch.URL).Set(float64(fetch.Keys))
+	t.metrics.keysFetchedAt.WithLabelValues(fetch.URL).SetToCurrentTime()
+}
+
+// RateLimitHit counts a request that came too often: of a caller, or of an anonymous address.
+func (t *Telemetry) RateLimitHit(whose string) {
+	t.metrics.limits.WithLabelValues("rate_" + whose).Inc()
+}
+
+// RedisFailed tells that rate limits are not shared for the time being.
+func (t *Telemetry) RedisFailed(err error) {
+	t.metrics.redisFailures.Inc()
+	t.log.Warn("redis does not answer: each replica counts for itself meanwhile", "error", err)
+}

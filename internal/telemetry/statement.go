@@ -1,0 +1,68 @@
+package telemetry
+
+import (
+	"context"
+	"errors"
+	"regexp"
+	"strings"
+	"time"
+
+	"github.com/99designs/gqlgen/graphql"
+	"github.com/jackc/pgx/v5/pgconn"
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/codes"
+	"go.opentelemetry.io/otel/trace"
+)
+
+// maxStatement is how much of a statement a trace holds, in bytes.
+const maxStatement = 2 << 10
+
+// Statement is a database.Observer. The arguments that are text are not in the statement.
+func (t *Telemetry) Statement(ctx context.Context, statement string, took time.Duration, err error) {
+	outcome := "ok"
+	if err != nil {
+		outcome = "error"
+	}
+	t.metrics.statements.WithLabelValues(outcome).Observe(took.Seconds())
+	if o := operationFrom(ctx); o != nil {
+		o.statements.Add(1)
+		o.statementTime.Add(int64(took))
+	}
+	if t.tracer != nil {
+		t.traceStatement(ctx, statement, took, err)
+	}
+}
+
+// traceStatement writes the span of a statement that is over.
+func (t *Telemetry) traceStatement(ctx context.Context, statement string, took time.Duration, err error) {
+	if !trace.SpanFromContext(ctx).IsRecording() {
+		return
+	}
+	end := time.Now()
+	verb, _, _ := strings.Cut(statement, " ")
+	verb = strings.ToUpper(verb[:min(len(verb), 20)])
+	_, span := t.tracer.Start(ctx, verb, trace.WithTimestamp(end.Add(-took)), trace.WithSpanKind(trace.SpanKindClient))
+	span.SetAttributes(attribute.String("db.system.name", "postgresql"), attribute.String("db.operation.name", verb),
+		attribute.String("db.query.text", withoutNumbers(statement)))
+	if field := graphql.GetFieldContext(ctx); field != nil && field.Field.Field != nil {
+		// Names of the schema: an alias is the client's own text.
+		span.SetAttributes(attribute.String("graphql.field", field.Object+"."+field.Field.Name))
+	}
+	if err != nil {
+		// PostgreSQL's message may quote values.
+		span.SetStatus(codes.Error, "")
+		var refused *pgconn.PgError
+		if errors.As(err, &refused) {
+			span.SetAttributes(attribute.String("db.response.status_code", refused.Code))
+		}
+	}
+	span.End(trace.WithTimestamp(end))
+}
+
+// number is one that stands for itself: not the $1 of a parameter, nor a part of a name.
+var number = regexp.MustCompile(`(^|[^$\w"])\d[\d.eE+]*`)
+
+// withoutNumbers takes out the literals that are not text.
+func withoutNumbers(statement string) string {
+	return number.ReplaceAllString(statement[:min(len(statement), maxStatement)], "${1}?")
+}
