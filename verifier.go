@@ -12,7 +12,6 @@ import (
 
 	"usergraph/auth"
 	"usergraph/database"
-	"usergraph/models"
 )
 
 const (
@@ -51,7 +50,11 @@ func newVerifier(cfg config, db *database.DB, log *slog.Logger) (*auth.Verifier,
 		verify.Issuers = append(verify.Issuers, auth.Issuer{URL: url, Keys: keys})
 	}
 	if cfg.sessionCheck == "always" {
-		verify.CheckSession = sessionCheck(db)
+		sessions, err := newSessions(db, cfg.sessionCheckMaxAge)
+		if err != nil {
+			return nil, err
+		}
+		verify.CheckSession = sessions.check
 	}
 	return auth.NewVerifier(verify)
 }
@@ -80,17 +83,6 @@ func newRemoteKeySet(cfg config, url string, log *slog.Logger) (*auth.RemoteKeyS
 			}
 		},
 	})
-}
-
-// sessionCheck asks PostgreSQL, as the caller, whether their session goes on.
-func sessionCheck(db *database.DB) func(context.Context, *auth.Claims) error {
-	return func(ctx context.Context, claims *auth.Claims) error {
-		live, err := models.SessionIsLive(ctx, db.As(database.Caller{Role: claims.Role, Claims: claims.Payload, ReadOnly: true}))
-		if err == nil && !live {
-			err = auth.ErrSessionRevoked
-		}
-		return err
-	}
 }
 
 // parsePublishableKeys reads one key, or a JSON object of names and keys, which is what Supabase gives its functions.
