@@ -39,6 +39,11 @@ func ready(log *slog.Logger, draining *drain, db *database.DB, verifier *auth.Ve
 				log.WarnContext(ctx, "not ready", "check", c.name, "error", err)
 			}
 		}
+		for _, keys := range verifier.Status() {
+			if report["keys"] == "ok" && keys.Err != nil {
+				report["keys"] = "ok for a while: the last good ones are in use, because they cannot be fetched again"
+			}
+		}
 		// Without changes there are no subscriptions, and everything else works.
 		switch err := changes.Err(); {
 		case err == nil:
