@@ -99,6 +99,8 @@ func runDev(ctx context.Context, args []string, getenv func(string) string, stdo
 			return "on"
 		case "ALLOWED_ORIGINS":
 			return "http://localhost:*,http://127.0.0.1:*"
+		case "SESSION_CHECK":
+			return "always"
 		}
 		return ""
 	})
