@@ -108,6 +108,8 @@ func runDev(ctx context.Context, args []string, getenv func(string) string, stdo
 			return "http://localhost:*,http://127.0.0.1:*"
 		case "DRAIN_DELAY":
 			return "0s"
+		case "SESSION_CHECK":
+			return "always"
 		}
 		return ""
 	})
