@@ -43,14 +43,17 @@ const tools = {
   },
 };
 
-/** Two schemas that mean the same print the same. Directives that a server adds by itself are left out. */
+/**
+ * Two schemas that mean the same print the same. Directives that a server adds by itself are left out, and so is white
+ * space, as some tools break long descriptions.
+ */
 function normal(document) {
   const config = buildSchema(document).toConfig();
   const names = buildSchema(printed).getDirectives().map(({ name }) => name);
   return printSchema(lexicographicSortSchema(new GraphQLSchema({
     ...config,
     directives: config.directives.filter(({ name }) => names.includes(name)),
-  })));
+  }))).replace(/\s+/g, ' ');
 }
 
 let dev, printed, folder;
