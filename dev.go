@@ -102,6 +102,8 @@ func runDev(ctx context.Context, args []string, getenv func(string) string, stdo
 			return server.URL("authenticator", "postgres")
 		case "SUPABASE_URL":
 			return supabaseURL
+		case "SUPABASE_PUBLISHABLE_KEYS":
+			return devauth.PublishableKey
 		case "INTROSPECTION":
 			return "on"
 		case "ALLOWED_ORIGINS":
