@@ -46,7 +46,7 @@ func TestComplexity(t *testing.T) {
 		{"{ shop { ... on Shop { name } ... { name } } }", 3},
 		{"{ shop { ...f0 } } " + chain(40) + "fragment f40 on Shop { name }", maxNumber},
 	} {
-		parsed, errs := gqlparser.LoadQuery(schema, test.document)
+		parsed, errs := gqlparser.LoadQueryWithRules(schema, test.document, nil)
 		if parsed == nil || len(parsed.Operations) == 0 {
 			t.Fatalf("%s: %v", test.document, errs)
 		}
