@@ -1,6 +1,9 @@
 package graph
 
 import (
+	"bytes"
+	"os"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -70,6 +73,26 @@ func TestEverythingIsDescribed(t *testing.T) {
 					t.Errorf("%s.%s(%s:) has no description", name, field.Name, argument.Name)
 				}
 			}
+		}
+	}
+}
+
+func TestEveryCodeIsDocumented(t *testing.T) {
+	source, err := os.ReadFile("errors.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	page, err := os.ReadFile("../docs/errors.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	codes := regexp.MustCompile(`Code\w+ += "(\w+)"`).FindAllSubmatch(source, -1)
+	if len(codes) < 20 {
+		t.Fatalf("only %d codes are found", len(codes))
+	}
+	for _, code := range codes {
+		if !bytes.Contains(page, []byte("`"+string(code[1])+"`")) {
+			t.Errorf("docs/errors.md does not list %s", code[1])
 		}
 	}
 }
