@@ -52,6 +52,9 @@ type config struct {
 	trustedProxies []netip.Prefix
 	rateLimit      ratelimit.Config
 	endpoint       endpointConfig
+
+	// debug is set by `usergraph dev`, and by no setting.
+	debug *graph.Debug
 }
 
 // settings are all that can be set, one environment variable each: name, default, meaning, and how its value gets into

@@ -156,7 +156,7 @@ func serve(ctx context.Context, cfg config, log *slog.Logger, listener net.Liste
 	}
 	defer closeTelemetry(ctx, log, observed)
 
-	db, err := database.Open(database.Config{URL: cfg.databaseURL, MaxConns: cfg.databaseConns, Observe: observed.Statement})
+	db, err := database.Open(database.Config{URL: cfg.databaseURL, MaxConns: cfg.databaseConns, Observe: cfg.debug.Observe(observed.Statement)})
 	if err != nil {
 		return usageError{err}
 	}
@@ -177,6 +177,7 @@ func serve(ctx context.Context, cfg config, log *slog.Logger, listener net.Liste
 
 	handler, err := newHandler(cfg.endpoint, graph.Options{
 		DB: db, Log: log, Observer: observed, Verifier: verifier, Changes: changes, RequestID: telemetry.RequestID,
+		Debug: cfg.debug,
 	})
 	if err != nil {
 		return usageError{err}

@@ -39,6 +39,8 @@ type Options struct {
 	Origins *Origins
 	// RequestID, if set, returns the id under which a request is logged. Clients find it with internal errors.
 	RequestID func(context.Context) string
+	// Debug, if set, tells clients how answers came about. For development only.
+	Debug *Debug
 
 	patience patience
 }
@@ -57,6 +59,13 @@ func NewHandler(options Options) (*Handler, error) {
 	if options.DB == nil || options.Log == nil {
 		return nil, errors.New("graph: a database and a logger are required")
 	}
+	live := newLive(options.Changes, options.Log)
+	schema := NewExecutableSchema(Config{Resolvers: &Resolver{DB: options.DB, live: live}, Directives: directives})
+	return newHandler(schema, live, options)
+}
+
+// newHandler puts the endpoint together for a schema whose subscriptions live serves.
+func newHandler(schema graphql.ExecutableSchema, live *live, options Options) (*Handler, error) {
 	if options.Limits == nil {
 		limits := DefaultLimits()
 		options.Limits = &limits
@@ -70,11 +79,6 @@ func NewHandler(options Options) (*Handler, error) {
 	if options.patience.init == 0 {
 		options.patience = defaultPatience
 	}
-	live := newLive(options.Changes, options.Log)
-	schema := NewExecutableSchema(Config{
-		Resolvers:  &Resolver{DB: options.DB, live: live},
-		Directives: directives,
-	})
 	if err := checkAccess(schema.Schema()); err != nil {
 		return nil, fmt.Errorf("schema.graphqls: %w", err)
 	}
@@ -110,6 +114,9 @@ func NewHandler(options Options) (*Handler, error) {
 	}
 	h.exec.Use(&operations{limits: options.Limits, introspection: options.Introspection, costs: costs})
 	h.exec.Use(subscriptions{})
+	if options.Debug != nil {
+		h.exec.Use(options.Debug)
+	}
 	h.exec.SetErrorPresenter(h.presenter.present)
 	h.exec.SetRecoverFunc(h.presenter.recovered)
 	return h, nil
