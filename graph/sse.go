@@ -131,6 +131,7 @@ func (t *sseTransport) run(ctx context.Context, exec graphql.GraphExecutor, para
 		}
 	}
 	state := &stream{ready: func() {}}
+	defer state.end()
 	ctx = withStream(ctx, state)
 	operation, errs := exec.CreateOperationContext(ctx, params)
 	if errs != nil {

@@ -41,8 +41,8 @@ const (
 )
 
 const (
-	// websocketBufferBytes is for a typical message. Longer ones are read past the buffer.
-	websocketBufferBytes = 512
+	// websocketBufferBytes is for a typical message. Longer ones go past the buffers.
+	websocketBufferBytes = 256
 	// maxInitBytes is for a message from somebody who is not known yet: connection_init with a token of 16 KiB.
 	maxInitBytes = 32 << 10
 	// maxMessageBytes is for an operation with its variables.
@@ -87,10 +87,9 @@ func (t *websocketTransport) Do(w http.ResponseWriter, r *http.Request, exec gra
 		return
 	}
 	s := &socket{transport: t, exec: exec, operations: map[string]*operation{}}
-	// What a page may do is decided at the upgrade, and never again.
-	s.ctx, s.cancel = context.WithCancel(context.WithoutCancel(r.Context()))
+	// The request ends with this function; what is known of it lives on.
+	s.ctx = context.WithoutCancel(r.Context())
 	if err := t.connections.add(s, uuid.Nil); err != nil {
-		s.cancel()
 		refuseConnection(w, r, err)
 		return
 	}
@@ -101,7 +100,6 @@ func (t *websocketTransport) Do(w http.ResponseWriter, r *http.Request, exec gra
 		CompressionMode:    websocket.CompressionDisabled,
 	})
 	if err != nil {
-		s.cancel()
 		t.connections.remove(s)
 		return // Accept has answered
 	}
@@ -134,8 +132,7 @@ type socket struct {
 	transport *websocketTransport
 	exec      graphql.GraphExecutor
 	conn      *websocket.Conn
-	ctx       context.Context // ends with the socket
-	cancel    context.CancelFunc
+	ctx       context.Context // what is known of the upgrade request; without an end
 	closing   sync.Once
 
 	// Only for the goroutine that reads.
@@ -143,8 +140,8 @@ type socket struct {
 	callerCtx    context.Context // ctx with the caller of all operations
 
 	mu                        sync.Mutex
-	operations                map[string]*operation // nil when the socket has ended
-	initTimer, expiry, pinger *time.Timer           // nil until they are needed
+	operations                map[string]*operation // nil once the socket is being closed
+	initTimer, expiry, pinger *time.Timer           // nil while they are not needed
 	leaving                   bool                  // the server stops: as soon as no query or mutation runs
 }
 
@@ -260,7 +257,7 @@ func (s *socket) init(payload json.RawMessage) error {
 		s.arm(&s.expiry, time.Until(claims.ExpiresAt.Add(expiryLeeway)), func() { s.close(closeExpired, auth.CodeTokenExpired+": token has expired") })
 		ack.Payload, _ = json.Marshal(map[string]int64{"expiresAt": claims.ExpiresAt.Unix()})
 	}
-	s.initTimer.Stop()
+	s.disarm(&s.initTimer)
 	s.acknowledged = true
 	s.conn.SetReadLimit(maxMessageBytes)
 	s.arm(&s.pinger, s.transport.patience.ping/2+rand.N(s.transport.patience.ping/2), s.ping)
@@ -323,6 +320,8 @@ func (s *socket) subscribe(m message) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	switch {
+	case s.operations == nil:
+		o.cancel()
 	case s.operations[o.id] != nil:
 		o.cancel()
 		return &closure{closeDuplicate, "Subscriber for " + o.id + " already exists"}
@@ -352,14 +351,16 @@ func (s *socket) complete(id string) {
 	}
 }
 
-// forget removes an operation that is over.
-func (s *socket) forget(o *operation) {
+// forget removes an operation that is over, and tells whether the client waits for it.
+func (s *socket) forget(o *operation) bool {
+	defer s.settle()
 	s.mu.Lock()
-	if s.operations[o.id] == o {
-		delete(s.operations, o.id)
+	defer s.mu.Unlock()
+	if s.operations[o.id] != o {
+		return false
 	}
-	s.mu.Unlock()
-	s.settle()
+	delete(s.operations, o.id)
+	return true
 }
 
 // goAway closes the socket as soon as no query or mutation is running.
@@ -384,12 +385,21 @@ func (s *socket) settle() {
 	go s.close(websocket.StatusGoingAway, errStopping.Error())
 }
 
-// arm has a function called later, unless the socket has ended by then.
+// arm has a function called later, unless the socket is being closed by then.
 func (s *socket) arm(timer **time.Timer, delay time.Duration, do func()) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.operations != nil {
 		*timer = time.AfterFunc(delay, do)
+	}
+}
+
+func (s *socket) disarm(timer **time.Timer) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if *timer != nil {
+		(*timer).Stop()
+		*timer = nil
 	}
 }
 
@@ -424,7 +434,7 @@ func (s *socket) send(m message) error {
 func (s *socket) cutOff(reason string) {
 	s.closing.Do(func() {
 		s.transport.log.WarnContext(s.ctx, "websocket cut off", "reason", reason)
-		s.cancel()
+		s.stop()
 		_ = s.conn.CloseNow()
 	})
 }
@@ -433,28 +443,29 @@ func (s *socket) cutOff(reason string) {
 func (s *socket) close(code websocket.StatusCode, reason string) {
 	s.closing.Do(func() {
 		s.transport.log.DebugContext(s.ctx, "websocket closed", "code", int(code), "reason", reason)
-		s.cancel()
+		s.stop()
 		_ = s.conn.Close(code, cut(strings.ToValidUTF8(reason, ""), maxCloseReasonBytes))
 	})
 }
 
-// end gives back everything that the socket has.
-func (s *socket) end() {
-	s.cancel()
-	s.closing.Do(func() {}) // waits for close
-	_ = s.conn.CloseNow()
+// stop ends the operations and the timers.
+func (s *socket) stop() {
 	s.mu.Lock()
-	for _, timer := range []*time.Timer{s.initTimer, s.expiry, s.pinger} {
-		if timer != nil {
-			timer.Stop()
-		}
-	}
 	operations := s.operations
 	s.operations = nil
 	s.mu.Unlock()
-	for _, o := range operations {
-		o.cancel()
+	for _, timer := range []**time.Timer{&s.initTimer, &s.expiry, &s.pinger} {
+		s.disarm(timer)
 	}
+	for _, o := range operations {
+		o.end()
+	}
+}
+
+// end gives back everything that the socket has.
+func (s *socket) end() {
+	s.closing.Do(s.stop) // or waits for close
+	_ = s.conn.CloseNow()
 	s.transport.connections.remove(s)
 }
 
