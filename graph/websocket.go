@@ -20,7 +20,6 @@ import (
 	"github.com/99designs/gqlgen/graphql"
 	"github.com/coder/websocket"
 	"github.com/google/uuid"
-	"github.com/vektah/gqlparser/v2/gqlerror"
 
 	"usergraph/auth"
 )
@@ -94,7 +93,7 @@ func (t *websocketTransport) Do(w http.ResponseWriter, r *http.Request, exec gra
 		return
 	}
 	var err error
-	s.conn, err = websocket.Accept(leanWriter{w}, r, &websocket.AcceptOptions{
+	s.conn, err = websocket.Accept(leanWriter{w, s}, r, &websocket.AcceptOptions{
 		Subprotocols:       []string{subprotocol},
 		InsecureSkipVerify: true, // t.allows has looked
 		CompressionMode:    websocket.CompressionDisabled,
@@ -113,7 +112,10 @@ func (t *websocketTransport) allows(r *http.Request) bool {
 }
 
 // leanWriter hands the connection over with small buffers: those of net/http take 8 KiB as long as the socket is open.
-type leanWriter struct{ http.ResponseWriter }
+type leanWriter struct {
+	http.ResponseWriter
+	socket *socket
+}
 
 func (w leanWriter) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 	conn, buffers, err := http.NewResponseController(w.ResponseWriter).Hijack()
@@ -124,23 +126,27 @@ func (w leanWriter) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 	early, _ := buffers.Reader.Peek(buffers.Reader.Buffered())
 	reader := bufio.NewReaderSize(io.MultiReader(bytes.NewReader(bytes.Clone(early)), conn), max(websocketBufferBytes, len(early)))
 	_, _ = reader.Peek(len(early))
+	w.socket.network, w.socket.input = conn, reader
 	return conn, bufio.NewReadWriter(reader, bufio.NewWriterSize(conn, websocketBufferBytes)), nil
 }
 
-// socket is a websocket that speaks the protocol. One goroutine reads it; operations and timers write to it.
+// socket is a websocket that speaks the protocol. One goroutine, serve, reads and closes it; operations and timers write
+// to it.
 type socket struct {
 	transport *websocketTransport
 	exec      graphql.GraphExecutor
 	conn      *websocket.Conn
+	network   net.Conn
 	ctx       context.Context // what is known of the upgrade request; without an end
-	closing   sync.Once
 
-	// Only for the goroutine that reads.
+	// Only for serve.
+	input        *bufio.Reader // of conn
 	acknowledged bool
 	callerCtx    context.Context // ctx with the caller of all operations
 
 	mu                        sync.Mutex
-	operations                map[string]*operation // nil once the socket is being closed
+	why                       *closure              // why the socket is being closed, or nil
+	operations                map[string]*operation // nil once it is
 	initTimer, expiry, pinger *time.Timer           // nil while they are not needed
 	leaving                   bool                  // the server stops: as soon as no query or mutation runs
 }
@@ -162,27 +168,45 @@ func (c *closure) Error() string { return c.reason }
 
 func malformed(reason string) error { return &closure{closeMalformed, reason} }
 
-// serve reads messages until the socket is closed.
+// serve reads messages until the socket is closed, by either side.
 func (s *socket) serve() {
-	defer s.end()
-	defer s.recover()
-	if s.conn.Subprotocol() != subprotocol {
-		s.close(closeNoProtocol, "Subprotocol not acceptable: this server speaks "+subprotocol)
-		return
-	}
-	s.conn.SetReadLimit(maxInitBytes)
-	s.arm(&s.initTimer, s.transport.patience.init, func() { s.close(closeInitTimeout, "Connection initialisation timeout") })
-	for {
-		kind, text, err := s.conn.Read(context.Background())
-		if err != nil {
+	defer s.transport.connections.remove(s)
+	func() {
+		defer s.recover()
+		if s.conn.Subprotocol() != subprotocol {
+			s.close(closeNoProtocol, "Subprotocol not acceptable: this server speaks "+subprotocol)
 			return
 		}
-		if err := s.handle(kind, text); err != nil {
-			var why *closure
-			if errors.As(err, &why) {
-				s.close(why.code, why.reason)
+		s.conn.SetReadLimit(maxInitBytes)
+		s.arm(&s.initTimer, s.transport.patience.init, func() { s.close(closeInitTimeout, "Connection initialisation timeout") })
+		var why *closure
+		if err := s.read(); errors.As(err, &why) {
+			s.close(why.code, why.reason)
+		}
+	}()
+	s.stop()
+	if why := s.whyClosed(); why != nil {
+		s.transport.log.DebugContext(s.ctx, "websocket closed", "code", int(why.code), "reason", why.reason)
+		_ = s.network.SetReadDeadline(time.Time{})
+		_ = s.conn.Close(why.code, cut(strings.ToValidUTF8(why.reason, ""), maxCloseReasonBytes))
+	}
+	_ = s.conn.CloseNow()
+}
+
+// read handles messages until an error.
+func (s *socket) read() error {
+	for {
+		if s.input.Buffered() == 0 {
+			if err := awaitInput(s.network); err != nil {
+				return err
 			}
-			return
+		}
+		kind, text, err := s.conn.Read(context.Background())
+		if err != nil {
+			return err
+		}
+		if err := s.handle(kind, text); err != nil {
+			return err
 		}
 	}
 }
@@ -327,13 +351,13 @@ func (s *socket) subscribe(m message) error {
 		return &closure{closeDuplicate, "Subscriber for " + o.id + " already exists"}
 	case refusal != nil:
 		o.cancel()
-		go o.fail(gqlerror.List{refusal})
+		go o.refuse(refusal)
 	case len(s.operations) >= maxOperations:
 		o.cancel()
-		go o.refuse(CodeRateLimited, "too many operations are running on this socket")
+		go o.refuse(refusef(CodeRateLimited, "too many operations are running on this socket"))
 	case s.leaving:
 		o.cancel()
-		go o.refuse(CodeUnavailable, errStopping.Error())
+		go o.refuse(refusef(CodeUnavailable, "%s", errStopping))
 	default:
 		s.operations[o.id] = o
 		go o.start(params)
@@ -382,7 +406,7 @@ func (s *socket) settle() {
 			return
 		}
 	}
-	go s.close(websocket.StatusGoingAway, errStopping.Error())
+	go s.close(websocket.StatusGoingAway, errStopping.Error()) // which takes the lock
 }
 
 // arm has a function called later, unless the socket is being closed by then.
@@ -432,24 +456,31 @@ func (s *socket) send(m message) error {
 
 // cutOff ends a socket that cannot be told why. The log is.
 func (s *socket) cutOff(reason string) {
-	s.closing.Do(func() {
+	if s.whyClosed() == nil && s.stop() {
 		s.transport.log.WarnContext(s.ctx, "websocket cut off", "reason", reason)
-		s.stop()
-		_ = s.conn.CloseNow()
-	})
+	}
+	_ = s.conn.CloseNow()
 }
 
-// close tells the client why the socket ends, and waits a few seconds for its answer.
+// close has the socket closed. The first reason is the one that the client is told.
 func (s *socket) close(code websocket.StatusCode, reason string) {
-	s.closing.Do(func() {
-		s.transport.log.DebugContext(s.ctx, "websocket closed", "code", int(code), "reason", reason)
-		s.stop()
-		_ = s.conn.Close(code, cut(strings.ToValidUTF8(reason, ""), maxCloseReasonBytes))
-	})
+	s.mu.Lock()
+	if s.why == nil {
+		s.why = &closure{code, reason}
+	}
+	s.mu.Unlock()
+	s.stop()
+	_ = s.network.SetReadDeadline(time.Unix(1, 0)) // wakes serve
 }
 
-// stop ends the operations and the timers.
-func (s *socket) stop() {
+func (s *socket) whyClosed() *closure {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.why
+}
+
+// stop ends the operations and the timers. It tells whether this was the first call.
+func (s *socket) stop() bool {
 	s.mu.Lock()
 	operations := s.operations
 	s.operations = nil
@@ -460,13 +491,7 @@ func (s *socket) stop() {
 	for _, o := range operations {
 		o.end()
 	}
-}
-
-// end gives back everything that the socket has.
-func (s *socket) end() {
-	s.closing.Do(s.stop) // or waits for close
-	_ = s.conn.CloseNow()
-	s.transport.connections.remove(s)
+	return operations != nil
 }
 
 // recover keeps a fault in one socket from ending the server.

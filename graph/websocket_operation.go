@@ -7,7 +7,6 @@ import (
 	"sync/atomic"
 
 	"github.com/99designs/gqlgen/graphql"
-	"github.com/99designs/gqlgen/graphql/errcode"
 	"github.com/vektah/gqlparser/v2/ast"
 	"github.com/vektah/gqlparser/v2/gqlerror"
 )
@@ -112,11 +111,9 @@ func (o *operation) fail(errs gqlerror.List) {
 }
 
 // refuse answers instead of running the operation.
-func (o *operation) refuse(code, text string) {
+func (o *operation) refuse(refusal *gqlerror.Error) {
 	defer o.socket.recover()
-	err := gqlerror.Errorf("%s", text)
-	errcode.Set(err, code)
-	payload, _ := json.Marshal(gqlerror.List{err})
+	payload, _ := json.Marshal(gqlerror.List{refusal})
 	_ = o.socket.send(message{ID: &o.id, Type: "error", Payload: payload})
 }
 
