@@ -175,9 +175,13 @@ func serve(ctx context.Context, cfg config, log *slog.Logger, listener net.Liste
 	}
 	defer changes.Close()
 
-	handler, err := newHandler(cfg.endpoint, graph.Options{
+	options := graph.Options{
 		DB: db, Log: log, Observer: observed, Verifier: verifier, Changes: changes, RequestID: telemetry.RequestID,
-	})
+	}
+	if cfg.sessionCheck == "always" {
+		options.CheckSession = verifier.CheckSession
+	}
+	handler, err := newHandler(cfg.endpoint, options)
 	if err != nil {
 		return usageError{err}
 	}

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"time"
 
 	"github.com/99designs/gqlgen/graphql"
 	"github.com/99designs/gqlgen/graphql/executor"
@@ -33,6 +34,9 @@ type Options struct {
 	// Verifier finds the caller of a websocket, whose token comes after the request. Without one it is who the request
 	// names.
 	Verifier *auth.Verifier
+	// CheckSession, if set, is asked every few seconds whether the session of an open connection goes on. It returns
+	// auth.ErrSessionRevoked if not.
+	CheckSession func(context.Context, *auth.Claims) error
 	// Changes announces changed rows. Without them subscriptions are refused.
 	Changes *database.Changes
 	// Origins are the sites whose pages may open websockets besides the server's own. nil means none.
@@ -40,7 +44,8 @@ type Options struct {
 	// RequestID, if set, returns the id under which a request is logged. Clients find it with internal errors.
 	RequestID func(context.Context) string
 
-	patience patience
+	patience     patience
+	sessionPause time.Duration
 }
 
 // Handler is the GraphQL endpoint: what brings operations, and what runs them.
@@ -70,6 +75,9 @@ func NewHandler(options Options) (*Handler, error) {
 	if options.patience.init == 0 {
 		options.patience = defaultPatience
 	}
+	if options.sessionPause == 0 {
+		options.sessionPause = sessionPause
+	}
 	live := newLive(options.Changes, options.Log)
 	schema := NewExecutableSchema(Config{
 		Resolvers:  &Resolver{DB: options.DB, live: live},
@@ -87,6 +95,7 @@ func NewHandler(options Options) (*Handler, error) {
 		return nil, err
 	}
 	connections := newConnections()
+	sessions := newSessions(options.CheckSession, options.Log, options.sessionPause)
 	h := &Handler{
 		exec:        executor.New(schema),
 		presenter:   presenter{log: options.Log, requestID: options.RequestID},
@@ -95,10 +104,10 @@ func NewHandler(options Options) (*Handler, error) {
 		// The first that supports a request answers it; the last supports all.
 		transports: []graphql.Transport{
 			&websocketTransport{
-				verifier: options.Verifier, log: options.Log, connections: connections,
+				verifier: options.Verifier, log: options.Log, connections: connections, sessions: sessions,
 				limits: options.Limits, patience: options.patience, origins: options.Origins,
 			},
-			&sseTransport{log: options.Log, connections: connections, limits: options.Limits, patience: options.patience},
+			&sseTransport{log: options.Log, connections: connections, sessions: sessions, limits: options.Limits, patience: options.patience},
 			httpTransport{limits: options.Limits},
 		},
 	}

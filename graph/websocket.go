@@ -68,6 +68,7 @@ type websocketTransport struct {
 	verifier    *auth.Verifier // nil: only who the upgrade request names
 	log         *slog.Logger
 	connections *connections
+	sessions    *sessions
 	limits      *Limits
 	patience    patience
 	origins     *Origins // besides the server's own
@@ -142,6 +143,7 @@ type socket struct {
 	// Only for serve.
 	input        *bufio.Reader // of conn
 	acknowledged bool
+	claims       *auth.Claims
 	callerCtx    context.Context // ctx with the caller of all operations
 
 	mu                        sync.Mutex
@@ -171,6 +173,7 @@ func malformed(reason string) error { return &closure{closeMalformed, reason} }
 // serve reads messages until the socket is closed, by either side.
 func (s *socket) serve() {
 	defer s.transport.connections.remove(s)
+	defer func() { s.transport.sessions.remove(s, s.claims) }()
 	func() {
 		defer s.recover()
 		if s.conn.Subprotocol() != subprotocol {
@@ -262,24 +265,25 @@ func (s *socket) init(payload json.RawMessage) error {
 	if err != nil {
 		return err
 	}
-	claims, _ := auth.FromContext(s.ctx)
+	s.claims, _ = auth.FromContext(s.ctx)
 	s.callerCtx = s.ctx
 	if credentials != "" && s.transport.verifier != nil {
 		ctx, cancel := context.WithTimeout(s.ctx, s.transport.patience.init)
-		claims, err = s.transport.verifier.AuthenticateHeader(ctx, credentials)
+		s.claims, err = s.transport.verifier.AuthenticateHeader(ctx, credentials)
 		cancel()
 		if err != nil {
 			return refusal(err)
 		}
-		s.callerCtx = auth.NewContext(s.ctx, claims)
+		s.callerCtx = auth.NewContext(s.ctx, s.claims)
 	}
 	ack := message{Type: "connection_ack"}
-	if claims != nil {
-		if err := s.transport.connections.identify(s, claims.UserID); err != nil {
+	if s.claims != nil {
+		if err := s.transport.connections.identify(s, s.claims.UserID); err != nil {
 			return &closure{websocket.StatusTryAgainLater, err.Error()}
 		}
-		s.arm(&s.expiry, time.Until(claims.ExpiresAt.Add(expiryLeeway)), func() { s.close(closeExpired, auth.CodeTokenExpired+": token has expired") })
-		ack.Payload, _ = json.Marshal(map[string]int64{"expiresAt": claims.ExpiresAt.Unix()})
+		s.transport.sessions.add(s, s.claims)
+		s.arm(&s.expiry, time.Until(s.claims.ExpiresAt.Add(expiryLeeway)), func() { s.close(closeExpired, auth.CodeTokenExpired+": token has expired") })
+		ack.Payload, _ = json.Marshal(map[string]int64{"expiresAt": s.claims.ExpiresAt.Unix()})
 	}
 	s.disarm(&s.initTimer)
 	s.acknowledged = true
@@ -313,7 +317,7 @@ func credentialsOf(payload json.RawMessage) (string, error) {
 }
 
 // refusal says how a socket is closed for an error of package auth.
-func refusal(err error) error {
+func refusal(err error) *closure {
 	code, text := auth.Public(err)
 	why := &closure{closeUnauthorized, code + ": " + text}
 	switch code {
@@ -323,6 +327,12 @@ func refusal(err error) error {
 		why.code = websocket.StatusTryAgainLater
 	}
 	return why
+}
+
+// revoke closes the socket, because the session behind it has ended.
+func (s *socket) revoke(err error) {
+	why := refusal(err)
+	s.close(why.code, why.reason)
 }
 
 // subscribe starts an operation.

@@ -18,9 +18,11 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"runtime"
 	"strconv"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"syscall"
 	"time"
@@ -47,7 +49,8 @@ type bench struct {
 	address string
 	tokens  []string // one a user
 
-	conns  []net.Conn
+	collections collections
+	conns       []net.Conn
 	pushes delays
 	made   atomic.Int64 // changes
 }
@@ -123,8 +126,8 @@ func (b *bench) startServer(ctx context.Context) error {
 	}
 	b.server = exec.CommandContext(ctx, binary, "serve")
 	b.server.Env = append(os.Environ(), "DATABASE_URL="+b.pg.URL("authenticator", "postgres"), "SUPABASE_URL=http://127.0.0.1:9999",
-		"SUPABASE_JWKS="+string(keys), "HOST=127.0.0.1", "PORT=0", "LOG_FORMAT=json")
-	b.server.Stderr = os.Stderr
+		"SUPABASE_JWKS="+string(keys), "HOST=127.0.0.1", "PORT=0", "LOG_FORMAT=json", "GODEBUG=gctrace=1")
+	b.server.Stderr = &b.collections
 	b.server.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	out, err := b.server.StdoutPipe()
 	if err != nil {
@@ -196,6 +199,41 @@ func (b *bench) memory() (int64, error) {
 	_, rest, _ := strings.Cut(string(text), "VmRSS:")
 	kilobytes, err := strconv.ParseInt(strings.Fields(rest)[0], 10, 64)
 	return kilobytes << 10, err
+}
+
+// collections reads what the server's garbage collector reports: GODEBUG=gctrace=1, see package runtime.
+type collections struct {
+	mu   sync.Mutex
+	line []byte
+	used float64 // after the last collection, in MB: what is in use on the heap, and the stacks
+}
+
+var collected = regexp.MustCompile(`->\d+->(\d+) MB, \d+ MB goal, (\d+) MB stacks`)
+
+func (c *collections) Write(text []byte) (int, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.line = append(c.line, text...)
+	for {
+		line, rest, whole := bytes.Cut(c.line, []byte("\n"))
+		if !whole {
+			return len(text), nil
+		}
+		if found := collected.FindSubmatch(line); found != nil {
+			heap, _ := strconv.ParseFloat(string(found[1]), 64)
+			stacks, _ := strconv.ParseFloat(string(found[2]), 64)
+			c.used = heap + stacks
+		} else {
+			fmt.Fprintf(os.Stderr, "%s\n", line)
+		}
+		c.line = rest
+	}
+}
+
+func (c *collections) megabytes() float64 {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.used
 }
 
 // cpu is what the server has taken so far. See clock_getcpuclockid(3).
