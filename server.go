@@ -175,10 +175,14 @@ func serve(ctx context.Context, cfg config, log *slog.Logger, listener net.Liste
 	}
 	defer changes.Close()
 
-	handler, err := newHandler(cfg.endpoint, graph.Options{
+	options := graph.Options{
 		DB: db, Log: log, Observer: observed, Verifier: verifier, Changes: changes, RequestID: telemetry.RequestID,
 		Debug: cfg.debug,
-	})
+	}
+	if cfg.sessionCheck == "always" {
+		options.CheckSession = verifier.CheckSession
+	}
+	handler, err := newHandler(cfg.endpoint, options)
 	if err != nil {
 		return usageError{err}
 	}

@@ -7,6 +7,9 @@ func (o *Options) Hurry(init, ping, pong, write time.Duration) {
 	o.patience = patience{init: init, ping: ping, pong: pong, write: write}
 }
 
+// AskOften has sessions asked about again after a pause.
+func (o *Options) AskOften(pause time.Duration) { o.sessionPause = pause }
+
 // Watches is how many rows are watched, each caller's counted by itself.
 func (h *Handler) Watches() int {
 	h.live.mu.Lock()

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"time"
 
 	"github.com/99designs/gqlgen/graphql"
 	"github.com/99designs/gqlgen/graphql/executor"
@@ -33,6 +34,9 @@ type Options struct {
 	// Verifier finds the caller of a websocket, whose token comes after the request. Without one it is who the request
 	// names.
 	Verifier *auth.Verifier
+	// CheckSession, if set, is asked every few seconds whether the session of an open connection goes on. It returns
+	// auth.ErrSessionRevoked if not.
+	CheckSession func(context.Context, *auth.Claims) error
 	// Changes announces changed rows. Without them subscriptions are refused.
 	Changes *database.Changes
 	// Origins are the sites whose pages may open websockets besides the server's own. nil means none.
@@ -42,7 +46,8 @@ type Options struct {
 	// Debug, if set, tells clients how answers came about. For development only.
 	Debug *Debug
 
-	patience patience
+	patience     patience
+	sessionPause time.Duration
 }
 
 // Handler is the GraphQL endpoint: what brings operations, and what runs them.
@@ -79,6 +84,9 @@ func newHandler(schema graphql.ExecutableSchema, live *live, options Options) (*
 	if options.patience.init == 0 {
 		options.patience = defaultPatience
 	}
+	if options.sessionPause == 0 {
+		options.sessionPause = sessionPause
+	}
 	if err := checkAccess(schema.Schema()); err != nil {
 		return nil, fmt.Errorf("schema.graphqls: %w", err)
 	}
@@ -91,6 +99,7 @@ func newHandler(schema graphql.ExecutableSchema, live *live, options Options) (*
 		return nil, err
 	}
 	connections := newConnections()
+	sessions := newSessions(options.CheckSession, options.Log, options.sessionPause)
 	h := &Handler{
 		exec:        executor.New(schema),
 		presenter:   presenter{log: options.Log, requestID: options.RequestID},
@@ -99,10 +108,10 @@ func newHandler(schema graphql.ExecutableSchema, live *live, options Options) (*
 		// The first that supports a request answers it; the last supports all.
 		transports: []graphql.Transport{
 			&websocketTransport{
-				verifier: options.Verifier, log: options.Log, connections: connections,
+				verifier: options.Verifier, log: options.Log, connections: connections, sessions: sessions,
 				limits: options.Limits, patience: options.patience, origins: options.Origins,
 			},
-			&sseTransport{log: options.Log, connections: connections, limits: options.Limits, patience: options.patience},
+			&sseTransport{log: options.Log, connections: connections, sessions: sessions, limits: options.Limits, patience: options.patience},
 			httpTransport{limits: options.Limits},
 		},
 	}

@@ -69,7 +69,7 @@ func newLive(changes *database.Changes, log *slog.Logger) *live {
 }
 
 // watchRow returns a channel with the latest state of a row as caller sees it: the present one at once, then one for each
-// change. A state that nobody has taken yet is replaced by the next. It ends with ctx.
+// change. A state that nobody has taken yet is replaced by the next.
 //
 // read must depend on nothing but the caller and the row, because subscribers share what it returns.
 func watchRow[T any](ctx context.Context, l *live, caller *caller, table string, id uuid.UUID, read func(context.Context) (T, error)) (<-chan T, error) {
@@ -91,7 +91,7 @@ func watchRow[T any](ctx context.Context, l *live, caller *caller, table string,
 	}
 	s.stream.states = true
 	s.offer(turn, state)
-	context.AfterFunc(ctx, func() { l.leave(w, s) })
+	s.stream.whenEnded(func() { l.leave(w, s) })
 	return s.latest, nil
 }
 

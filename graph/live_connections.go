@@ -33,6 +33,8 @@ var (
 type connection interface {
 	// goAway ends it, because the server stops. It does not wait.
 	goAway()
+	// revoke ends it, because the session has ended. It does not wait.
+	revoke(err error)
 }
 
 // connections counts the connections that stay open, by who they belong to, and ends them when the server stops.

@@ -18,8 +18,10 @@ type stream struct {
 	// states says that answers are states: one that equals the last need not be sent. The resolver calls ready then.
 	states bool
 
-	mu  sync.Mutex
-	err error
+	mu    sync.Mutex
+	err   error
+	ended bool
+	onEnd func()
 	// last is the hash of the last answer that was sent.
 	last [sha256.Size]byte
 }
@@ -46,6 +48,31 @@ func (s *stream) failure() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.err
+}
+
+// whenEnded has the one who watches called when the subscription ends, or at once if it has.
+func (s *stream) whenEnded(do func()) {
+	s.mu.Lock()
+	ended := s.ended
+	s.onEnd = do
+	s.mu.Unlock()
+	if ended {
+		do()
+	}
+}
+
+// end is called by the transport when the subscription ends. It may be called twice.
+func (s *stream) end() {
+	s.mu.Lock()
+	do := s.onEnd
+	if s.ended {
+		do = nil
+	}
+	s.ended = true
+	s.mu.Unlock()
+	if do != nil {
+		do()
+	}
 }
 
 // repeats tells whether an answer is what was sent last. Only one goroutine at a time sends.

@@ -10,6 +10,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"path/filepath"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -26,6 +27,9 @@ import (
 	"usergraph/database"
 	"usergraph/graph"
 	"usergraph/internal/pgtest"
+	"usergraph/internal/postgres"
+	"usergraph/models"
+	"usergraph/supabase"
 )
 
 // soon is how long a test waits for what must come.
@@ -495,6 +499,89 @@ func TestLiveShutdown(t *testing.T) {
 	}
 	if _, err := s.tryDial(nil); err == nil || !strings.HasPrefix(err.Error(), "503") {
 		t.Error("a new socket:", err)
+	}
+}
+
+// Whoever signs out loses their connections, all of them and nobody else's.
+func TestLiveSignOut(t *testing.T) {
+	var asked atomic.Int64
+	s := newLiveServer(t, func(o *graph.Options) {
+		o.AskOften(50 * time.Millisecond)
+		o.CheckSession = func(ctx context.Context, claims *auth.Claims) error {
+			asked.Add(1)
+			live, err := models.SessionIsLive(ctx, o.DB.As(database.Caller{Role: claims.Role, Claims: claims.Payload, ReadOnly: true}))
+			if err == nil && !live {
+				err = auth.ErrSessionRevoked
+			}
+			return err
+		}
+	})
+	session := func(user uuid.UUID) (uuid.UUID, func(jwt.MapClaims)) {
+		id := uuid.New()
+		s.pg.Exec(t, "insert into auth.sessions (id, user_id) values ($1, $2)", id, user)
+		return id, func(claims jwt.MapClaims) { claims["session_id"] = id.String() }
+	}
+	left, inLeft := session(ada)
+	_, inOther := session(ada)
+	one, two, other, anonymous := s.connect(ada, inLeft), s.connect(ada, inLeft), s.connect(ada, inOther), s.dial(nil)
+	anonymous.send(`{"type":"connection_init"}`)
+	anonymous.expect(`{"type":"connection_ack"}`)
+	events := s.post(ada, "text/event-stream", watchName, inLeft)
+	events.expect(nextEvent("Ada"))
+
+	// While nothing is known of the sessions, nobody is sent away.
+	s.pg.Exec(t, "alter function session_is_live() rename to away")
+	before := asked.Load()
+	s.until("sessions are asked about", func() bool { return asked.Load() > before+5 })
+	s.pg.Exec(t, "alter function away() rename to session_is_live")
+
+	s.pg.Exec(t, "delete from auth.sessions where id = $1", left)
+	for _, c := range []*client{one, two} {
+		if code, reason := c.closed(); code != 4401 || !strings.HasPrefix(reason, "SESSION_REVOKED: ") {
+			t.Error(code, reason)
+		}
+	}
+	if got := events.event(); !strings.Contains(got, `"SESSION_REVOKED"`) {
+		t.Error(got)
+	}
+	events.expect(completeEvent, "end")
+	for _, c := range []*client{other, anonymous} {
+		c.send(`{"type":"ping"}`)
+		c.expect(`{"type":"pong"}`)
+	}
+}
+
+// PostgreSQL restarts: subscribers stay, and hear of what was changed meanwhile.
+func TestLiveDatabaseRestarts(t *testing.T) {
+	config := postgres.Config{DataDir: filepath.Join(t.TempDir(), "data"), Settings: map[string]string{"fsync": "off"}}
+	server, err := postgres.Start(t.Context(), config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = server.Stop() }) // after the server of the API
+	config.Port = server.Port()
+	pg := &pgtest.Database{URL: server.URL("authenticator", "postgres"), AdminURL: server.URL("postgres", "postgres")}
+	if err := database.Migrate(t.Context(), pg.AdminURL, supabase.Migrations, func(string) {}); err != nil {
+		t.Fatal(err)
+	}
+	pg.Exec(t, `insert into auth.users (id, raw_user_meta_data) values ($1, '{"full_name": "Ada"}')`, ada)
+	s := startLiveServer(t, pg, authtest.New(t))
+	c := s.connect(ada)
+	c.subscribe("1")
+	c.expect(next("1", "Ada"))
+	for name, end := range map[string]func() error{
+		"stopped": func() error { return server.Stop() },
+		"crashed": func() error { return server.Kill() },
+	} {
+		if err := end(); err != nil {
+			t.Fatal(name, err)
+		}
+		s.until("the loss is noticed", func() bool { return s.changes.Err() != nil })
+		if server, err = postgres.Start(t.Context(), config); err != nil {
+			t.Fatal(err)
+		}
+		s.rename(ada, name)
+		c.expect(next("1", name))
 	}
 }
 

@@ -28,6 +28,7 @@ const eventStream = "text/event-stream"
 type sseTransport struct {
 	log         *slog.Logger
 	connections *connections
+	sessions    *sessions
 	limits      *Limits
 	patience    patience
 }
@@ -57,6 +58,10 @@ func (t *sseTransport) Do(w http.ResponseWriter, r *http.Request, exec graphql.G
 		return
 	}
 	defer t.connections.remove(s)
+	if signedIn {
+		t.sessions.add(s, claims)
+		defer t.sessions.remove(s, claims)
+	}
 
 	bounds := t.limits.of(ctx)
 	var body bytes.Buffer
@@ -101,11 +106,13 @@ func (t *sseTransport) Do(w http.ResponseWriter, r *http.Request, exec graphql.G
 		case <-alive.C:
 			s.comment()
 		case <-expired:
-			s.next(marshal(&graphql.Response{Errors: gqlerror.List{refusef(auth.CodeTokenExpired, "token has expired")}}))
-			s.complete()
+			s.refuse(auth.ErrTokenExpired)
 			return
 		case <-s.stopping:
-			return // without complete: the client connects again
+			if s.revoked != nil {
+				s.refuse(s.revoked)
+			}
+			return // without complete the client connects again
 		case <-ctx.Done():
 			return
 		}
@@ -131,6 +138,7 @@ func (t *sseTransport) run(ctx context.Context, exec graphql.GraphExecutor, para
 		}
 	}
 	state := &stream{ready: func() {}}
+	defer state.end()
 	ctx = withStream(ctx, state)
 	operation, errs := exec.CreateOperationContext(ctx, params)
 	if errs != nil {
@@ -170,9 +178,24 @@ type events struct {
 
 	stop     sync.Once
 	stopping chan struct{}
+	revoked  error // once stopping is closed
 }
 
 func (s *events) goAway() { s.stop.Do(func() { close(s.stopping) }) }
+
+func (s *events) revoke(err error) {
+	s.stop.Do(func() {
+		s.revoked = err
+		close(s.stopping)
+	})
+}
+
+// refuse ends the stream with an error of package auth.
+func (s *events) refuse(err error) {
+	code, text := auth.Public(err)
+	s.next(marshal(&graphql.Response{Errors: gqlerror.List{refusef(code, "%s", text)}}))
+	s.complete()
+}
 
 func (s *events) next(answer []byte) { s.write("event: next\ndata: " + string(answer) + "\n\n") }
 

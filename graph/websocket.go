@@ -20,7 +20,6 @@ import (
 	"github.com/99designs/gqlgen/graphql"
 	"github.com/coder/websocket"
 	"github.com/google/uuid"
-	"github.com/vektah/gqlparser/v2/gqlerror"
 
 	"usergraph/auth"
 )
@@ -41,8 +40,8 @@ const (
 )
 
 const (
-	// websocketBufferBytes is for a typical message. Longer ones are read past the buffer.
-	websocketBufferBytes = 512
+	// websocketBufferBytes is for a typical message. Longer ones go past the buffers.
+	websocketBufferBytes = 256
 	// maxInitBytes is for a message from somebody who is not known yet: connection_init with a token of 16 KiB.
 	maxInitBytes = 32 << 10
 	// maxMessageBytes is for an operation with its variables.
@@ -69,6 +68,7 @@ type websocketTransport struct {
 	verifier    *auth.Verifier // nil: only who the upgrade request names
 	log         *slog.Logger
 	connections *connections
+	sessions    *sessions
 	limits      *Limits
 	patience    patience
 	origins     *Origins // besides the server's own
@@ -87,21 +87,19 @@ func (t *websocketTransport) Do(w http.ResponseWriter, r *http.Request, exec gra
 		return
 	}
 	s := &socket{transport: t, exec: exec, operations: map[string]*operation{}}
-	// What a page may do is decided at the upgrade, and never again.
-	s.ctx, s.cancel = context.WithCancel(context.WithoutCancel(r.Context()))
+	// The request ends with this function; what is known of it lives on.
+	s.ctx = context.WithoutCancel(r.Context())
 	if err := t.connections.add(s, uuid.Nil); err != nil {
-		s.cancel()
 		refuseConnection(w, r, err)
 		return
 	}
 	var err error
-	s.conn, err = websocket.Accept(leanWriter{w}, r, &websocket.AcceptOptions{
+	s.conn, err = websocket.Accept(leanWriter{w, s}, r, &websocket.AcceptOptions{
 		Subprotocols:       []string{subprotocol},
 		InsecureSkipVerify: true, // t.allows has looked
 		CompressionMode:    websocket.CompressionDisabled,
 	})
 	if err != nil {
-		s.cancel()
 		t.connections.remove(s)
 		return // Accept has answered
 	}
@@ -115,7 +113,10 @@ func (t *websocketTransport) allows(r *http.Request) bool {
 }
 
 // leanWriter hands the connection over with small buffers: those of net/http take 8 KiB as long as the socket is open.
-type leanWriter struct{ http.ResponseWriter }
+type leanWriter struct {
+	http.ResponseWriter
+	socket *socket
+}
 
 func (w leanWriter) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 	conn, buffers, err := http.NewResponseController(w.ResponseWriter).Hijack()
@@ -126,25 +127,29 @@ func (w leanWriter) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 	early, _ := buffers.Reader.Peek(buffers.Reader.Buffered())
 	reader := bufio.NewReaderSize(io.MultiReader(bytes.NewReader(bytes.Clone(early)), conn), max(websocketBufferBytes, len(early)))
 	_, _ = reader.Peek(len(early))
+	w.socket.network, w.socket.input = conn, reader
 	return conn, bufio.NewReadWriter(reader, bufio.NewWriterSize(conn, websocketBufferBytes)), nil
 }
 
-// socket is a websocket that speaks the protocol. One goroutine reads it; operations and timers write to it.
+// socket is a websocket that speaks the protocol. One goroutine, serve, reads and closes it; operations and timers write
+// to it.
 type socket struct {
 	transport *websocketTransport
 	exec      graphql.GraphExecutor
 	conn      *websocket.Conn
-	ctx       context.Context // ends with the socket
-	cancel    context.CancelFunc
-	closing   sync.Once
+	network   net.Conn
+	ctx       context.Context // what is known of the upgrade request; without an end
 
-	// Only for the goroutine that reads.
+	// Only for serve.
+	input        *bufio.Reader // of conn
 	acknowledged bool
+	claims       *auth.Claims
 	callerCtx    context.Context // ctx with the caller of all operations
 
 	mu                        sync.Mutex
-	operations                map[string]*operation // nil when the socket has ended
-	initTimer, expiry, pinger *time.Timer           // nil until they are needed
+	why                       *closure              // why the socket is being closed, or nil
+	operations                map[string]*operation // nil once it is
+	initTimer, expiry, pinger *time.Timer           // nil while they are not needed
 	leaving                   bool                  // the server stops: as soon as no query or mutation runs
 }
 
@@ -165,27 +170,46 @@ func (c *closure) Error() string { return c.reason }
 
 func malformed(reason string) error { return &closure{closeMalformed, reason} }
 
-// serve reads messages until the socket is closed.
+// serve reads messages until the socket is closed, by either side.
 func (s *socket) serve() {
-	defer s.end()
-	defer s.recover()
-	if s.conn.Subprotocol() != subprotocol {
-		s.close(closeNoProtocol, "Subprotocol not acceptable: this server speaks "+subprotocol)
-		return
-	}
-	s.conn.SetReadLimit(maxInitBytes)
-	s.arm(&s.initTimer, s.transport.patience.init, func() { s.close(closeInitTimeout, "Connection initialisation timeout") })
-	for {
-		kind, text, err := s.conn.Read(context.Background())
-		if err != nil {
+	defer s.transport.connections.remove(s)
+	defer func() { s.transport.sessions.remove(s, s.claims) }()
+	func() {
+		defer s.recover()
+		if s.conn.Subprotocol() != subprotocol {
+			s.close(closeNoProtocol, "Subprotocol not acceptable: this server speaks "+subprotocol)
 			return
 		}
-		if err := s.handle(kind, text); err != nil {
-			var why *closure
-			if errors.As(err, &why) {
-				s.close(why.code, why.reason)
+		s.conn.SetReadLimit(maxInitBytes)
+		s.arm(&s.initTimer, s.transport.patience.init, func() { s.close(closeInitTimeout, "Connection initialisation timeout") })
+		var why *closure
+		if err := s.read(); errors.As(err, &why) {
+			s.close(why.code, why.reason)
+		}
+	}()
+	s.stop()
+	if why := s.whyClosed(); why != nil {
+		s.transport.log.DebugContext(s.ctx, "websocket closed", "code", int(why.code), "reason", why.reason)
+		_ = s.network.SetReadDeadline(time.Time{})
+		_ = s.conn.Close(why.code, cut(strings.ToValidUTF8(why.reason, ""), maxCloseReasonBytes))
+	}
+	_ = s.conn.CloseNow()
+}
+
+// read handles messages until an error.
+func (s *socket) read() error {
+	for {
+		if s.input.Buffered() == 0 {
+			if err := awaitInput(s.network); err != nil {
+				return err
 			}
-			return
+		}
+		kind, text, err := s.conn.Read(context.Background())
+		if err != nil {
+			return err
+		}
+		if err := s.handle(kind, text); err != nil {
+			return err
 		}
 	}
 }
@@ -241,26 +265,27 @@ func (s *socket) init(payload json.RawMessage) error {
 	if err != nil {
 		return err
 	}
-	claims, _ := auth.FromContext(s.ctx)
+	s.claims, _ = auth.FromContext(s.ctx)
 	s.callerCtx = s.ctx
 	if credentials != "" && s.transport.verifier != nil {
 		ctx, cancel := context.WithTimeout(s.ctx, s.transport.patience.init)
-		claims, err = s.transport.verifier.AuthenticateHeader(ctx, credentials)
+		s.claims, err = s.transport.verifier.AuthenticateHeader(ctx, credentials)
 		cancel()
 		if err != nil {
 			return refusal(err)
 		}
-		s.callerCtx = auth.NewContext(s.ctx, claims)
+		s.callerCtx = auth.NewContext(s.ctx, s.claims)
 	}
 	ack := message{Type: "connection_ack"}
-	if claims != nil {
-		if err := s.transport.connections.identify(s, claims.UserID); err != nil {
+	if s.claims != nil {
+		if err := s.transport.connections.identify(s, s.claims.UserID); err != nil {
 			return &closure{websocket.StatusTryAgainLater, err.Error()}
 		}
-		s.arm(&s.expiry, time.Until(claims.ExpiresAt.Add(expiryLeeway)), func() { s.close(closeExpired, auth.CodeTokenExpired+": token has expired") })
-		ack.Payload, _ = json.Marshal(map[string]int64{"expiresAt": claims.ExpiresAt.Unix()})
+		s.transport.sessions.add(s, s.claims)
+		s.arm(&s.expiry, time.Until(s.claims.ExpiresAt.Add(expiryLeeway)), func() { s.close(closeExpired, auth.CodeTokenExpired+": token has expired") })
+		ack.Payload, _ = json.Marshal(map[string]int64{"expiresAt": s.claims.ExpiresAt.Unix()})
 	}
-	s.initTimer.Stop()
+	s.disarm(&s.initTimer)
 	s.acknowledged = true
 	s.conn.SetReadLimit(maxMessageBytes)
 	s.arm(&s.pinger, s.transport.patience.ping/2+rand.N(s.transport.patience.ping/2), s.ping)
@@ -292,7 +317,7 @@ func credentialsOf(payload json.RawMessage) (string, error) {
 }
 
 // refusal says how a socket is closed for an error of package auth.
-func refusal(err error) error {
+func refusal(err error) *closure {
 	code, text := auth.Public(err)
 	why := &closure{closeUnauthorized, code + ": " + text}
 	switch code {
@@ -302,6 +327,12 @@ func refusal(err error) error {
 		why.code = websocket.StatusTryAgainLater
 	}
 	return why
+}
+
+// revoke closes the socket, because the session behind it has ended.
+func (s *socket) revoke(err error) {
+	why := refusal(err)
+	s.close(why.code, why.reason)
 }
 
 // subscribe starts an operation.
@@ -323,18 +354,20 @@ func (s *socket) subscribe(m message) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	switch {
+	case s.operations == nil:
+		o.cancel()
 	case s.operations[o.id] != nil:
 		o.cancel()
 		return &closure{closeDuplicate, "Subscriber for " + o.id + " already exists"}
 	case refusal != nil:
 		o.cancel()
-		go o.fail(gqlerror.List{refusal})
+		go o.refuse(refusal)
 	case len(s.operations) >= maxOperations:
 		o.cancel()
-		go o.refuse(CodeRateLimited, "too many operations are running on this socket")
+		go o.refuse(refusef(CodeRateLimited, "too many operations are running on this socket"))
 	case s.leaving:
 		o.cancel()
-		go o.refuse(CodeUnavailable, errStopping.Error())
+		go o.refuse(refusef(CodeUnavailable, "%s", errStopping))
 	default:
 		s.operations[o.id] = o
 		go o.start(params)
@@ -352,14 +385,16 @@ func (s *socket) complete(id string) {
 	}
 }
 
-// forget removes an operation that is over.
-func (s *socket) forget(o *operation) {
+// forget removes an operation that is over, and tells whether the client waits for it.
+func (s *socket) forget(o *operation) bool {
+	defer s.settle()
 	s.mu.Lock()
-	if s.operations[o.id] == o {
-		delete(s.operations, o.id)
+	defer s.mu.Unlock()
+	if s.operations[o.id] != o {
+		return false
 	}
-	s.mu.Unlock()
-	s.settle()
+	delete(s.operations, o.id)
+	return true
 }
 
 // goAway closes the socket as soon as no query or mutation is running.
@@ -381,15 +416,24 @@ func (s *socket) settle() {
 			return
 		}
 	}
-	go s.close(websocket.StatusGoingAway, errStopping.Error())
+	go s.close(websocket.StatusGoingAway, errStopping.Error()) // which takes the lock
 }
 
-// arm has a function called later, unless the socket has ended by then.
+// arm has a function called later, unless the socket is being closed by then.
 func (s *socket) arm(timer **time.Timer, delay time.Duration, do func()) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.operations != nil {
 		*timer = time.AfterFunc(delay, do)
+	}
+}
+
+func (s *socket) disarm(timer **time.Timer) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if *timer != nil {
+		(*timer).Stop()
+		*timer = nil
 	}
 }
 
@@ -422,40 +466,42 @@ func (s *socket) send(m message) error {
 
 // cutOff ends a socket that cannot be told why. The log is.
 func (s *socket) cutOff(reason string) {
-	s.closing.Do(func() {
+	if s.whyClosed() == nil && s.stop() {
 		s.transport.log.WarnContext(s.ctx, "websocket cut off", "reason", reason)
-		s.cancel()
-		_ = s.conn.CloseNow()
-	})
-}
-
-// close tells the client why the socket ends, and waits a few seconds for its answer.
-func (s *socket) close(code websocket.StatusCode, reason string) {
-	s.closing.Do(func() {
-		s.transport.log.DebugContext(s.ctx, "websocket closed", "code", int(code), "reason", reason)
-		s.cancel()
-		_ = s.conn.Close(code, cut(strings.ToValidUTF8(reason, ""), maxCloseReasonBytes))
-	})
-}
-
-// end gives back everything that the socket has.
-func (s *socket) end() {
-	s.cancel()
-	s.closing.Do(func() {}) // waits for close
-	_ = s.conn.CloseNow()
-	s.mu.Lock()
-	for _, timer := range []*time.Timer{s.initTimer, s.expiry, s.pinger} {
-		if timer != nil {
-			timer.Stop()
-		}
 	}
+	_ = s.conn.CloseNow()
+}
+
+// close has the socket closed. The first reason is the one that the client is told.
+func (s *socket) close(code websocket.StatusCode, reason string) {
+	s.mu.Lock()
+	if s.why == nil {
+		s.why = &closure{code, reason}
+	}
+	s.mu.Unlock()
+	s.stop()
+	_ = s.network.SetReadDeadline(time.Unix(1, 0)) // wakes serve
+}
+
+func (s *socket) whyClosed() *closure {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.why
+}
+
+// stop ends the operations and the timers. It tells whether this was the first call.
+func (s *socket) stop() bool {
+	s.mu.Lock()
 	operations := s.operations
 	s.operations = nil
 	s.mu.Unlock()
-	for _, o := range operations {
-		o.cancel()
+	for _, timer := range []**time.Timer{&s.initTimer, &s.expiry, &s.pinger} {
+		s.disarm(timer)
 	}
-	s.transport.connections.remove(s)
+	for _, o := range operations {
+		o.end()
+	}
+	return operations != nil
 }
 
 // recover keeps a fault in one socket from ending the server.

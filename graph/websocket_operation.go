@@ -7,7 +7,6 @@ import (
 	"sync/atomic"
 
 	"github.com/99designs/gqlgen/graphql"
-	"github.com/99designs/gqlgen/graphql/errcode"
 	"github.com/vektah/gqlparser/v2/ast"
 	"github.com/vektah/gqlparser/v2/gqlerror"
 )
@@ -112,11 +111,10 @@ func (o *operation) fail(errs gqlerror.List) {
 }
 
 // refuse answers instead of running the operation.
-func (o *operation) refuse(code, text string) {
+func (o *operation) refuse(refusal *gqlerror.Error) {
 	defer o.socket.recover()
-	err := gqlerror.Errorf("%s", text)
-	errcode.Set(err, code)
-	o.fail(gqlerror.List{err})
+	payload, _ := json.Marshal(gqlerror.List{refusal})
+	_ = o.socket.send(message{ID: &o.id, Type: "error", Payload: payload})
 }
 
 // last sends a message after which the id is free again.
@@ -128,10 +126,9 @@ func (o *operation) last(m message) {
 		return
 	}
 	o.over = true
-	o.cancel()
+	o.end()
 	// Free before the client knows, who may use it again at once.
-	o.socket.forget(o)
-	if o.socket.ctx.Err() == nil {
+	if o.socket.forget(o) {
 		_ = o.socket.send(m)
 	}
 }
@@ -144,6 +141,12 @@ func (o *operation) finish() {
 		return
 	}
 	o.over = true
-	o.cancel()
+	o.end()
 	o.socket.forget(o)
+}
+
+// end gives back what the operation has. It may be called twice.
+func (o *operation) end() {
+	o.cancel()
+	o.stream.end()
 }
