@@ -5,6 +5,7 @@ import (
 	"errors"
 	"regexp"
 	"slices"
+	"strconv"
 	"time"
 
 	"github.com/go-json-experiment/json"
@@ -67,15 +68,14 @@ func (p *payload) UnmarshalJSON(text []byte) error {
 type numericDate struct{ time.Time }
 
 func (d *numericDate) UnmarshalJSON(text []byte) error {
-	var seconds *int64
-	err := json.Unmarshal(text, &seconds)
-	if err != nil || seconds == nil {
-		return err
+	if string(text) == "null" {
+		return nil
 	}
-	if *seconds <= 0 || *seconds > maxNumericDate {
-		return errors.New("out of range")
+	seconds, err := strconv.ParseInt(string(text), 10, 64)
+	if err != nil || seconds <= 0 || seconds > maxNumericDate {
+		return errors.New("not a time in whole seconds")
 	}
-	d.Time = time.Unix(*seconds, 0)
+	d.Time = time.Unix(seconds, 0)
 	return nil
 }
 
