@@ -23,8 +23,11 @@ const (
 	warmUpConns = 16
 )
 
-// databaseName is where the users of the comparison are.
-const databaseName = "bench"
+// databaseName is where the users of the comparison are; openName has the same without row-level security.
+const (
+	databaseName = "bench"
+	openName     = "bench_open"
+)
 
 // bench holds what all measurements share.
 type bench struct {
@@ -51,6 +54,9 @@ func prepare(ctx context.Context, o options) (_ *bench, err error) {
 		return nil, err
 	}
 	if err = b.cluster.create(ctx, databaseName, o.users); err != nil {
+		return nil, err
+	}
+	if err = b.cluster.open(ctx, databaseName, openName); err != nil {
 		return nil, err
 	}
 	if b.issuer, err = newIssuer(); err != nil {
@@ -119,7 +125,7 @@ func (b *bench) compare(ctx context.Context) (*report, error) {
 					return nil, ctx.Err()
 				}
 				progress("%s: %v", s.Name, err)
-				s.Skipped = err.Error()
+				s.Skipped, s.Rounds = err.Error(), nil
 			}
 		}
 		progress("round %d of %d done after %s", round+1, b.rounds, time.Since(began).Round(time.Second))
@@ -140,12 +146,12 @@ func (b *bench) build(ctx context.Context) ([]*score, error) {
 		progress("build %s", c.name)
 		s := &score{Name: c.name, Does: c.does, contender: c}
 		command, err := c.build(ctx, b.dir)
-		var missing errMissing
 		switch {
-		case errors.As(err, &missing):
-			s.Skipped = missing.Error()
+		case ctx.Err() != nil:
+			return nil, ctx.Err()
 		case err != nil:
-			return nil, fmt.Errorf("build %s: %w", c.name, err)
+			progress("%s: %v", c.name, err)
+			s.Skipped = err.Error()
 		default:
 			s.command, s.Versions = command, c.versions(ctx, command)
 		}
@@ -159,7 +165,7 @@ func (b *bench) build(ctx context.Context) ([]*score, error) {
 
 // round starts a contender and measures it on each number of connections.
 func (b *bench) round(ctx context.Context, s *score) error {
-	server, err := b.start(ctx, s, databaseName)
+	server, err := b.start(ctx, s, cmp.Or(s.contender.database, databaseName))
 	if err != nil {
 		return err
 	}
@@ -245,6 +251,7 @@ func (b *bench) environment(c contender, database string, port int) []string {
 		"JWT_ISSUER=" + b.issuer.url() + "/auth/v1",
 		"JWT_SECRET=" + b.issuer.secret,
 		"NODE_ENV=production",
+		"DRAIN_DELAY=0s", // nobody has to be told that this server goes away
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 	"context"
 	"debug/buildinfo"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -21,19 +22,16 @@ type contender struct {
 	does string
 	// rls: it logs in as authenticator and becomes the caller. Otherwise it logs in as a role that sees all rows.
 	rls bool
+	// database is another than the one of the comparison.
+	database string
 	// env is added to what all get; see (*bench).environment.
 	env []string
-	// build makes it ready to run and returns its command. A missing tool is an errMissing.
+	// build makes it ready to run and returns its command.
 	build func(ctx context.Context, dir string) (command []string, err error)
 	// packages are those whose versions the table shows.
 	packages []string
 	request  func(address string, c caller) request
 }
-
-// errMissing says what a contender lacks on this machine.
-type errMissing string
-
-func (e errMissing) Error() string { return string(e) }
 
 const meDocument = `{"query":"query Me { me { id fullName avatarUrl } }","operationName":"Me"}`
 
@@ -43,12 +41,30 @@ var staticAnswer = fmt.Sprintf(`{"id":"%s","fullName":"%s","avatarUrl":"https://
 var contenders = []contender{
 	{
 		name: "usergraph", rls: true,
-		does:  "this server: ES256, GraphQL, row-level security",
+		does:  "this server: ES256, GraphQL, row-level security; no line in the log for each request",
+		env:   []string{"LOG_LEVEL=warn"},
 		build: buildGo(".", "."),
 		request: func(address string, c caller) request {
 			return post(address, c.es256, meDocument, c)
 		},
 		packages: []string{"github.com/99designs/gqlgen", "github.com/uptrace/bun", "github.com/jackc/pgx/v5"},
+	},
+	{
+		name: "usergraph-log", rls: true,
+		does:  "the same with that line, as it comes",
+		build: buildGo(".", "."),
+		request: func(address string, c caller) request {
+			return post(address, c.es256, meDocument, c)
+		},
+	},
+	{
+		name: "usergraph-open", rls: true, database: openName,
+		does:  "usergraph on a table without row-level security",
+		env:   []string{"LOG_LEVEL=warn"},
+		build: buildGo(".", "."),
+		request: func(address string, c caller) request {
+			return post(address, c.es256, meDocument, c)
+		},
 	},
 	{
 		name:  "static",
@@ -122,7 +138,7 @@ var contenders = []contender{
 		request: func(address string, c caller) request {
 			return post(address, c.hs256, meDocument, c)
 		},
-		packages: []string{"graphql-yoga", "@graphql-yoga/plugin-jwt", "pg"},
+		packages: []string{"graphql-yoga", "@graphql-yoga/plugin-jwt", "postgres"},
 	},
 	{
 		name:  "apollo",
@@ -131,7 +147,7 @@ var contenders = []contender{
 		request: func(address string, c caller) request {
 			return post(address, c.hs256, meDocument, c)
 		},
-		packages: []string{"@apollo/server", "jsonwebtoken", "pg"},
+		packages: []string{"@apollo/server", "jsonwebtoken", "postgres"},
 	},
 	{
 		name:  "mercurius",
@@ -140,7 +156,7 @@ var contenders = []contender{
 		request: func(address string, c caller) request {
 			return post(address, c.hs256, meDocument, c)
 		},
-		packages: []string{"mercurius", "fastify", "@fastify/jwt", "pg"},
+		packages: []string{"mercurius", "fastify", "@fastify/jwt", "postgres"},
 	},
 }
 
@@ -160,7 +176,7 @@ const peers = "bench/peers"
 func buildNode(name string) func(context.Context, string) ([]string, error) {
 	return func(ctx context.Context, _ string) ([]string, error) {
 		if _, err := exec.LookPath("npm"); err != nil {
-			return nil, errMissing("npm is not installed")
+			return nil, errors.New("npm is not installed")
 		}
 		if err := installNode(ctx); err != nil {
 			return nil, err
@@ -181,7 +197,7 @@ func installNode(ctx context.Context) error {
 		return nil
 	}
 	if err := output(ctx, peers, "npm", "ci", "--ignore-scripts", "--loglevel=error"); err != nil {
-		return errMissing("npm ci failed: " + err.Error())
+		return err
 	}
 	return os.WriteFile(mark, lock, 0o644)
 }
@@ -202,7 +218,7 @@ func nodeBinary() string {
 func buildPython(ctx context.Context, _ string) ([]string, error) {
 	const python = "/usr/bin/python3"
 	if err := output(ctx, ".", python, "-c", "import fastapi, httptools, jwt, peewee, psycopg2, uvicorn, uvloop"); err != nil {
-		return nil, errMissing("apt-get install python3-fastapi python3-jwt python3-peewee python3-psycopg2 python3-uvloop python3-httptools uvicorn")
+		return nil, errors.New("apt-get install python3-fastapi python3-jwt python3-peewee python3-psycopg2 python3-uvloop python3-httptools uvicorn")
 	}
 	app, err := filepath.Abs(filepath.Join(peers, "fastapi"))
 	return []string{python, "-m", "uvicorn", "--app-dir", app, "--host", "127.0.0.1", "--loop", "uvloop", "--http", "httptools",

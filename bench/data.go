@@ -88,6 +88,14 @@ func (c *cluster) create(ctx context.Context, name string, users int) error {
 	return execute(ctx, c.admin(name), "grant select on public.users to plain", "vacuum (freeze, analyze)", "checkpoint")
 }
 
+// open makes a copy of a database without row-level security.
+func (c *cluster) open(ctx context.Context, name, copied string) error {
+	if err := execute(ctx, c.admin("template1"), "create database "+copied+" template "+name); err != nil {
+		return err
+	}
+	return execute(ctx, c.admin(copied), "alter table public.users disable row level security")
+}
+
 // fill fills both tables of users, and that of their sessions. Triggers and foreign keys rest meanwhile: they would take most of the time.
 func fill(ctx context.Context, url string, users int) error {
 	conn, err := pgx.Connect(ctx, url)

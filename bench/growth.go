@@ -6,6 +6,8 @@ import (
 	"context"
 	"fmt"
 	"strings"
+
+	"github.com/coder/websocket"
 )
 
 // growth measures this server along one axis at a time; everything else stays as in the comparison.
@@ -16,7 +18,7 @@ func (b *bench) growth(ctx context.Context) (string, error) {
 		return "", err
 	}
 	g := &growing{bench: b, score: scores[0]}
-	for _, axis := range []func(context.Context) error{g.rows, g.aliases, g.seen, g.writers} {
+	for _, axis := range []func(context.Context) error{g.rows, g.aliases, g.seen, g.writers, g.idle} {
 		if err := axis(ctx); err != nil {
 			return g.out.String(), err
 		}
@@ -133,4 +135,64 @@ func (g *growing) writers(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// idle shows what a signed-in websocket costs in memory while nothing happens on it.
+func (g *growing) idle(ctx context.Context) error {
+	progress("Idle websockets")
+	fmt.Fprint(&g.out, "\nIdle websockets after connection_init, each of the 1,000 users having as many.\n\n| sockets | MB | KB a socket |\n|--:|--:|--:|\n")
+	for _, count := range []int{1_000, 10_000} {
+		if err := g.sockets(ctx, count); err != nil {
+			return fmt.Errorf("%d sockets: %w", count, err)
+		}
+	}
+	return nil
+}
+
+func (g *growing) sockets(ctx context.Context, count int) error {
+	server, err := g.start(ctx, g.score, databaseName)
+	if err != nil {
+		return err
+	}
+	defer server.stop()
+	before, err := usageOf(server.cmd.Process.Pid)
+	if err != nil {
+		return err
+	}
+	for n := range count {
+		socket, err := connect(ctx, server.address, g.callers[n%len(g.callers)].es256)
+		if err != nil {
+			return err
+		}
+		defer func() { _ = socket.CloseNow() }()
+	}
+	after, err := usageOf(server.cmd.Process.Pid)
+	if err != nil {
+		return err
+	}
+	progress("%8d  %d MB", count, after.rss>>20)
+	fmt.Fprintf(&g.out, "| %d | %d | %.1f |\n", count, after.rss>>20, float64(after.rss-before.rss)/float64(count)/1024)
+	return nil
+}
+
+// connect opens a websocket and signs in.
+func connect(ctx context.Context, address, token string) (*websocket.Conn, error) {
+	ctx, cancel := context.WithTimeout(ctx, answerPatience)
+	defer cancel()
+	socket, _, err := websocket.Dial(ctx, "ws://"+address+"/graphql", &websocket.DialOptions{Subprotocols: []string{"graphql-transport-ws"}})
+	if err != nil {
+		return nil, err
+	}
+	init := []byte(`{"type":"connection_init","payload":{"Authorization":"Bearer ` + token + `"}}`)
+	if err := socket.Write(ctx, websocket.MessageText, init); err != nil {
+		return nil, err
+	}
+	_, answer, err := socket.Read(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if !strings.Contains(string(answer), "connection_ack") {
+		return nil, fmt.Errorf("wrong answer: want connection_ack, got %.300s", answer)
+	}
+	return socket, nil
 }

@@ -40,11 +40,11 @@ func main() {
 }
 
 func run(ctx context.Context, args []string) error {
-	o := options{conns: []int{1, 16, 64, 256}, rounds: 3, measure: 2500 * time.Millisecond, settle: 700 * time.Millisecond,
+	o := options{conns: []int{1, 16, 64, 256}, rounds: 3, measure: 2 * time.Second, settle: 500 * time.Millisecond,
 		users: 100_000, tokens: 1000, pool: 16}
 	flags := flag.NewFlagSet("bench", flag.ContinueOnError)
-	quick := flags.Bool("quick", false, "this server and the floors at 1 and 64 connections; writes nothing")
-	growth := flags.Bool("growth", false, "how this server's cost grows with rows, aliases, callers and writers")
+	quick := flags.Bool("quick", false, "this server and the floors at 1 and 64 connections")
+	growth := flags.Bool("growth", false, "how this server's cost grows with rows, aliases, callers, writers and idle sockets")
 	write := flags.Bool("write", false, "write the tables into bench/README.md and the figures into bench/results.json")
 	flags.Func("only", "contenders to measure, separated by commas", func(v string) error { o.only = strings.Split(v, ","); return nil })
 	flags.Func("conns", "numbers of connections, separated by commas", func(v string) (err error) { o.conns, err = numbers(v); return err })
@@ -58,7 +58,7 @@ func run(ctx context.Context, args []string) error {
 		return err
 	}
 	if *quick {
-		o.only, o.conns = []string{"usergraph", "static", "handwritten"}, []int{1, 64}
+		o.only, o.conns = []string{"usergraph", "usergraph-log", "usergraph-open", "static", "handwritten"}, []int{1, 64}
 	}
 	if _, err := os.Stat("bench/peers"); err != nil {
 		return errors.New("run it in the folder of go.mod: go run ./bench")

@@ -26,16 +26,21 @@ const ticksPerSecond = 100
 // process is a server under test with its children.
 type process struct {
 	cmd    *exec.Cmd
-	output *bytes.Buffer
+	output string // the file that it writes to: a pipe would cost it, and us, CPU
 	ended  chan struct{}
 }
 
 // startProcess runs a command that dies with us.
 func startProcess(ctx context.Context, dir string, env []string, command ...string) (*process, error) {
-	p := &process{exec.CommandContext(ctx, command[0], command[1:]...), new(bytes.Buffer), make(chan struct{})}
+	output, err := os.CreateTemp(dir, "output-")
+	if err != nil {
+		return nil, err
+	}
+	defer output.Close()
+	p := &process{exec.CommandContext(ctx, command[0], command[1:]...), output.Name(), make(chan struct{})}
 	p.cmd.Dir = dir
 	p.cmd.Env = append(os.Environ(), env...)
-	p.cmd.Stdout, p.cmd.Stderr = p.output, p.output
+	p.cmd.Stdout, p.cmd.Stderr = output, output
 	p.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	started := make(chan error, 1)
 	go func() {
@@ -157,6 +162,10 @@ func readStat(pid int) (stat, error) {
 
 // lastLines shows how a process has failed.
 func (p *process) lastLines() string {
-	lines := strings.Split(strings.TrimSpace(p.output.String()), "\n")
+	output, err := os.ReadFile(p.output)
+	if err != nil {
+		return err.Error()
+	}
+	lines := strings.Split(strings.TrimSpace(string(output)), "\n")
 	return strings.Join(slices.DeleteFunc(lines[max(0, len(lines)-15):], func(l string) bool { return l == "" }), "\n")
 }

@@ -99,6 +99,7 @@ func (r *report) markdown() string {
 	fmt.Fprintf(&out, "%d users, tokens of %d of them, %d connections to PostgreSQL; medians of %d rounds of %s.\n\n", r.Users, r.Callers, r.Pool,
 		r.Rounds, r.Measure)
 	r.costs(&out)
+	r.bars(&out)
 	r.speeds(&out)
 	r.parts(&out)
 	return out.String()
@@ -123,6 +124,31 @@ func (r *report) costs(out *strings.Builder) {
 		}
 		fmt.Fprintf(out, "| %s | %.0f | %.0f | %.0f | %s | %.0f | %s | %s | %d |\n", s.label(), microseconds(m.ServerCPU),
 			microseconds(m.DatabaseCPU), microseconds(m.cpu()), ratio, m.PerSecond, milliseconds(m.P50), milliseconds(m.P99), m.RSS>>20)
+	}
+}
+
+// bars says what was aimed at, and where this server is.
+func (r *report) bars(out *strings.Builder) {
+	cpu := func(m *measurement) float64 { return float64(m.cpu()) }
+	conns := r.mainConns()
+	fmt.Fprint(out, "\nWhat was aimed at:\n\n| usergraph, compared with | figure | at most | is |\n|---|---|--:|--:|\n")
+	for _, bar := range []struct {
+		other, figure string
+		conns         int
+		most          float64
+		of            func(*measurement) float64
+	}{
+		{"handwritten", "CPU", conns, 1, cpu},
+		{"usergraph-open", "CPU", conns, 1.25, cpu},
+		{"fastapi", "CPU", conns, 1. / 5, cpu},
+		{"supabase", "CPU", conns, 1. / 3, cpu},
+		{"mercurius", "CPU", conns, 1, cpu},
+		{"handwritten", "p50", 1, 1.15, func(m *measurement) float64 { return float64(m.P50) }},
+	} {
+		ours, theirs := r.find("usergraph", bar.conns), r.find(bar.other, bar.conns)
+		if ours != nil && theirs != nil {
+			fmt.Fprintf(out, "| %s | %s at %d connections | %.2f | %.2f |\n", bar.other, bar.figure, bar.conns, bar.most, bar.of(ours)/bar.of(theirs))
+		}
 	}
 }
 
