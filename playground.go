@@ -54,13 +54,14 @@ func servePlayground(cfg config) playground.Config {
 	page := playground.Config{SupabaseURL: cfg.supabaseURL}
 	if len(cfg.publishableKeys) > 0 {
 		page.PublishableKey = cfg.publishableKeys[0]
+		page.Headers = map[string]string{"apikey": page.PublishableKey}
 	}
 	return page
 }
 
 // devPlayground lets the user of the browser IDE choose among the identities.
 func devPlayground() playground.Config {
-	cfg := playground.Config{TokenEndpoint: "/dev/token"}
+	cfg := playground.Config{TokenEndpoint: devTokenPath}
 	for _, identity := range devIdentities {
 		cfg.Identities = append(cfg.Identities, playground.Identity{Name: identity.name, Label: identity.label})
 	}

@@ -1,5 +1,6 @@
-// What is wrong with GraphiQL and its explorer, mended in their text as it is bundled: a request to another host, and what
-// axe finds. A text that is not found stops the build: then the package has changed, and the mend is perhaps not needed.
+// What is wrong with GraphiQL and its explorer, mended in their text as it is bundled: a request to another host, what axe
+// finds, and a column of plugins so wide that a UUID does not fit into a line of the result. A text that is not found
+// stops the build: then the package has changed, and the mend is perhaps not needed.
 const mends = [
   {
     // Pointing at the address of a picture in a result loads the picture, from whatever host that is.
@@ -24,6 +25,10 @@ const mends = [
         'colors: { ...getBaseColors("dark"), "editorLineNumber.foreground": "#9a9fa8" },\n\t\trules: [{ token: "comment", foreground: "#8bb573" }, {',
       ],
     ],
+  },
+  {
+    file: '/graphiql/dist/GraphiQL.js',
+    replace: [['defaultSizeRelation: 0.3333333333333333', 'defaultSizeRelation: 0.24']],
   },
   {
     file: '/graphiql-explorer/dist/Explorer.js',
