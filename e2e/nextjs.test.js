@@ -76,7 +76,7 @@ describe('examples/nextjs', () => {
   test('signs up, shows the name on every page, signs out and in again', async () => {
     const { page, close } = await open();
     await page.goto(app.url);
-    await page.getByRole('button', { name: 'Create an account' }).click();
+    await page.getByRole('link', { name: 'Create an account' }).click();
     await page.getByLabel('Name').fill('Grace Hopper');
     await page.getByLabel('Email').fill('grace@example.com');
     await page.getByLabel('Password').fill('nanoseconds');
