@@ -233,6 +233,7 @@ describe('examples/nextjs', () => {
       await seeName(here.page, 'Here');
       const elsewhere = await open({ user });
       await elsewhere.page.goto(`${app.url}/fetch`);
+      await seeName(elsewhere.page, 'Here');
       await elsewhere.page.getByRole('button', { name: 'Sign out on all devices' }).click();
       await elsewhere.page.getByText('You have been signed out.').waitFor();
       await elsewhere.close();
