@@ -76,7 +76,7 @@ describe('examples/nextjs', () => {
   test('signs up, shows the name on every page, signs out and in again', async () => {
     const { page, close } = await open();
     await page.goto(app.url);
-    await page.getByRole('button', { name: 'Create an account' }).click();
+    await page.getByRole('link', { name: 'Create an account' }).click();
     await page.getByLabel('Name').fill('Grace Hopper');
     await page.getByLabel('Email').fill('grace@example.com');
     await page.getByLabel('Password').fill('nanoseconds');
@@ -233,6 +233,7 @@ describe('examples/nextjs', () => {
       await seeName(here.page, 'Here');
       const elsewhere = await open({ user });
       await elsewhere.page.goto(`${app.url}/fetch`);
+      await seeName(elsewhere.page, 'Here');
       await elsewhere.page.getByRole('button', { name: 'Sign out on all devices' }).click();
       await elsewhere.page.getByText('You have been signed out.').waitFor();
       await elsewhere.close();

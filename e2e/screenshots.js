@@ -27,8 +27,8 @@ try {
 
   app = await startApp(server);
   for (const [options, name] of [
-    [{ colorScheme: 'light', viewport: { width: 1100, height: 620 }, deviceScaleFactor: 1.5 }, 'nextjs.png'],
-    [{ colorScheme: 'dark', viewport: { width: 1100, height: 620 }, deviceScaleFactor: 1.5 }, 'nextjs-dark.png'],
+    [{ colorScheme: 'light', viewport: { width: 1100, height: 680 }, deviceScaleFactor: 1.5 }, 'nextjs.png'],
+    [{ colorScheme: 'dark', viewport: { width: 1100, height: 680 }, deviceScaleFactor: 1.5 }, 'nextjs-dark.png'],
     [{ colorScheme: 'light', viewport: { width: 390, height: 800 }, deviceScaleFactor: 2 }, 'nextjs-phone.png'],
   ]) {
     const { page, close } = await openPage(browser, [app.url, server.url, server.supabaseURL], options);

@@ -1,6 +1,6 @@
 'use client'
 
-import { useState, type ReactNode, type SubmitEvent } from 'react'
+import { useActionState, type ReactNode } from 'react'
 
 export type User = { fullName: string | null; email: string | null }
 
@@ -23,40 +23,28 @@ export function Profile({ user, badge, save }: { user: User; badge?: ReactNode; 
   )
 }
 
-function NameForm({ name, badge, save }: { name: string; badge: ReactNode; save: Save }) {
-  // What is typed stays until it has been saved; else the name is shown, also when it changes elsewhere.
-  const [typed, setTyped] = useState<string>()
-  const [outcome, setOutcome] = useState<'saving' | 'saved' | { error: string }>()
+type Outcome = { error?: string; typed?: string; saved?: boolean }
 
-  async function submit(event: SubmitEvent<HTMLFormElement>) {
-    event.preventDefault()
-    setOutcome('saving')
-    const error = await save((typed ?? name).trim() || null)
-    if (error) {
-      setOutcome({ error })
-    } else {
-      setTyped(undefined)
-      setOutcome('saved')
-    }
-  }
+function NameForm({ name, badge, save }: { name: string; badge: ReactNode; save: Save }) {
+  const [outcome, action, pending] = useActionState(async (_: Outcome, form: FormData): Promise<Outcome> => {
+    const typed = String(form.get('fullName')).trim()
+    // What is set before the first await of an action is shown when the action has ended: too late for optimism.
+    await null
+    const error = await save(typed || null)
+    return error ? { error, typed } : { saved: true }
+  }, {})
 
   return (
-    <form onSubmit={submit} className="fields">
+    <form action={action} className="fields">
       <label>
         Name
-        <input
-          name="fullName"
-          value={typed ?? name}
-          onChange={event => setTyped(event.target.value)}
-          maxLength={200}
-          autoComplete="name"
-        />
+        {/* Follows a name that changes elsewhere, until something is typed. */}
+        <input name="fullName" defaultValue={outcome.typed ?? name} maxLength={200} autoComplete="name" />
       </label>
       <div className="row">
-        <button className="primary" disabled={outcome === 'saving'}>Save</button>
-        {typeof outcome === 'object'
-          ? <p role="alert" className="error">{outcome.error}</p>
-          : <p role="status" className="saved">{outcome === 'saved' && 'Saved'}</p>}
+        <button className="primary" disabled={pending}>Save</button>
+        {outcome.error && <p role="alert" className="error">{outcome.error}</p>}
+        <p role="status" className="saved">{outcome.saved && !pending && 'Saved'}</p>
         {badge}
       </div>
     </form>

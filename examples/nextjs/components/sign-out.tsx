@@ -2,11 +2,25 @@
 
 import { supabase } from '@/lib/supabase/browser'
 
-/** SessionWatch sees the end of the session and does the rest. */
+// Forms, because React keeps what is submitted before it has taken over the page, but not what is clicked. SessionWatch
+// sees the end of the session and does the rest.
+
 export function SignOut() {
-  return <button onClick={() => supabase.auth.signOut({ scope: 'local' })}>Sign out</button>
+  return (
+    <form action={() => signOut('local')}>
+      <button>Sign out</button>
+    </form>
+  )
 }
 
 export function SignOutEverywhere() {
-  return <button onClick={() => supabase.auth.signOut({ scope: 'global' })}>Sign out on all devices</button>
+  return (
+    <form action={() => signOut('global')}>
+      <button>Sign out on all devices</button>
+    </form>
+  )
+}
+
+async function signOut(scope: 'local' | 'global') {
+  await supabase.auth.signOut({ scope })
 }

@@ -1,17 +1,15 @@
 'use client'
 
+import Link from 'next/link'
 import { useRouter } from 'next/navigation'
-import { useActionState, useEffect, useState } from 'react'
+import { useActionState, useEffect } from 'react'
 import { supabase } from '@/lib/supabase/browser'
-
-type Mode = 'sign-in' | 'sign-up'
 
 /** What to tell after an attempt that has not led to a session. */
 type Outcome = { error?: string; notice?: string; email?: string }
 
-export function SignInForm() {
+export function SignInForm({ signUp }: { signUp: boolean }) {
   const router = useRouter()
-  const [mode, setMode] = useState<Mode>('sign-in')
 
   // Also when somebody comes back by the link of a mail, or signs in in another tab.
   useEffect(() => {
@@ -33,13 +31,12 @@ export function SignInForm() {
     return data.session ? {} : { notice: 'Almost there: follow the link that we have sent you.' }
   }
   const [outcome, action, pending] = useActionState(attempt, {})
-  const signUp = mode === 'sign-up'
 
   return (
     <div className="card">
       <h1>{signUp ? 'Create an account' : 'Sign in'}</h1>
       <form action={action} className="fields">
-        <input type="hidden" name="mode" value={mode} />
+        <input type="hidden" name="mode" value={signUp ? 'sign-up' : 'sign-in'} />
         {signUp && (
           <label>
             Name
@@ -72,9 +69,7 @@ export function SignInForm() {
       </form>
       <p className="aside">
         {signUp ? 'Have an account?' : 'New here?'}{' '}
-        <button className="link" onClick={() => setMode(signUp ? 'sign-in' : 'sign-up')}>
-          {signUp ? 'Sign in' : 'Create an account'}
-        </button>
+        <Link href={signUp ? '/sign-in' : '/sign-in?new'}>{signUp ? 'Sign in' : 'Create an account'}</Link>
       </p>
     </div>
   )

@@ -11,13 +11,14 @@ export default async function SignInPage({ searchParams }: PageProps<'/sign-in'>
   if (await accessToken()) {
     redirect('/account')
   }
+  const params = await searchParams
   return (
     <main className="sign-in">
       <Logo />
-      {'ended' in (await searchParams) && (
+      {'ended' in params && (
         <p role="status" className="notice">You have been signed out.</p>
       )}
-      <SignInForm />
+      <SignInForm signUp={'new' in params} />
       {['127.0.0.1', 'localhost'].includes(new URL(supabaseUrl).hostname) && (
         <p className="hint">
           In <code>usergraph dev</code>, Ada is <code>ada@example.com</code> with the password <code>usergraph-dev</code>.
