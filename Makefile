@@ -1,4 +1,4 @@
-.PHONY: bench bench-quick bench-growth
+.PHONY: validate bench bench-quick bench-growth
 
 # About 10 minutes; writes the table into bench/README.md.
 bench:
@@ -11,3 +11,8 @@ bench-quick:
 # About 3 minutes; writes the growth tables into bench/README.md.
 bench-growth:
 	go run ./bench -growth -write
+
+# About 2 minutes the first time: the files of deployment and continuous integration. Needs systemd-analyze.
+validate:
+	cd deploy/validate && go vet . && go test -count=1 .
+	go run github.com/rhysd/actionlint/cmd/actionlint@v1.7.12 -shellcheck= .github/workflows/*.yml

@@ -33,18 +33,27 @@ func parseFlags(flags *flag.FlagSet, args []string) error {
 func runMigrate(ctx context.Context, args []string, getenv func(string) string, stdout io.Writer) error {
 	flags := flag.NewFlagSet("migrate", flag.ContinueOnError)
 	flags.SetOutput(stdout)
+	flags.Usage = func() {
+		fmt.Fprintln(stdout, "usage: usergraph migrate\n\nIt logs in with DATABASE_MIGRATE_URL, or the file DATABASE_MIGRATE_URL_FILE, where the server's DATABASE_URL may not change the schema.")
+	}
 	if err := parseFlags(flags, args); err != nil {
 		return err
 	}
-	url, err := lookUp(getenv, "DATABASE_URL")
-	if err != nil {
-		return usageError{err}
+	var url string
+	for _, name := range []string{"DATABASE_MIGRATE_URL", "DATABASE_URL"} {
+		var err error
+		if url, err = lookUp(getenv, name); err != nil {
+			return usageError{err}
+		}
+		if url != "" {
+			break
+		}
 	}
 	if url == "" {
-		return usageError{errors.New("DATABASE_URL is missing: migrations need a login that may change the schema, such as postgres")}
+		return usageError{errors.New("DATABASE_MIGRATE_URL is missing, or DATABASE_URL: migrations need a login that may change the schema, such as postgres")}
 	}
 	applied := 0
-	err = database.Migrate(ctx, url, supabase.Migrations, func(name string) {
+	err := database.Migrate(ctx, url, supabase.Migrations, func(name string) {
 		applied++
 		fmt.Fprintln(stdout, "applied", name)
 	})

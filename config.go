@@ -64,6 +64,8 @@ var settings = slices.Concat([]setting{
 		func(c *config, v string) error { c.databaseURL = v; return checkURL(v, "postgres", "postgresql") }},
 	{"DATABASE_LISTEN_URL", "", "PostgreSQL for hearing of changes, past a pooler in transaction mode; default: DATABASE_URL",
 		func(c *config, v string) error { c.databaseListenURL = v; return checkURL(v, "postgres", "postgresql") }},
+	{"DATABASE_MIGRATE_URL", "", "PostgreSQL for `usergraph migrate`, logging in as one who may change the schema; default: DATABASE_URL",
+		func(_ *config, v string) error { return checkURL(v, "postgres", "postgresql") }},
 	{"DATABASE_MAX_CONNS", "16", "connections to PostgreSQL at most, all kept open",
 		func(c *config, v string) error { return setInt(&c.databaseConns, v, 1, 10_000) }},
 	{"SUPABASE_URL", "", "the project, `https://<ref>.supabase.co`: issuer and key set follow from it",
@@ -160,7 +162,7 @@ var settings = slices.Concat([]setting{
 }, endpointSettings)
 
 // secrets are the settings that nobody may see. Each can be given as NAME_FILE, the path of a file that holds the value.
-var secrets = []string{"DATABASE_URL", "DATABASE_LISTEN_URL", "SUPABASE_JWT_SECRET", "REDIS_URL"}
+var secrets = []string{"DATABASE_URL", "DATABASE_LISTEN_URL", "DATABASE_MIGRATE_URL", "SUPABASE_JWT_SECRET", "REDIS_URL"}
 
 // derive fills in the settings whose default follows from another one.
 func derive(values map[string]string) {

@@ -77,7 +77,7 @@ var commands = []struct {
 	{"serve", "run the server with the settings of the environment (the default)", runServe},
 	{"dev", "try it here: a PostgreSQL, users and tokens of its own, and the server", runDev},
 	{"token", "print a token for a user of `usergraph dev`", runToken},
-	{"migrate", "apply supabase/migrations to DATABASE_URL", runMigrate},
+	{"migrate", "apply supabase/migrations to DATABASE_MIGRATE_URL or DATABASE_URL", runMigrate},
 	{"schema", "print the GraphQL schema", runSchema},
 	{"config", "print the settings in use, secrets hidden, and what is wrong with them", runConfig},
 	{"health", "ask the server on this machine whether it lives, or with --ready whether it can answer", runHealth},

@@ -1,0 +1,2 @@
+// Package validate tests the files around the server: deployment, release and continuous integration.
+package validate
