@@ -91,7 +91,7 @@ func (b *balancer) use(t *testing.T, servers ...*server) {
 func TestRollingRestart(t *testing.T) {
 	fresh := pgtest.New(t)
 	around := populate(t, fresh.AdminURL, 50)
-	settings := append(around.settings(fresh.URL), "DATABASE_MAX_CONNS=4")
+	settings := append(around.settings(fresh.URL), "DATABASE_MAX_CONNS=4", "DRAIN_DELAY=1s")
 	replicas := []*server{start(t, settings...), start(t, settings...), start(t, settings...)}
 	b := balance(t, replicas...)
 	asked := begin(t, b.url, around.callers, 8)
@@ -112,7 +112,7 @@ func TestRollingRestart(t *testing.T) {
 func TestReplicaKilled(t *testing.T) {
 	fresh := pgtest.New(t)
 	around := populate(t, fresh.AdminURL, 50)
-	settings := append(around.settings(fresh.URL), "DATABASE_MAX_CONNS=4")
+	settings := append(around.settings(fresh.URL), "DATABASE_MAX_CONNS=4", "DRAIN_DELAY=1s")
 	replicas := []*server{start(t, settings...), start(t, settings...), start(t, settings...)}
 	b := balance(t, replicas...)
 	const askers = 8
@@ -126,27 +126,6 @@ func TestReplicaKilled(t *testing.T) {
 	// nginx answers for the dead: 502, in HTML.
 	if lost := len(asked.failed); lost > askers {
 		t.Errorf("%d requests were lost, though at most %d were in hand: %v", lost, askers, first(asked.failed))
-	}
-	if len(asked.strange) > 0 || len(asked.codes) > 0 {
-		t.Errorf("strange answers %v, codes %v", first(asked.strange), asked.codes)
-	}
-}
-
-// A server that is told to stop under load answers what it has begun and takes no more.
-func TestStopUnderLoad(t *testing.T) {
-	fresh := pgtest.New(t)
-	around := populate(t, fresh.AdminURL, 20)
-	s := start(t, around.settings(fresh.URL)...)
-	asked := begin(t, s.url, around.callers, 8)
-	asked.more(t, 200)
-	s.stop(t)
-	asked.end()
-	for _, err := range asked.failed {
-		// A request that was sent must be answered; one that found nobody is not lost.
-		if !strings.Contains(err.Error(), "connection refused") {
-			t.Errorf("a request was lost: %v", err)
-			break
-		}
 	}
 	if len(asked.strange) > 0 || len(asked.codes) > 0 {
 		t.Errorf("strange answers %v, codes %v", first(asked.strange), asked.codes)
