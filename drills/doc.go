@@ -1,0 +1,5 @@
+// Package drills answers one question: what do callers see when something around the server breaks?
+//
+// Its tests run the built program as a process of its own, or three behind nginx, on a real PostgreSQL with real tokens,
+// ask it all the time, break something, mend it, and look at every answer. docs/reliability.md has the figures.
+package drills

@@ -1,0 +1,133 @@
+//go:build services
+
+// These drills need nginx, for example from apt-get install nginx.
+
+package drills_test
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+
+	"usergraph/internal/pgtest"
+)
+
+// balancer is nginx in front of several servers, round robin.
+type balancer struct {
+	url    string
+	folder string
+	port   string
+}
+
+// balance starts nginx, which ends with the test.
+func balance(t *testing.T, servers ...*server) *balancer {
+	t.Helper()
+	b := &balancer{folder: t.TempDir(), port: freePort(t)}
+	b.url = "http://127.0.0.1:" + b.port
+	b.write(t, servers...)
+	nginx := exec.Command("nginx", "-p", b.folder, "-c", "nginx.conf", "-e", "stderr")
+	log := &logBuffer{}
+	nginx.Stdout, nginx.Stderr = log, log
+	if err := nginx.Start(); err != nil {
+		t.Fatalf("nginx is needed, for example from apt-get install nginx: %v", err)
+	}
+	t.Cleanup(func() {
+		_ = nginx.Process.Signal(syscall.SIGTERM)
+		_ = nginx.Wait()
+		if t.Failed() {
+			t.Logf("nginx said:\n%s", lastLines(log.String(), 20))
+		}
+	})
+	eventually(t, "nginx answers", func() error { return getOK(b.url + "/livez") })
+	return b
+}
+
+// write puts the servers into nginx.conf. A request that a server did not take is given to the next.
+func (b *balancer) write(t *testing.T, servers ...*server) {
+	t.Helper()
+	var upstream strings.Builder
+	for _, s := range servers {
+		fmt.Fprintf(&upstream, "server %s max_fails=1 fail_timeout=1s; ", strings.TrimPrefix(s.url, "http://"))
+	}
+	config := fmt.Sprintf(`
+daemon off;
+worker_processes 1;
+pid nginx.pid;
+events { worker_connections 1024; }
+http {
+	access_log off;
+	client_body_temp_path body; proxy_temp_path proxy; fastcgi_temp_path f; uwsgi_temp_path u; scgi_temp_path s;
+	upstream usergraph { %s }
+	server {
+		listen 127.0.0.1:%s;
+		location / {
+			proxy_pass http://usergraph;
+			proxy_http_version 1.1;
+			proxy_set_header Connection "";
+			proxy_next_upstream error timeout;
+		}
+	}
+}
+`, upstream.String(), b.port)
+	if err := os.WriteFile(filepath.Join(b.folder, "nginx.conf"), []byte(config), 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// use sends requests to these servers from now on, as a deployment does before it stops one.
+func (b *balancer) use(t *testing.T, servers ...*server) {
+	t.Helper()
+	b.write(t, servers...)
+	if out, err := exec.Command("nginx", "-p", b.folder, "-c", "nginx.conf", "-e", "stderr", "-s", "reload").CombinedOutput(); err != nil {
+		t.Fatalf("nginx -s reload: %v\n%s", err, out)
+	}
+}
+
+// Three replicas are replaced one after the other under load, and not one request fails.
+func TestRollingRestart(t *testing.T) {
+	fresh := pgtest.New(t)
+	around := populate(t, fresh.AdminURL, 50)
+	settings := append(around.settings(fresh.URL), "DATABASE_MAX_CONNS=4", "DRAIN_DELAY=1s")
+	replicas := []*server{start(t, settings...), start(t, settings...), start(t, settings...)}
+	b := balance(t, replicas...)
+	asked := begin(t, b.url, around.callers, 8)
+	asked.more(t, 200)
+	for i := range replicas {
+		old, others := replicas[i], append(append([]*server{}, replicas[:i]...), replicas[i+1:]...)
+		b.use(t, others...)
+		asked.more(t, 50)
+		old.stop(t)
+		replicas[i] = start(t, settings...)
+		b.use(t, replicas...)
+		asked.more(t, 100)
+	}
+	asked.onlyCodes(t)
+}
+
+// A replica is killed under load. Only the requests that it had in hand are lost.
+func TestReplicaKilled(t *testing.T) {
+	fresh := pgtest.New(t)
+	around := populate(t, fresh.AdminURL, 50)
+	settings := append(around.settings(fresh.URL), "DATABASE_MAX_CONNS=4", "DRAIN_DELAY=1s")
+	replicas := []*server{start(t, settings...), start(t, settings...), start(t, settings...)}
+	b := balance(t, replicas...)
+	const askers = 8
+	asked := begin(t, b.url, around.callers, askers)
+	asked.more(t, 200)
+	if err := replicas[0].process.Process.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	asked.more(t, 300)
+	asked.end()
+	// nginx answers for the dead: 502, in HTML.
+	if lost := len(asked.failed); lost > askers {
+		t.Errorf("%d requests were lost, though at most %d were in hand: %v", lost, askers, first(asked.failed))
+	}
+	if len(asked.strange) > 0 || len(asked.codes) > 0 {
+		t.Errorf("strange answers %v, codes %v", first(asked.strange), asked.codes)
+	}
+}

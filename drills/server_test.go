@@ -1,0 +1,373 @@
+package drills_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+
+	"usergraph/auth/authtest"
+	"usergraph/database"
+	"usergraph/internal/pgtest"
+	"usergraph/supabase"
+)
+
+// patience is how long a drill waits for what must happen soon. Nothing is asserted about less.
+const patience = 30 * time.Second
+
+// binary is the built program.
+var binary string
+
+func TestMain(m *testing.M) {
+	os.Exit(func() int {
+		folder, err := os.MkdirTemp("", "usergraph-drills-")
+		if err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			return 1
+		}
+		defer os.RemoveAll(folder)
+		binary = filepath.Join(folder, "usergraph")
+		if out, err := exec.Command("go", "build", "-o", binary, "..").CombinedOutput(); err != nil {
+			fmt.Fprintf(os.Stderr, "%v\n%s", err, out)
+			return 1
+		}
+		return m.Run()
+	}())
+}
+
+// server is a running `usergraph serve`.
+type server struct {
+	url     string
+	process *exec.Cmd
+	log     *logBuffer
+	ended   chan struct{} // closed when the process has gone
+}
+
+// logBuffer keeps what a server logs.
+type logBuffer struct {
+	mu   sync.Mutex
+	text bytes.Buffer
+}
+
+func (l *logBuffer) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.Write(p)
+}
+
+func (l *logBuffer) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.String()
+}
+
+// start runs `usergraph serve` with these settings, NAME=value, until the test ends.
+func start(t *testing.T, settings ...string) *server {
+	t.Helper()
+	port := freePort(t)
+	s := &server{url: "http://127.0.0.1:" + port, process: exec.Command(binary, "serve"), log: &logBuffer{}, ended: make(chan struct{})}
+	s.process.Dir = t.TempDir()
+	s.process.Env = append([]string{"HOST=127.0.0.1", "PORT=" + port}, settings...)
+	s.process.Stdout, s.process.Stderr = s.log, s.log
+	if err := s.process.Start(); err != nil {
+		t.Fatal(err)
+	}
+	go func() {
+		_ = s.process.Wait()
+		close(s.ended)
+	}()
+	t.Cleanup(func() {
+		_ = s.process.Process.Kill()
+		<-s.ended
+		if t.Failed() {
+			t.Logf("%s logged:\n%s", s.url, lastLines(s.log.String(), 30))
+		}
+	})
+	eventually(t, s.url+" answers /livez", func() error {
+		select {
+		case <-s.ended:
+			t.Fatalf("the server has ended:\n%s", s.log)
+		default:
+		}
+		return getOK(s.url + "/livez")
+	})
+	return s
+}
+
+// stop asks the server to end and waits until it has.
+func (s *server) stop(t *testing.T) {
+	t.Helper()
+	if err := s.process.Process.Signal(syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	select {
+	case <-s.ended:
+	case <-time.After(patience):
+		t.Fatal("the server does not end")
+	}
+	if code := s.process.ProcessState.ExitCode(); code != 0 {
+		t.Errorf("the server ended with %d:\n%s", code, lastLines(s.log.String(), 10))
+	}
+}
+
+func lastLines(text string, n int) string {
+	lines := strings.Split(strings.TrimSpace(text), "\n")
+	return strings.Join(lines[max(0, len(lines)-n):], "\n")
+}
+
+// freePort returns a port that nobody listens on at this moment.
+func freePort(t *testing.T) string {
+	t.Helper()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer listener.Close()
+	_, port, err := net.SplitHostPort(listener.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return port
+}
+
+// eventually tries until there is no error.
+func eventually(t *testing.T, what string, try func() error) {
+	t.Helper()
+	deadline := time.Now().Add(patience)
+	for {
+		err := try()
+		if err == nil {
+			return
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("%s: %v", what, err)
+		}
+		time.Sleep(20 * time.Millisecond)
+	}
+}
+
+func getOK(url string) error {
+	answer, err := client.Get(url)
+	if err != nil {
+		return err
+	}
+	defer answer.Body.Close()
+	body, _ := io.ReadAll(answer.Body)
+	if answer.StatusCode != http.StatusOK {
+		return fmt.Errorf("%s: %d %s", url, answer.StatusCode, body)
+	}
+	return nil
+}
+
+// surroundings are what a server needs: a database with users in it, and who signs their tokens.
+type surroundings struct {
+	issuer  *authtest.Issuer
+	callers []caller
+}
+
+// caller is a user of the database with a token.
+type caller struct {
+	name, token string
+}
+
+// settings are those of a server on a database.
+func (s *surroundings) settings(databaseURL string) []string {
+	return []string{
+		"DATABASE_URL=" + databaseURL,
+		"SUPABASE_URL=" + strings.TrimSuffix(s.issuer.URL(), "/auth/v1"),
+	}
+}
+
+// populate adds users to a migrated database.
+func populate(t *testing.T, adminURL string, users int) *surroundings {
+	t.Helper()
+	s := &surroundings{issuer: authtest.New(t)}
+	admin := &pgtest.Database{AdminURL: adminURL}
+	for i := range users {
+		id, name := uuid.New(), fmt.Sprintf("user %d", i)
+		admin.Exec(t, "insert into auth.users (id, raw_user_meta_data) values ($1, jsonb_build_object('full_name', $2::text))", id, name)
+		s.callers = append(s.callers, caller{name, s.issuer.Token(id)})
+	}
+	return s
+}
+
+// migrate applies the project's migrations.
+func migrate(t *testing.T, adminURL string) {
+	t.Helper()
+	if err := database.Migrate(t.Context(), adminURL, supabase.Migrations, func(string) {}); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// client keeps as many connections as a drill has askers.
+var client = &http.Client{
+	Timeout:   patience,
+	Transport: &http.Transport{MaxIdleConnsPerHost: 64},
+}
+
+// answer is what came of a question.
+type answer struct {
+	status int
+	code   string // extensions.code of the first error
+	name   string // of the caller, as the server tells it
+	body   string
+}
+
+// ask sends an operation as a caller, or as nobody.
+func ask(ctx context.Context, url, token, query string) (answer, error) {
+	body, err := json.Marshal(map[string]string{"query": query})
+	if err != nil {
+		return answer{}, err
+	}
+	request, err := http.NewRequestWithContext(ctx, http.MethodPost, url+"/graphql", bytes.NewReader(body))
+	if err != nil {
+		return answer{}, err
+	}
+	request.Header.Set("Content-Type", "application/json")
+	if token != "" {
+		request.Header.Set("Authorization", "Bearer "+token)
+	}
+	response, err := client.Do(request)
+	if err != nil {
+		return answer{}, err
+	}
+	defer response.Body.Close()
+	text, err := io.ReadAll(response.Body)
+	if err != nil {
+		return answer{}, err
+	}
+	var parsed struct {
+		Data struct {
+			Me *struct {
+				FullName string `json:"fullName"`
+			} `json:"me"`
+		} `json:"data"`
+		Errors []struct {
+			Extensions struct {
+				Code string `json:"code"`
+			} `json:"extensions"`
+		} `json:"errors"`
+	}
+	got := answer{status: response.StatusCode, body: string(text)}
+	if err := json.Unmarshal(text, &parsed); err != nil {
+		return got, fmt.Errorf("%d %q: %w", got.status, text, err)
+	}
+	if len(parsed.Errors) > 0 {
+		got.code = parsed.Errors[0].Extensions.Code
+	}
+	if parsed.Data.Me != nil {
+		got.name = parsed.Data.Me.FullName
+	}
+	return got, nil
+}
+
+const whoAmI = "{ me { fullName } }"
+
+// works wants a caller's own name.
+func works(ctx context.Context, url string, c caller) error {
+	got, err := ask(ctx, url, c.token, whoAmI)
+	if err == nil && got.name != c.name {
+		err = fmt.Errorf("%s is told %d %s", c.name, got.status, got.body)
+	}
+	return err
+}
+
+// load asks all the time as all callers, and counts what it is told.
+type load struct {
+	cancel context.CancelFunc
+	done   sync.WaitGroup
+
+	mu      sync.Mutex
+	good    int
+	codes   map[string]int // answers with an error, by code
+	failed  []error        // requests without an answer
+	strange []string       // another caller's name, or no code
+}
+
+// begin starts to ask url with so many requests at a time.
+func begin(t *testing.T, url string, callers []caller, askers int) *load {
+	t.Helper()
+	ctx, cancel := context.WithCancel(t.Context())
+	l := &load{cancel: cancel, codes: map[string]int{}}
+	for i := range askers {
+		l.done.Go(func() {
+			for n := i; ctx.Err() == nil; n++ {
+				c := callers[n%len(callers)]
+				got, err := ask(ctx, url, c.token, whoAmI)
+				if ctx.Err() == nil {
+					l.count(c, got, err)
+				}
+			}
+		})
+	}
+	t.Cleanup(l.end)
+	return l
+}
+
+func (l *load) count(c caller, got answer, err error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	switch {
+	case err != nil:
+		l.failed = append(l.failed, err)
+	case got.name == c.name:
+		l.good++
+	case got.name == "" && got.code != "":
+		l.codes[got.code]++
+	default:
+		l.strange = append(l.strange, fmt.Sprintf("%s is told %d %s", c.name, got.status, got.body))
+	}
+}
+
+// end stops asking.
+func (l *load) end() {
+	l.cancel()
+	l.done.Wait()
+}
+
+// more waits until so many further answers were good.
+func (l *load) more(t *testing.T, answers int) {
+	t.Helper()
+	before := l.goodSoFar()
+	eventually(t, "good answers", func() error {
+		if now := l.goodSoFar(); now < before+answers {
+			return fmt.Errorf("%d of %d", now-before, answers)
+		}
+		return nil
+	})
+}
+
+func (l *load) goodSoFar() int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.good
+}
+
+// onlyCodes ends the load and wants every answer to be good or to have one of these codes.
+func (l *load) onlyCodes(t *testing.T, allowed ...string) {
+	t.Helper()
+	l.end()
+	t.Logf("%d good answers, with codes %v", l.good, l.codes)
+	for _, code := range allowed {
+		delete(l.codes, code)
+	}
+	if l.good == 0 || len(l.codes) > 0 || len(l.strange) > 0 || len(l.failed) > 0 {
+		t.Errorf("%d good, other codes %v, strange %v, without an answer: %v", l.good, l.codes, first(l.strange), errors.Join(first(l.failed)...))
+	}
+}
+
+func first[T any](list []T) []T { return list[:min(len(list), 3)] }
