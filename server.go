@@ -40,10 +40,12 @@ const (
 // flushTimeout is how long sending the last traces may hold up the end.
 const flushTimeout = 3 * time.Second
 
-// The exit codes: 2 says that the command line or a setting is wrong, 1 that something failed.
+// The exit codes: 2 says that the command line or a setting is wrong, 1 that something failed, 3 that `usergraph doctor`
+// found nothing worse than warnings.
 const (
-	exitFailed = 1
-	exitUsage  = 2
+	exitFailed   = 1
+	exitUsage    = 2
+	exitWarnings = 3
 )
 
 func main() {
@@ -63,6 +65,9 @@ func main() {
 	if errors.As(err, &usage) {
 		os.Exit(exitUsage)
 	}
+	if errors.Is(err, errWarnings) {
+		os.Exit(exitWarnings)
+	}
 	os.Exit(exitFailed)
 }
 
@@ -81,6 +86,7 @@ var commands = []struct {
 	{"token", "print a token for a user of `usergraph dev`", runToken},
 	{"migrate", "apply supabase/migrations to DATABASE_URL", runMigrate},
 	{"schema", "print the GraphQL schema", runSchema},
+	{"doctor", "look at the project, a token and the database, and say what to do", runDoctor},
 	{"config", "print the settings in use, secrets hidden, and what is wrong with them", runConfig},
 }
 
