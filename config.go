@@ -6,11 +6,13 @@ import (
 	"log/slog"
 	"net"
 	"net/netip"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
 
 	"usergraph/auth"
+	"usergraph/graph"
 	"usergraph/internal/ratelimit"
 	"usergraph/playground"
 )
@@ -38,23 +40,22 @@ type config struct {
 	sessionCookieOrigins []string
 	sessionCheck         string
 
-	introspection  bool
 	playground     bool
 	logFormat      string
 	logLevel       slog.Level
 	slowOperation  time.Duration
-	requestTimeout time.Duration
 	drainDelay     time.Duration
 	drainTimeout   time.Duration
 	adminAddress   string // "" for none
 	h2c            bool
 	trustedProxies []netip.Prefix
 	rateLimit      ratelimit.Config
+	endpoint       endpointConfig
 }
 
 // settings are all that can be set, one environment variable each: name, default, meaning, and how its value gets into
 // the config. The README's table is written from them: go test . -run Readme -update.
-var settings = []setting{
+var settings = slices.Concat([]setting{
 	{"DATABASE_URL", "", "PostgreSQL, logging in as `authenticator`; required. SUPABASE_DB_URL is read too",
 		func(c *config, v string) error { c.databaseURL = v; return checkURL(v, "postgres", "postgresql") }},
 	{"DATABASE_LISTEN_URL", "", "PostgreSQL for hearing of changes, past a pooler in transaction mode; default: DATABASE_URL",
@@ -120,12 +121,8 @@ var settings = []setting{
 	}},
 	{"PORT", "8080", "the port to listen on; 0 lets the system choose",
 		func(c *config, v string) error { return setInt(&c.port, v, 0, 65535) }},
-	{"INTROSPECTION", "off", "`on`: anybody may read the schema",
-		func(c *config, v string) error { return setSwitch(&c.introspection, v) }},
-	{"PLAYGROUND", "off", "`on`: a browser IDE at `/`, for whoever has a token or can sign in; needs INTROSPECTION",
+	{"PLAYGROUND", "off", "`on`: a browser IDE at `/`, for whoever has a token or can sign in; the IDE needs INTROSPECTION",
 		func(c *config, v string) error { return setSwitch(&c.playground, v) }},
-	{"REQUEST_TIMEOUT", "15s", "how long an operation may take",
-		func(c *config, v string) error { return setDuration(&c.requestTimeout, v, time.Second, time.Hour) }},
 	{"DRAIN_DELAY", "5s", "how long the server goes on after SIGTERM while `/readyz` says no, so that nobody is sent to it any more",
 		func(c *config, v string) error { return setDuration(&c.drainDelay, v, 0, time.Hour) }},
 	{"DRAIN_TIMEOUT", "20s", "how long requests may then take to finish",
@@ -154,7 +151,7 @@ var settings = []setting{
 		func(c *config, v string) error { c.adminAddress = v; return checkAddress(v) }},
 	{"H2C", "off", "`on`: HTTP/2 without TLS as well, for a proxy in front that speaks it",
 		func(c *config, v string) error { return setSwitch(&c.h2c, v) }},
-}
+}, endpointSettings)
 
 // secrets are the settings that nobody may see. Each can be given as NAME_FILE, the path of a file that holds the value.
 var secrets = []string{"DATABASE_URL", "DATABASE_LISTEN_URL", "SUPABASE_JWT_SECRET", "REDIS_URL"}
@@ -196,7 +193,7 @@ func (c config) problems() []error {
 	refuse(c.jwksURL != "" && c.jwks != "", "SUPABASE_JWKS and SUPABASE_JWKS_URL are both set: keep one")
 	refuse(c.apiKeyRequired && len(c.publishableKeys) == 0, "API_KEY_REQUIRED needs SUPABASE_PUBLISHABLE_KEYS, from Supabase's dashboard, API Keys")
 	refuse(c.sessionCookie == "on", "SESSION_COOKIE is on without SUPABASE_URL: give the cookie's name instead")
-	refuse(c.playground && !c.introspection, "PLAYGROUND=on needs INTROSPECTION=on: the IDE reads the schema")
+	refuse(c.playground && c.endpoint.introspection == graph.IntrospectionOff, "PLAYGROUND=on needs INTROSPECTION: the IDE reads the schema")
 	return problems
 }
 

@@ -65,7 +65,11 @@ func runDev(ctx context.Context, args []string, getenv func(string) string, stdo
 	defer authListener.Close()
 
 	log := telemetry.NewLogger(stdout, "auto", slog.LevelInfo)
-	server, err := startDevDatabase(ctx, filepath.Join(*data, "postgres"), *reset)
+	server, err := startDevDatabase(ctx, *reset, postgres.Config{
+		DataDir:  filepath.Join(*data, "postgres"),
+		Mirror:   getenv("POSTGRES_MIRROR"),
+		Progress: func(message string) { fmt.Fprintln(stdout, message) },
+	})
 	if err != nil {
 		return err
 	}
@@ -102,6 +106,8 @@ func runDev(ctx context.Context, args []string, getenv func(string) string, stdo
 			return "on"
 		case "DRAIN_DELAY":
 			return "0s"
+		case "ALLOWED_ORIGINS":
+			return "http://localhost:*,http://127.0.0.1:*"
 		}
 		return ""
 	})
@@ -120,14 +126,14 @@ func runDev(ctx context.Context, args []string, getenv func(string) string, stdo
 	})
 }
 
-// startDevDatabase starts PostgreSQL in folder with the migrations applied, and the seed if it is new.
-func startDevDatabase(ctx context.Context, folder string, reset bool) (*postgres.Server, error) {
+// startDevDatabase starts PostgreSQL with the migrations applied, and the seed if it is new.
+func startDevDatabase(ctx context.Context, reset bool, cfg postgres.Config) (*postgres.Server, error) {
 	if reset {
-		if err := postgres.Remove(folder); err != nil {
+		if err := postgres.Remove(cfg.DataDir); err != nil {
 			return nil, err
 		}
 	}
-	server, err := postgres.Start(ctx, postgres.Config{DataDir: folder})
+	server, err := postgres.Start(ctx, cfg)
 	if err != nil {
 		return nil, err
 	}

@@ -11,6 +11,7 @@ import (
 	"log/slog"
 	"os"
 	"path"
+	"slices"
 	"strings"
 
 	"usergraph/internal/doctor"
@@ -61,7 +62,7 @@ func runDoctor(ctx context.Context, args []string, getenv func(string) string, s
 	if len(problems) == 0 {
 		report(doctor.Finding{Check: "settings", Severity: doctor.OK, Message: "all are possible"})
 	}
-	patient, closeAll, err := newPatient(ctx, cfg, *token)
+	patient, closeAll, err := newPatient(ctx, cfg, getenv, *token)
 	if err != nil {
 		report(doctor.Finding{Check: "settings", Severity: doctor.Error, Message: err.Error()})
 	}
@@ -77,11 +78,11 @@ func runDoctor(ctx context.Context, args []string, getenv func(string) string, s
 }
 
 // newPatient says what to look at. Without a verifier, which may be refused, it leaves out the token.
-func newPatient(ctx context.Context, cfg config, token string) (patient doctor.Config, closeAll func(), err error) {
+func newPatient(ctx context.Context, cfg config, getenv func(string) string, token string) (patient doctor.Config, closeAll func(), err error) {
 	patient = doctor.Config{
 		SupabaseURL: cfg.supabaseURL, JWKSURL: cfg.jwksURL, HasSecret: cfg.jwtSecret != "", Issuers: cfg.issuers,
 		DatabaseURL: cfg.databaseURL, ListenURL: cfg.databaseListenURL,
-		Origins: cfg.sessionCookieOrigins,
+		Origins: slices.Concat(splitList(getenv("ALLOWED_ORIGINS")), cfg.sessionCookieOrigins),
 	}
 	if patient.Migrations, err = migrationVersions(); err != nil {
 		return patient, func() {}, err

@@ -11,6 +11,8 @@ import (
 	"usergraph/auth"
 	"usergraph/database"
 	"usergraph/graph"
+	"usergraph/internal/ratelimit"
+	"usergraph/internal/telemetry"
 )
 
 // readyTimeout is how long /readyz waits for the database.
@@ -68,15 +70,28 @@ func reportChanges(log *slog.Logger) func(error) {
 	}
 }
 
-// withTimeout ends the context of a request after so long. Connections that stay open have limits of their own.
-func withTimeout(limit time.Duration, next http.Handler) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if graph.Streams(r) {
-			next.ServeHTTP(w, r)
-			return
-		}
-		ctx, cancel := context.WithTimeout(r.Context(), limit)
-		defer cancel()
-		next.ServeHTTP(w, r.WithContext(ctx))
+// newEndpoint puts together what stands between a request and the resolvers: who may ask from where, who asks, what.
+func newEndpoint(cfg config, db *database.DB, verifier *auth.Verifier, changes *database.Changes, limiter *ratelimit.Limiter, observed *telemetry.Telemetry, log *slog.Logger) (http.Handler, *graph.Handler, error) {
+	trusted, err := readTrustedDocuments(cfg.endpoint)
+	if err != nil {
+		return nil, nil, err
+	}
+	handler, err := graph.NewHandler(graph.Options{
+		DB: db, Log: log, Observer: observed,
+		Limits:           &cfg.endpoint.limits,
+		Introspection:    cfg.endpoint.introspection,
+		Trust:            cfg.endpoint.trust,
+		TrustedDocuments: trusted,
+		Verifier:         verifier,
+		Changes:          changes,
+		Origins:          cfg.endpoint.origins,
+		RequestID:        telemetry.RequestID,
 	})
+	if err != nil {
+		return nil, nil, err
+	}
+	refuse := func(w http.ResponseWriter, r *http.Request, err error) {
+		auth.WriteRefusal(w, r, err, map[string]any{"requestId": telemetry.RequestID(r.Context())})
+	}
+	return graph.CrossSite(cfg.endpoint.origins, auth.Middleware(verifier, auth.Options{Refuse: refuse})(limiter.Middleware(handler))), handler, nil
 }

@@ -18,9 +18,7 @@ import (
 	"syscall"
 	"time"
 
-	"usergraph/auth"
 	"usergraph/database"
-	"usergraph/graph"
 	"usergraph/internal/ratelimit"
 	"usergraph/internal/telemetry"
 )
@@ -33,8 +31,6 @@ const (
 	idleTimeout       = 2 * time.Minute
 	// A token of 16 KiB, a cookie of the same, and what browsers send besides.
 	maxHeaderBytes = 48 << 10
-	// A document and its variables.
-	maxBodyBytes = 1 << 20
 )
 
 // flushTimeout is how long sending the last traces may hold up the end.
@@ -88,6 +84,7 @@ var commands = []struct {
 	{"schema", "print the GraphQL schema", runSchema},
 	{"doctor", "look at the project, a token and the database, and say what to do", runDoctor},
 	{"config", "print the settings in use, secrets hidden, and what is wrong with them", runConfig},
+	{"health", "ask the server on this machine whether it lives, or with --ready whether it can answer", runHealth},
 }
 
 // run is the whole program as a function of its surroundings.
@@ -182,21 +179,18 @@ func serve(ctx context.Context, cfg config, log *slog.Logger, listener net.Liste
 	}
 	defer changes.Close()
 
-	handler, err := graph.NewHandler(graph.Options{
-		DB: db, Log: log, Observer: observed, Introspection: cfg.introspection,
-		Verifier: verifier, Changes: changes, Timeout: cfg.requestTimeout,
-	})
-	if err != nil {
-		return err
-	}
-	observed.WatchConnections(handler.Connections)
 	cfg.rateLimit.Hit, cfg.rateLimit.Failed = observed.RateLimitHit, observed.RedisFailed
 	limiter, err := ratelimit.New(cfg.rateLimit)
 	if err != nil {
 		return usageError{err}
 	}
 	defer limiter.Close()
-	endpoint := auth.Middleware(verifier, auth.Options{})(limiter.Middleware(handler))
+
+	endpoint, handler, err := newEndpoint(cfg, db, verifier, changes, limiter, observed, log)
+	if err != nil {
+		return usageError{err}
+	}
+	observed.WatchConnections(handler.Connections)
 
 	draining := new(drain)
 	probes := map[string]http.Handler{
@@ -204,7 +198,7 @@ func serve(ctx context.Context, cfg config, log *slog.Logger, listener net.Liste
 		"GET /readyz": ready(log, draining, db, verifier, changes),
 	}
 	mux := http.NewServeMux()
-	mux.Handle("/graphql", withTimeout(cfg.requestTimeout, http.MaxBytesHandler(endpoint, maxBodyBytes)))
+	mux.Handle("/graphql", endpoint)
 	for pattern, handler := range probes {
 		mux.Handle(pattern, handler)
 	}

@@ -15,6 +15,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"usergraph/internal/pgtest"
 )
 
 func noEnvironment(string) string { return "" }
@@ -86,7 +88,7 @@ func ask(t *testing.T, url, token, query string) (status int, body string) {
 }
 
 func TestDevAnswers(t *testing.T) {
-	data := t.TempDir()
+	data := pgtest.Dir(t)
 	url, token := devServer(t, "--data", data)
 	const query = "{ me { fullName } }"
 
@@ -128,7 +130,7 @@ func TestTokenCommand(t *testing.T) {
 	if err := run(t.Context(), []string{"token", "--url", "http://127.0.0.1:1"}, noEnvironment, &printed); !errors.As(err, &usage) {
 		t.Errorf("a token without usergraph dev: %v", err)
 	}
-	url, _ := devServer(t, "--data", t.TempDir())
+	url, _ := devServer(t, "--data", pgtest.Dir(t))
 	for _, test := range []struct{ as, expires, want string }{
 		{"bob@example.com", "1h", "Bob Kahn"},
 		{"noname@example.com", "1h", `"fullName":null`},
@@ -153,7 +155,7 @@ func TestKilledAgainAndAgain(t *testing.T) {
 	if out, err := exec.Command("go", "build", "-o", binary, ".").CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
-	data := t.TempDir()
+	data := pgtest.Dir(t)
 	for round := range 20 {
 		server := exec.Command(binary, "dev", "--port", "0", "--auth-port", "0", "--data", data)
 		server.Stderr = os.Stderr

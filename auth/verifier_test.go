@@ -1,7 +1,14 @@
 package auth_test
 
 import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+	"sync"
 	"testing"
+	"time"
 
 	"github.com/golang-jwt/jwt/v5"
 	"github.com/google/uuid"
@@ -35,28 +42,201 @@ func newVerifier(t testing.TB, issuer *authtest.Issuer, changes ...func(*auth.Co
 	return verifier
 }
 
+// A project in the middle of its move from the secret to signing keys: all its tokens are accepted, and the hook tells
+// which of them are still signed with the secret.
 func TestVerify(t *testing.T) {
 	issuer := authtest.New(t)
-	verifier := newVerifier(t, issuer)
-	for _, algorithm := range []string{"ES256", "RS256", "EdDSA", "HS256"} {
-		t.Run(algorithm, func(t *testing.T) {
-			if algorithm == "HS256" {
-				issuer.UseSecret()
-			} else {
-				issuer.Use(issuer.Publish(algorithm))
-				verifier.Purge()
+	var seen []string
+	verifier := newVerifier(t, issuer, func(cfg *auth.Config) {
+		cfg.Hooks.Verified = func(_ context.Context, claims *auth.Claims, cached bool) {
+			seen = append(seen, fmt.Sprint(claims.Algorithm, " ", cached))
+		}
+	})
+	issuer.Publish("RS256")
+	issuer.Publish("EdDSA")
+	var want []string
+	for _, key := range append(issuer.Keys(), authtest.NewSecret(t, issuer.Secret())) {
+		rawToken := key.Sign(change(issuer.Claims(ada), func(c jwt.MapClaims) { c["is_anonymous"] = true }))
+		for _, cached := range []bool{false, true} {
+			want = append(want, fmt.Sprint(key.Algorithm, " ", cached))
+			claims, err := verifier.Verify(t.Context(), rawToken)
+			if err != nil {
+				t.Fatal(err)
 			}
-			rawToken := issuer.Token(ada, func(claims jwt.MapClaims) { claims["is_anonymous"] = true })
-			for range 2 { // the second time from the cache
-				claims, err := verifier.Verify(t.Context(), rawToken)
-				if err != nil {
-					t.Fatal(err)
-				}
-				if claims.UserID != ada || claims.Algorithm != algorithm || !claims.IsAnonymous || claims.Role != "authenticated" ||
-					claims.Email != "user@example.com" || claims.AAL != "aal1" || claims.SessionID == uuid.Nil || claims.Issuer != issuer.URL() {
-					t.Errorf("claims are %+v", claims)
+			if claims.UserID != ada || claims.Algorithm != key.Algorithm || claims.KeyID != key.ID || !claims.IsAnonymous || claims.Role != "authenticated" ||
+				claims.Email != "user@example.com" || claims.AAL != "aal1" || claims.SessionID == uuid.Nil || claims.Issuer != issuer.URL() ||
+				!strings.Contains(string(claims.AppMetadata), "providers") || !strings.Contains(string(claims.Payload), "user_metadata") ||
+				claims.ExpiresAt.Sub(claims.IssuedAt) != time.Hour {
+				t.Errorf("claims are %+v", claims)
+			}
+		}
+	}
+	if strings.Join(seen, ", ") != strings.Join(want, ", ") {
+		t.Errorf("the hook saw %v, want %v", seen, want)
+	}
+}
+
+func TestCachedTokenExpires(t *testing.T) {
+	issuer, clock := authtest.New(t), newClock()
+	verifier := newClockedVerifier(t, issuer, clock)
+	rawToken := issuer.Token(ada, clock.fresh, func(c jwt.MapClaims) { c["exp"] = clock.Now().Unix() + 60 })
+	mustVerify(t, verifier, rawToken)
+	clock.Advance(64 * time.Second)
+	mustVerify(t, verifier, rawToken) // within the leeway
+	clock.Advance(time.Second)
+	mustRefuse(t, verifier, rawToken, auth.ErrTokenExpired)
+}
+
+// Refusals are never remembered, so that nobody can fill the cache with them.
+func TestRefusalsAreNotRemembered(t *testing.T) {
+	issuer, clock := authtest.New(t), newClock()
+	verifier := newClockedVerifier(t, issuer, clock)
+	early := issuer.Token(ada, clock.fresh, func(c jwt.MapClaims) { c["nbf"] = clock.Now().Unix() + 60 })
+	mustRefuse(t, verifier, early, auth.ErrTokenInvalid)
+	clock.Advance(time.Minute)
+	mustVerify(t, verifier, early)
+}
+
+// Each issuer's tokens are verified with its own keys and secret, and with no other's.
+func TestIssuers(t *testing.T) {
+	first, second := authtest.New(t), authtest.New(t)
+	ofFirst, err := auth.NewStaticKeySet(first.JWKS())
+	if err != nil {
+		t.Fatal(err)
+	}
+	const custom = "https://auth.example.com/auth/v1"
+	verifier := newVerifier(t, second, func(cfg *auth.Config) {
+		cfg.Issuers = append(cfg.Issuers,
+			auth.Issuer{URL: first.URL(), Keys: ofFirst, Secret: first.Secret()},
+			auth.Issuer{URL: custom, Keys: ofFirst, AcceptNoIssuer: true},
+		)
+		cfg.OAuthClients = []string{"app-1"}
+	})
+	iss := func(value any) func(jwt.MapClaims) { return func(c jwt.MapClaims) { c["iss"] = value } }
+	noIss := func(c jwt.MapClaims) { delete(c, "iss") }
+	bySecret := func(issuer *authtest.Issuer, changes ...func(jwt.MapClaims)) string {
+		return authtest.NewSecret(t, issuer.Secret()).Sign(change(issuer.Claims(ada), changes...))
+	}
+	for _, test := range []struct {
+		name, rawToken string
+		good           bool
+	}{
+		{"the first's", first.Token(ada), true},
+		{"the second's", second.Token(ada), true},
+		{"the first's by its custom domain", first.Token(ada, iss(custom)), true},
+		{"the first's, as the second's", first.Token(ada, iss(second.URL())), false},
+		{"the second's, as the first's", second.Token(ada, iss(first.URL())), false},
+		{"the first's without iss", first.Token(ada, noIss), true},
+		{"the first's with iss null", first.Token(ada, iss(nil)), true},
+		{"the first's with iss empty", first.Token(ada, iss("")), false},
+		{"the second's without iss", second.Token(ada, noIss), false},
+		{"the first's secret", bySecret(first), true},
+		{"the second's secret", bySecret(second), true},
+		{"the first's secret, as the second's", bySecret(first, iss(second.URL())), false},
+		{"the first's secret without iss, where there is none", bySecret(first, noIss), false},
+		{"listed OAuth app", first.Token(ada, func(c jwt.MapClaims) { c["client_id"] = "app-1" }), true},
+		{"another OAuth app", first.Token(ada, func(c jwt.MapClaims) { c["client_id"] = "app-2" }), false},
+	} {
+		_, err := verifier.Verify(t.Context(), test.rawToken)
+		if test.good != (err == nil) || err != nil && !errors.Is(err, auth.ErrTokenInvalid) {
+			t.Errorf("%s: %v", test.name, err)
+		}
+	}
+	status := verifier.Status()
+	if len(status) != 3 || status[first.URL()].Keys != 1 || status[custom].Keys != 1 || status[second.URL()].FetchedAt.IsZero() {
+		t.Errorf("status is %+v", status)
+	}
+	if err := verifier.Ready(t.Context()); err != nil {
+		t.Error(err)
+	}
+	verifier.Purge()
+	second.Answer(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(500) })
+	if err := verifier.Ready(t.Context()); err == nil || !strings.Contains(err.Error(), second.URL()) || strings.Contains(err.Error(), first.URL()) {
+		t.Errorf("only the second is out of reach, but: %v", err)
+	}
+}
+
+func TestAnonKey(t *testing.T) {
+	issuer := authtest.New(t)
+	anon := authtest.NewSecret(t, issuer.Secret()).Sign(jwt.MapClaims{"iss": "supabase", "ref": "abc", "role": "anon", "exp": time.Now().Unix() + 60})
+	mustRefuse(t, newVerifier(t, issuer), anon, auth.ErrAnonymous)
+	// Without the secret nobody can tell whether it is one.
+	verifier := newVerifier(t, issuer, func(cfg *auth.Config) { cfg.Issuers[0].Secret = nil })
+	mustRefuse(t, verifier, anon, auth.ErrTokenInvalid)
+}
+
+func TestNewVerifierRefuses(t *testing.T) {
+	const cloud = "https://abc.supabase.co/auth/v1"
+	secret := []byte(strings.Repeat("s", 32))
+	published := []byte("super-secret-jwt-token-with-at-least-32-characters-long")
+	// The key of `supabase start`, under its own id and under another.
+	const point = `"kty":"EC","crv":"P-256","x":"M5Sjqn5zwC9Kl1zVfUUGvv9boQjCGd45G8sdopBExB4","y":"P6IXMvA2WYXSHSOMTBH2jsw_9rrzGy89FjPf6oOsIxQ"`
+	static := func(jwks string) auth.KeySet {
+		keys, err := auth.NewStaticKeySet([]byte(jwks))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return keys
+	}
+	for name, test := range map[string]struct {
+		cfg  auth.Config
+		want string // "" if it is accepted
+	}{
+		"secret":                  {auth.Config{Issuers: []auth.Issuer{{URL: cloud, Secret: secret}}}, ""},
+		"no issuer":               {auth.Config{}, "at least one issuer"},
+		"no keys":                 {auth.Config{Issuers: []auth.Issuer{{URL: cloud}}}, "neither keys nor a secret"},
+		"no URL":                  {auth.Config{Issuers: []auth.Issuer{{Secret: secret}}}, "https://"},
+		"URL of another scheme":   {auth.Config{Issuers: []auth.Issuer{{URL: "ftp://x/", Secret: secret}}}, "https://"},
+		"twice":                   {auth.Config{Issuers: []auth.Issuer{{URL: cloud, Secret: secret}, {URL: cloud, Secret: secret}}}, "twice"},
+		"short secret":            {auth.Config{Issuers: []auth.Issuer{{URL: cloud, Secret: secret[1:]}}}, "shorter than 32"},
+		"published secret":        {auth.Config{Issuers: []auth.Issuer{{URL: cloud, Secret: published}}}, "publishes"},
+		"published secret, here":  {auth.Config{Issuers: []auth.Issuer{{URL: "http://127.0.0.1:54321/auth/v1", Secret: published}}}, ""},
+		"published key":           {auth.Config{Issuers: []auth.Issuer{{URL: cloud, Keys: static(`[{"kid":"b81269f1-21d8-4f2e-b719-c2240a840d90",` + point + `}]`)}}}, "publishes"},
+		"published key, renamed":  {auth.Config{Issuers: []auth.Issuer{{URL: cloud, Keys: static(`[{"kid":"x",` + point + `}]`)}}}, "publishes"},
+		"published key, here":     {auth.Config{Issuers: []auth.Issuer{{URL: "http://localhost:54321/auth/v1", Keys: static(`[{"kid":"x",` + point + `}]`)}}}, ""},
+		"two without iss":         {auth.Config{Issuers: []auth.Issuer{{URL: cloud, Secret: secret, AcceptNoIssuer: true}, {URL: cloud + "2", Secret: secret, AcceptNoIssuer: true}}}, "without iss"},
+		"API key, but none known": {auth.Config{Issuers: []auth.Issuer{{URL: cloud, Secret: secret}}, RequireAPIKey: true}, "no publishable key"},
+		"empty API key":           {auth.Config{Issuers: []auth.Issuer{{URL: cloud, Secret: secret}}, PublishableKeys: []string{""}}, "is empty"},
+		"cache of no bytes":       {auth.Config{Issuers: []auth.Issuer{{URL: cloud, Secret: secret}}, CacheBytes: -1}, "cache"},
+	} {
+		verifier, err := auth.NewVerifier(test.cfg)
+		if (err == nil) != (test.want == "") || err != nil && !strings.Contains(err.Error(), test.want) {
+			t.Errorf("%s: %v", name, err)
+		}
+		if err == nil {
+			verifier.Close()
+		} else if strings.Contains(err.Error(), string(secret[1:])) || strings.Contains(err.Error(), string(published)) {
+			t.Errorf("%s: the secret is shown: %v", name, err)
+		}
+	}
+}
+
+// The development key of Supabase is refused where it comes from a fetched set too.
+func TestPublishedKeyFromAfar(t *testing.T) {
+	issuer := authtest.New(t)
+	published := authtest.NewKey(t, "ES256")
+	published.ID = "b81269f1-21d8-4f2e-b719-c2240a840d90"
+	issuer.PublishKey(published)
+	verifier := newVerifier(t, issuer, func(cfg *auth.Config) { cfg.Issuers[0].URL = "https://abc.supabase.co/auth/v1" })
+	mustRefuse(t, verifier, published.Sign(change(issuer.Claims(ada), func(c jwt.MapClaims) { c["iss"] = "https://abc.supabase.co/auth/v1" })), auth.ErrTokenInvalid)
+	mustVerify(t, newVerifier(t, issuer), published.Sign(issuer.Claims(ada)))
+}
+
+// Many callers at once, all algorithms, cached and not; run with -race.
+func TestVerifyConcurrently(t *testing.T) {
+	f := newFixture(t)
+	keys := []*authtest.Key{f.es256, f.rs256, f.ed, f.hs256}
+	var callers sync.WaitGroup
+	for i := range 16 {
+		callers.Go(func() {
+			rawToken := keys[i%4].Sign(f.issuer.Claims(ada))
+			for range 50 {
+				claims, err := f.verifier.Verify(t.Context(), rawToken)
+				if err != nil || claims.UserID != ada {
+					t.Errorf("%+v, %v", claims, err)
 				}
 			}
 		})
 	}
+	callers.Wait()
 }

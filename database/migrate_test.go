@@ -130,7 +130,7 @@ func TestMigrateTogether(t *testing.T) {
 // The project's own migrations are applied once.
 func TestMigrateOurs(t *testing.T) {
 	pg := pgtest.New(t)
-	pg.Exec(t, "drop schema if exists supabase_migrations cascade; drop table users cascade; drop function if exists handle_new_user, announce_change cascade")
+	pg.Exec(t, "drop schema supabase_migrations cascade; drop schema public cascade; create schema public; grant usage on schema public to anon, authenticated")
 	for range 2 {
 		if err := database.Migrate(t.Context(), pg.AdminURL, supabase.Migrations, func(string) {}); err != nil {
 			t.Fatal(err)

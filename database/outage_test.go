@@ -224,7 +224,7 @@ func TestHangUp(t *testing.T) {
 
 // PostgreSQL crashes and comes back; the pool needs no help.
 func TestDatabaseCrashes(t *testing.T) {
-	config := postgres.Config{DataDir: filepath.Join(t.TempDir(), "data"), Settings: map[string]string{"fsync": "off"}}
+	config := postgres.Config{DataDir: filepath.Join(pgtest.Dir(t), "data"), Settings: map[string]string{"fsync": "off"}}
 	server, err := postgres.Start(t.Context(), config)
 	if err != nil {
 		t.Fatal(err)

@@ -20,28 +20,29 @@ export function startBrowser() {
 }
 
 /**
- * Opens a page in a profile of its own, and remembers what should not happen on it: errors in the console, exceptions,
+ * Opens a page in a profile of its own, which may open more, and remembers what should not happen on them: errors in the console, exceptions,
  * violations of the Content-Security-Policy, and requests to other hosts than allowed.
  */
 export async function openPage(browser, allowed, options = {}) {
   const context = await browser.newContext({ viewport: { width: 1440, height: 900 }, ...options });
-  const page = await context.newPage();
   const problems = [];
-  page.on('console', message => message.type() === 'error' && problems.push(`console: ${message.text()}`));
-  page.on('pageerror', error => problems.push(`exception: ${error.message}`));
+  context.on('console', message => message.type() === 'error' && problems.push(`console: ${message.text()}`));
+  context.on('weberror', event => problems.push(`exception: ${event.error().message}`));
   context.on('request', request => {
     const { protocol, origin } = new URL(request.url());
     if (!['data:', 'blob:'].includes(protocol) && !allowed.includes(origin)) {
       problems.push(`request: ${request.url()}`);
     }
   });
-  await page.exposeFunction('reportViolation', text => problems.push(`policy: ${text}`));
-  await page.addInitScript(() =>
+  await context.exposeFunction('reportViolation', text => problems.push(`policy: ${text}`));
+  await context.addInitScript(() =>
     addEventListener('securitypolicyviolation', e => reportViolation(`${e.violatedDirective} ${e.blockedURI}`)),
   );
+  const page = await context.newPage();
   return {
     page,
-    /** Ends the page; fails if something happened that no pattern of expected matches. */
+    context,
+    /** Ends the profile; fails if something happened that no pattern of expected matches. */
     async close(...expected) {
       await context.close();
       assert.deepEqual(problems.filter(problem => !expected.some(pattern => pattern.test(problem))), []);

@@ -16,14 +16,22 @@ export async function startUsergraph(...args) {
   chmodSync(folder, 0o755);
   const binary = process.env.USERGRAPH ?? build(folder);
   const data = join(folder, 'data');
-  const { output, end } = await start(binary, ['dev', '--port', '0', '--auth-port', '0', '--data', data, ...args]);
+  let { output, end } = await start(binary, ['dev', '--port', '0', '--auth-port', '0', '--data', data, ...args]);
   const read = pattern => output.match(pattern)[1];
+  const url = read(/Playground\s+(\S+)\//);
+  const supabaseURL = read(/SUPABASE_URL\s+(\S+)/);
   return {
     binary,
     data,
-    url: read(/Playground\s+(\S+)\//),
-    supabaseURL: read(/SUPABASE_URL\s+(\S+)/),
+    url,
+    supabaseURL,
     publishableKey: read(/SUPABASE_PUBLISHABLE_KEY\s+(\S+)/),
+    /** Stops it and starts it again, with the same data and on the same ports, and with other arguments if given. */
+    async restart(...args) {
+      await end();
+      const ports = ['--port', new URL(url).port, '--auth-port', new URL(supabaseURL).port];
+      ({ end } = await start(binary, ['dev', ...ports, '--data', data, ...args]));
+    },
     async stop() {
       await end();
       rmSync(folder, { recursive: true, force: true });

@@ -4,7 +4,6 @@ import (
 	"context"
 	"sync"
 
-	"github.com/99designs/gqlgen/graphql"
 	"github.com/google/uuid"
 	"github.com/vektah/gqlparser/v2/ast"
 
@@ -19,9 +18,11 @@ type caller struct {
 	UserID uuid.UUID
 	Email  string
 
-	readUser sync.Once
-	user     *models.User
-	userErr  error
+	// A query reads one state of the caller's row; what a mutation or a subscription reads may have changed.
+	once    bool
+	read    sync.Once
+	user    *models.User
+	userErr error
 }
 
 type callerKey struct{}
@@ -40,6 +41,7 @@ func withCaller(ctx context.Context, operation ast.Operation) context.Context {
 		},
 		UserID: claims.UserID,
 		Email:  claims.Email,
+		once:   operation == ast.Query,
 	})
 }
 
@@ -52,15 +54,13 @@ func callerFrom(ctx context.Context) (*caller, error) {
 	return caller, nil
 }
 
-// self reads the caller's own row, once for an operation however many aliases ask for it.
+// self reads the caller's own row: once for a query, however many aliases ask for it.
 func (c *caller) self(ctx context.Context, db *database.DB) (*models.User, error) {
-	c.readUser.Do(func() {
+	if !c.once {
+		return models.UserByID(ctx, db.As(c.Caller), c.UserID)
+	}
+	c.read.Do(func() {
 		c.user, c.userErr = models.UserByID(ctx, db.As(c.Caller), c.UserID)
 	})
 	return c.user, c.userErr
-}
-
-// interceptOperation finds the caller before any resolver runs.
-func interceptOperation(ctx context.Context, next graphql.OperationHandler) graphql.ResponseHandler {
-	return next(withCaller(ctx, graphql.GetOperationContext(ctx).Operation.Operation))
 }

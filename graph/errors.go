@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"runtime/debug"
+	"unicode/utf8"
 
 	"github.com/99designs/gqlgen/graphql"
 	"github.com/99designs/gqlgen/graphql/errcode"
@@ -19,14 +20,42 @@ import (
 const (
 	CodeUnauthenticated = "UNAUTHENTICATED"
 	CodeForbidden       = "FORBIDDEN"
+	CodeMFARequired     = "MFA_REQUIRED"
+	CodeAccountRequired = "ACCOUNT_REQUIRED"
+	CodeRoleRequired    = "ROLE_REQUIRED"
 	CodeNotFound        = "NOT_FOUND"
 	CodeConflict        = "CONFLICT"
 	CodeBadUserInput    = "BAD_USER_INPUT"
-	CodeBadRequest      = "BAD_REQUEST"
 	CodeUnavailable     = "UNAVAILABLE"
 	CodeTimeout         = "TIMEOUT"
 	CodeRateLimited     = "RATE_LIMITED"
 	CodeInternal        = "INTERNAL_SERVER_ERROR"
+
+	CodeBadRequest       = "BAD_REQUEST"
+	CodeCrossSite        = "CROSS_SITE_REQUEST"
+	CodeParseFailed      = errcode.ParseFailed
+	CodeValidationFailed = errcode.ValidationFailed
+
+	CodeDocumentNotFound      = "PERSISTED_QUERY_NOT_FOUND"
+	CodeDocumentRequired      = "PERSISTED_QUERY_REQUIRED"
+	CodeIntrospectionDisabled = "INTROSPECTION_DISABLED"
+
+	CodeBodyLimit          = "BODY_LIMIT_EXCEEDED"
+	CodeOperationLimit     = "OPERATION_LIMIT_EXCEEDED"
+	CodeBatchLimit         = "BATCH_LIMIT_EXCEEDED"
+	CodeJSONDepthLimit     = "JSON_DEPTH_LIMIT_EXCEEDED"
+	CodeValueLimit         = "VALUE_LIMIT_EXCEEDED"
+	CodeListLimit          = "LIST_LIMIT_EXCEEDED"
+	CodeTokenLimit         = "TOKEN_LIMIT_EXCEEDED"
+	CodeDepthLimit         = "DEPTH_LIMIT_EXCEEDED"
+	CodeIntrospectionDepth = "INTROSPECTION_LIMIT_EXCEEDED"
+	CodeRootFieldLimit     = "ROOT_FIELD_LIMIT_EXCEEDED"
+	CodeFieldLimit         = "FIELD_LIMIT_EXCEEDED"
+	CodeAliasLimit         = "ALIAS_LIMIT_EXCEEDED"
+	CodeDirectiveLimit     = "DIRECTIVE_LIMIT_EXCEEDED"
+	CodeFragmentLimit      = "FRAGMENT_LIMIT_EXCEEDED"
+	CodeComplexityLimit    = "COMPLEXITY_LIMIT_EXCEEDED"
+	CodeErrorLimit         = "ERROR_LIMIT_EXCEEDED"
 
 	CodeSubscriptionsUnavailable = "SUBSCRIPTIONS_UNAVAILABLE"
 )
@@ -37,6 +66,9 @@ var publicErrors = []struct {
 	code, message string
 }{
 	{ErrUnauthenticated, CodeUnauthenticated, "sign in to use this field"},
+	{ErrMFARequired, CodeMFARequired, "this needs a second factor: verify one, and send the new token"},
+	{ErrAccountRequired, CodeAccountRequired, "this is not for anonymous users: add an identity to the account"},
+	{ErrRoleRequired, CodeRoleRequired, "this needs a role that the account does not have"},
 	{models.ErrNotFound, CodeNotFound, "not found"},
 	{database.ErrConflict, CodeConflict, "this conflicts with what is stored"},
 	{database.ErrInvalid, CodeBadUserInput, "a value is not acceptable"},
@@ -48,16 +80,35 @@ var publicErrors = []struct {
 	{database.ErrUnavailable, CodeUnavailable, "the database cannot be reached, try again"},
 }
 
+// maxMessageLength bounds what an error tells, in bytes: those of the parser quote the document.
+const maxMessageLength = 300
+
+// refusef is an error whose text was written for the client.
+func refusef(code, format string, args ...any) *gqlerror.Error {
+	err := gqlerror.Errorf(format, args...)
+	errcode.Set(err, code)
+	return err
+}
+
 // badInput is an error that tells the client what is wrong with a value.
 func badInput(format string, args ...any) error {
-	err := gqlerror.Errorf(format, args...)
-	errcode.Set(err, CodeBadUserInput)
-	return err
+	return refusef(CodeBadUserInput, format, args...)
+}
+
+// invalid is the first of the errors of gqlparser; validation may find hundreds.
+func invalid(err error, code string) *gqlerror.Error {
+	var first *gqlerror.Error
+	if !errors.As(err, &first) {
+		return refusef(code, "the document is not acceptable")
+	}
+	errcode.Set(first, code)
+	return first
 }
 
 // presenter makes of every error what the client may see.
 type presenter struct {
-	log *slog.Logger
+	log       *slog.Logger
+	requestID func(context.Context) string
 }
 
 func (p presenter) present(ctx context.Context, err error) *gqlerror.Error {
@@ -72,6 +123,7 @@ func (p presenter) present(ctx context.Context, err error) *gqlerror.Error {
 			if _, coded := written.Extensions["code"]; !coded {
 				errcode.Set(written, CodeBadRequest)
 			}
+			written.Message = shorten(written.Message)
 			return written
 		}
 		shown.Path, shown.Locations = written.Path, written.Locations
@@ -84,15 +136,52 @@ func (p presenter) present(ctx context.Context, err error) *gqlerror.Error {
 		}
 	}
 	p.log.ErrorContext(ctx, "internal error", "error", err, "path", shown.Path.String())
-	shown.Message = "internal error"
-	errcode.Set(shown, CodeInternal)
-	return shown
+	internal := p.internal(ctx)
+	internal.Path, internal.Locations = shown.Path, shown.Locations
+	return internal
 }
 
-// recovered turns a panic in a resolver into an internal error; the stack goes to the log.
+// recovered turns a panic into an internal error; the stack goes to the log.
 func (p presenter) recovered(ctx context.Context, panicked any) error {
-	p.log.ErrorContext(ctx, "panic in a resolver", "panic", fmt.Sprint(panicked), "stack", string(debug.Stack()))
-	err := gqlerror.Errorf("internal error")
-	errcode.Set(err, CodeInternal)
+	p.log.ErrorContext(ctx, "panic", "panic", fmt.Sprint(panicked), "stack", string(debug.Stack()))
+	return p.internal(ctx)
+}
+
+// internal is all that a client learns of a fault of the server: the id under which the log says more.
+func (p presenter) internal(ctx context.Context) *gqlerror.Error {
+	err := refusef(CodeInternal, "internal error")
+	if p.requestID != nil {
+		if id := p.requestID(ctx); id != "" {
+			err.Extensions["requestId"] = id
+		}
+	}
 	return err
+}
+
+// shorten cuts a message that is too long, and shows it.
+func shorten(message string) string {
+	if short := cut(message, maxMessageLength); short != message {
+		return short + "…"
+	}
+	return message
+}
+
+// cut returns no more than so many bytes of a text, up to where a character begins.
+func cut(text string, atMost int) string {
+	if len(text) <= atMost {
+		return text
+	}
+	for atMost > 0 && !utf8.RuneStart(text[atMost]) {
+		atMost--
+	}
+	return text[:atMost]
+}
+
+// capErrors cuts a list of errors, and says so.
+func capErrors(errs gqlerror.List, atMost int) gqlerror.List {
+	if len(errs) <= atMost {
+		return errs
+	}
+	more := refusef(CodeErrorLimit, "%d more errors are not told", len(errs)-atMost)
+	return append(errs[:atMost:atMost], more)
 }

@@ -36,29 +36,14 @@ type ResolverRoot interface {
 }
 
 type DirectiveRoot struct {
-	Authenticated func(ctx context.Context, obj any, next graphql.Resolver) (res any, err error)
-	Public        func(ctx context.Context, obj any, next graphql.Resolver) (res any, err error)
+	Authenticated      func(ctx context.Context, obj any, next graphql.Resolver) (res any, err error)
+	DenyAnonymousUsers func(ctx context.Context, obj any, next graphql.Resolver) (res any, err error)
+	HasRole            func(ctx context.Context, obj any, next graphql.Resolver, app string) (res any, err error)
+	Public             func(ctx context.Context, obj any, next graphql.Resolver) (res any, err error)
+	Requires           func(ctx context.Context, obj any, next graphql.Resolver, aal Aal) (res any, err error)
 }
 
 type ComplexityRoot struct {
-	Mutation struct {
-		UpdateMe func(childComplexity int, input UpdateMeInput) int
-	}
-
-	Query struct {
-		Me func(childComplexity int) int
-	}
-
-	Subscription struct {
-		Me func(childComplexity int) int
-	}
-
-	User struct {
-		AvatarURL func(childComplexity int) int
-		Email     func(childComplexity int) int
-		FullName  func(childComplexity int) int
-		ID        func(childComplexity int) int
-	}
 }
 
 // endregion ***************************** api!.gotpl *****************************
@@ -94,60 +79,6 @@ func (e *executableSchema) Schema() *ast.Schema {
 func (e *executableSchema) Complexity(ctx context.Context, typeName, field string, childComplexity int, rawArgs map[string]any) (int, bool) {
 	ec := newExecutionContext(nil, e, nil)
 	_ = ec
-	switch typeName + "." + field {
-
-	case "Mutation.updateMe":
-		if e.ComplexityRoot.Mutation.UpdateMe == nil {
-			break
-		}
-
-		args, err := ec.field_Mutation_updateMe_args(ctx, rawArgs)
-		if err != nil {
-			return 0, false
-		}
-
-		return e.ComplexityRoot.Mutation.UpdateMe(childComplexity, args["input"].(UpdateMeInput)), true
-
-	case "Query.me":
-		if e.ComplexityRoot.Query.Me == nil {
-			break
-		}
-
-		return e.ComplexityRoot.Query.Me(childComplexity), true
-
-	case "Subscription.me":
-		if e.ComplexityRoot.Subscription.Me == nil {
-			break
-		}
-
-		return e.ComplexityRoot.Subscription.Me(childComplexity), true
-
-	case "User.avatarUrl":
-		if e.ComplexityRoot.User.AvatarURL == nil {
-			break
-		}
-
-		return e.ComplexityRoot.User.AvatarURL(childComplexity), true
-	case "User.email":
-		if e.ComplexityRoot.User.Email == nil {
-			break
-		}
-
-		return e.ComplexityRoot.User.Email(childComplexity), true
-	case "User.fullName":
-		if e.ComplexityRoot.User.FullName == nil {
-			break
-		}
-
-		return e.ComplexityRoot.User.FullName(childComplexity), true
-	case "User.id":
-		if e.ComplexityRoot.User.ID == nil {
-			break
-		}
-
-		return e.ComplexityRoot.User.ID(childComplexity), true
-
-	}
 	return 0, false
 }
 
@@ -260,23 +191,76 @@ For everybody, signed in or not. Every field of Query, Mutation and Subscription
 """
 directive @public on FIELD_DEFINITION
 
+"""
+Only for callers who have signed in this strongly: with AAL2, others get the error MFA_REQUIRED.
+"""
+directive @requires(
+  "The assurance level that the caller's session must have."
+  aal: AAL!
+) on FIELD_DEFINITION
+
+"""
+Not for users who signed in without an identity (Supabase's anonymous sign-in): they get the error ACCOUNT_REQUIRED.
+"""
+directive @denyAnonymousUsers on FIELD_DEFINITION
+
+"""
+Only for callers whose app_metadata, which users cannot change, gives them a role: others get the error ROLE_REQUIRED.
+"""
+directive @hasRole(
+  "The role, as app_metadata.role or one of app_metadata.roles names it."
+  app: String!
+) on FIELD_DEFINITION
+
+"""
+What a field adds to the cost of an operation; 1 unless this says otherwise.
+"""
+directive @cost(
+  "The cost of one such field, without what is selected in it."
+  weight: Int!
+) on FIELD_DEFINITION
+
+"""
+How often the cost of what is selected in a list counts: 10 times unless this says otherwise.
+"""
+directive @listSize(
+  "How many items the list is expected to have."
+  assumedSize: Int
+
+  "The arguments that say how many items are wanted."
+  slicingArguments: [String!]
+) on FIELD_DEFINITION
+
+"How strongly a session was signed in."
+enum AAL {
+  "With one factor, such as a password."
+  AAL1
+
+  "With a second factor."
+  AAL2
+}
+
 "What can be read."
 type Query {
   """
   The signed-in user, as far as row-level security lets them see themself. Null without an error if they have no row.
+
+  Access: signed-in callers.
   """
-  me: User @authenticated
+  me: User @authenticated @cost(weight: 5)
 }
 
 "What can be changed."
 type Mutation {
   """
   Changes the signed-in user and returns them as they are now. The error is NOT_FOUND if they have no row.
+
+  Access: signed-in callers.
   """
   updateMe(
     "What to change."
     input: UpdateMeInput!
-  ): User @authenticated
+  ): User @authenticated @cost(weight: 10)
 }
 
 """
@@ -449,6 +433,34 @@ func (ec *executionContext) childFields___Type(ctx context.Context, field graphq
 // endregion ************************** internal!.gotpl ***************************
 
 // region    ***************************** args.gotpl *****************************
+
+func (ec *executionContext) dir_hasRole_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "app",
+		func(ctx context.Context, v any) (string, error) {
+			return ec.unmarshalNString2string(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["app"] = arg0
+	return args, nil
+}
+
+func (ec *executionContext) dir_requires_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "aal",
+		func(ctx context.Context, v any) (Aal, error) {
+			return ec.unmarshalNAAL2usergraphᚋgraphᚐAal(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["aal"] = arg0
+	return args, nil
+}
 
 func (ec *executionContext) field_Mutation_updateMe_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
 	var err error
@@ -2527,6 +2539,16 @@ func (ec *executionContext) ___Type(ctx context.Context, sel ast.SelectionSet, o
 
 // region    ***************************** type.gotpl *****************************
 
+func (ec *executionContext) unmarshalNAAL2usergraphᚋgraphᚐAal(ctx context.Context, v any) (Aal, error) {
+	var res Aal
+	err := res.UnmarshalGQL(v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) marshalNAAL2usergraphᚋgraphᚐAal(ctx context.Context, sel ast.SelectionSet, v Aal) graphql.Marshaler {
+	return v
+}
+
 func (ec *executionContext) unmarshalNBoolean2bool(ctx context.Context, v any) (bool, error) {
 	res, err := graphql.UnmarshalBoolean(v)
 	return res, graphql.ErrorOnPath(ctx, err)
@@ -2551,6 +2573,20 @@ func (ec *executionContext) marshalNID2githubᚗcomᚋgoogleᚋuuidᚐUUID(ctx c
 	res := MarshalUUID(v)
 	if res == graphql.Null {
 		graphql.AddInvalidNullFromMarshaler(ctx, "ID!")
+	}
+	return res
+}
+
+func (ec *executionContext) unmarshalNInt2int(ctx context.Context, v any) (int, error) {
+	res, err := graphql.UnmarshalInt(v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) marshalNInt2int(ctx context.Context, sel ast.SelectionSet, v int) graphql.Marshaler {
+	_ = sel
+	res := graphql.MarshalInt(v)
+	if res == graphql.Null {
+		graphql.AddInvalidNullFromMarshaler(ctx, "Int!")
 	}
 	return res
 }
@@ -2744,6 +2780,59 @@ func (ec *executionContext) marshalOBoolean2ᚖbool(ctx context.Context, sel ast
 	_ = ctx
 	res := graphql.MarshalBoolean(*v)
 	return res
+}
+
+func (ec *executionContext) unmarshalOInt2ᚖint(ctx context.Context, v any) (*int, error) {
+	if v == nil {
+		return nil, nil
+	}
+	res, err := graphql.UnmarshalInt(v)
+	return &res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) marshalOInt2ᚖint(ctx context.Context, sel ast.SelectionSet, v *int) graphql.Marshaler {
+	if v == nil {
+		return graphql.Null
+	}
+	_ = sel
+	_ = ctx
+	res := graphql.MarshalInt(*v)
+	return res
+}
+
+func (ec *executionContext) unmarshalOString2ᚕstringᚄ(ctx context.Context, v any) ([]string, error) {
+	if v == nil {
+		return nil, nil
+	}
+	vSlice := graphql.CoerceList(v)
+	var err error
+	res := make([]string, len(vSlice))
+	for i := range vSlice {
+		ctx := graphql.WithPathContext(ctx, graphql.NewPathWithIndex(i))
+		res[i], err = ec.unmarshalNString2string(ctx, vSlice[i])
+		if err != nil {
+			return nil, err
+		}
+	}
+	return res, nil
+}
+
+func (ec *executionContext) marshalOString2ᚕstringᚄ(ctx context.Context, sel ast.SelectionSet, v []string) graphql.Marshaler {
+	if v == nil {
+		return graphql.Null
+	}
+	ret := make(graphql.Array, len(v))
+	for i := range v {
+		ret[i] = ec.marshalNString2string(ctx, sel, v[i])
+	}
+
+	for _, e := range ret {
+		if e == graphql.Null {
+			return graphql.Null
+		}
+	}
+
+	return ret
 }
 
 func (ec *executionContext) unmarshalOString2ᚖstring(ctx context.Context, v any) (*string, error) {

@@ -44,7 +44,7 @@ func TestDocuments(t *testing.T) {
 				t.Fatal(err)
 			}
 			defer db.Close()
-			handler, err := graph.NewHandler(graph.Options{DB: db, Log: slog.New(slog.DiscardHandler), Introspection: true})
+			handler, err := graph.NewHandler(graph.Options{DB: db, Log: slog.New(slog.DiscardHandler), Introspection: graph.IntrospectionOn})
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -5,55 +5,139 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net"
 	"net/http"
-	"time"
 
-	"github.com/99designs/gqlgen/graphql/handler"
-	"github.com/99designs/gqlgen/graphql/handler/extension"
-	"github.com/99designs/gqlgen/graphql/handler/lru"
-	"github.com/99designs/gqlgen/graphql/handler/transport"
-	"github.com/vektah/gqlparser/v2/ast"
+	"github.com/99designs/gqlgen/graphql"
+	"github.com/99designs/gqlgen/graphql/executor"
 
 	"usergraph/auth"
 	"usergraph/database"
 )
-
-// maxTokens bounds a document: validation takes time that grows with the square of its size. The introspection query
-// of GraphiQL has about 400.
-const maxTokens = 1000
 
 // Options are what a handler needs to know.
 type Options struct {
 	DB  *database.DB
 	Log *slog.Logger
 
+	// Limits are DefaultLimits unless told otherwise.
+	Limits *Limits
+	// Introspection is IntrospectionAuthenticated unless told otherwise.
+	Introspection Introspection
+	// Trust is TrustOff unless told otherwise.
+	Trust Trust
+	// TrustedDocuments are documents by their ids: what graphql-codegen writes into persisted-documents.json.
+	TrustedDocuments map[string]string
 	// Observer, if set, hears of operations.
 	Observer Observer
-
-	// Introspection lets callers read the schema, and tells them what they may have meant.
-	Introspection bool
-
 	// Verifier finds the caller of a websocket, whose token comes after the request. Without one it is who the request
 	// names.
 	Verifier *auth.Verifier
 	// Changes announces changed rows. Without them subscriptions are refused.
 	Changes *database.Changes
-	// Timeout ends a query or a mutation that takes longer. 0 means never.
-	Timeout time.Duration
-	// AllowOrigin tells whether pages of an origin besides the server's own may open websockets. nil means none.
-	AllowOrigin func(origin string) bool
+	// Origins are the sites whose pages may open websockets besides the server's own. nil means none.
+	Origins *Origins
+	// RequestID, if set, returns the id under which a request is logged. Clients find it with internal errors.
+	RequestID func(context.Context) string
 
 	patience patience
 }
 
-// Handler is the GraphQL endpoint.
+// Handler is the GraphQL endpoint: what brings operations, and what runs them.
 type Handler struct {
-	server      *handler.Server
+	exec        *executor.Executor
+	transports  []graphql.Transport
+	presenter   presenter
+	live        *live
 	connections *connections
 }
 
+// NewHandler returns the GraphQL endpoint. It expects CrossSite and auth.Middleware in front of it, in this order.
+func NewHandler(options Options) (*Handler, error) {
+	if options.DB == nil || options.Log == nil {
+		return nil, errors.New("graph: a database and a logger are required")
+	}
+	if options.Limits == nil {
+		limits := DefaultLimits()
+		options.Limits = &limits
+	}
+	if options.Introspection == "" {
+		options.Introspection = IntrospectionAuthenticated
+	}
+	if options.Trust == "" {
+		options.Trust = TrustOff
+	}
+	if options.patience.init == 0 {
+		options.patience = defaultPatience
+	}
+	live := newLive(options.Changes, options.Log)
+	schema := NewExecutableSchema(Config{
+		Resolvers:  &Resolver{DB: options.DB, live: live},
+		Directives: directives,
+	})
+	if err := checkAccess(schema.Schema()); err != nil {
+		return nil, fmt.Errorf("schema.graphqls: %w", err)
+	}
+	costs, err := costsOf(schema.Schema())
+	if err != nil {
+		return nil, fmt.Errorf("schema.graphqls: %w", err)
+	}
+	documents, err := newDocuments(schema.Schema(), &options)
+	if err != nil {
+		return nil, err
+	}
+	connections := newConnections()
+	h := &Handler{
+		exec:        executor.New(schema),
+		presenter:   presenter{log: options.Log, requestID: options.RequestID},
+		live:        live,
+		connections: connections,
+		// The first that supports a request answers it; the last supports all.
+		transports: []graphql.Transport{
+			&websocketTransport{
+				verifier: options.Verifier, log: options.Log, connections: connections,
+				limits: options.Limits, patience: options.patience, origins: options.Origins,
+			},
+			&sseTransport{log: options.Log, connections: connections, limits: options.Limits, patience: options.patience},
+			httpTransport{limits: options.Limits},
+		},
+	}
+	if options.Observer != nil {
+		h.exec.AroundOperations(observe(options.Observer))
+		h.exec.AroundResponses(observeRefusals(options.Observer))
+	}
+	h.exec.Use(documents)
+	h.exec.SetQueryCache(documents)
+	h.exec.Use(&operations{limits: options.Limits, introspection: options.Introspection, costs: costs})
+	h.exec.Use(subscriptions{})
+	h.exec.SetErrorPresenter(h.presenter.present)
+	h.exec.SetRecoverFunc(h.presenter.recovered)
+	return h, nil
+}
+
 // ServeHTTP answers operations, and turns requests for a websocket into one.
-func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) { h.server.ServeHTTP(w, r) }
+func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	defer func() {
+		// net/http means to end the connection by this one.
+		if panicked := recover(); panicked == http.ErrAbortHandler {
+			panic(panicked)
+		} else if panicked != nil {
+			_ = h.presenter.recovered(r.Context(), panicked)
+			refuse(w, r, http.StatusInternalServerError, h.presenter.internal(r.Context()))
+		}
+	}()
+	ctx := graphql.StartOperationTrace(r.Context())
+	if _, signedIn := auth.FromContext(ctx); !signedIn {
+		ctx = context.WithValue(ctx, addressKey{}, addressOf(r))
+	}
+	r = r.WithContext(ctx)
+	for _, transport := range h.transports {
+		if transport.Supports(r) {
+			transport.Do(w, r, h.exec)
+			return
+		}
+	}
+}
 
 // Shutdown ends the websockets and event streams, which http.Server's Shutdown does not know or would wait for. Queries
 // and mutations that run on a websocket may finish, until ctx ends. New subscribers are refused from then on.
@@ -62,49 +146,11 @@ func (h *Handler) Shutdown(ctx context.Context) error { return h.connections.shu
 // Connections is how many websockets and event streams are open.
 func (h *Handler) Connections() int { return h.connections.count() }
 
-// NewHandler returns the GraphQL endpoint. It expects auth.Middleware in front of it.
-func NewHandler(options Options) (*Handler, error) {
-	if options.DB == nil || options.Log == nil {
-		return nil, errors.New("graph: a database and a logger are required")
+// addressOf returns where a request came from, without the port.
+func addressOf(r *http.Request) string {
+	host, _, err := net.SplitHostPort(r.RemoteAddr)
+	if err != nil {
+		return r.RemoteAddr
 	}
-	schema := NewExecutableSchema(Config{
-		Resolvers:  &Resolver{DB: options.DB, live: newLive(options.Changes, options.Log)},
-		Directives: DirectiveRoot{Authenticated: authenticated, Public: public},
-	})
-	if err := checkAccess(schema.Schema()); err != nil {
-		return nil, fmt.Errorf("schema.graphqls: %w", err)
-	}
-	server := handler.New(schema)
-	patience := options.patience
-	if patience.init == 0 {
-		patience = defaultPatience
-	}
-	connections := newConnections()
-	server.AddTransport(&websocketTransport{
-		verifier: options.Verifier, log: options.Log, connections: connections,
-		patience: patience, allowOrigin: options.AllowOrigin,
-	})
-	// Before POST, which would take its requests.
-	server.AddTransport(&sseTransport{log: options.Log, connections: connections, patience: patience})
-	server.AddTransport(transport.GET{})
-	server.AddTransport(transport.POST{})
-	server.SetParserTokenLimit(maxTokens)
-	server.SetDisableSuggestion(!options.Introspection)
-	server.SetQueryCache(lru.New[*ast.QueryDocument](1000))
-	if options.Introspection {
-		server.Use(extension.Introspection{})
-	}
-	presenter := presenter{log: options.Log}
-	server.SetErrorPresenter(presenter.present)
-	server.SetRecoverFunc(presenter.recovered)
-	if options.Observer != nil {
-		server.AroundOperations(observe(options.Observer))
-		server.AroundResponses(observeRefusals(options.Observer))
-	}
-	server.AroundOperations(interceptOperation)
-	server.Use(refuseUnstreamed{})
-	if options.Timeout > 0 {
-		server.Use(limitTime(options.Timeout))
-	}
-	return &Handler{server: server, connections: connections}, nil
+	return host
 }

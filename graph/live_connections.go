@@ -5,10 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"net/http"
 	"slices"
 	"sync"
 
 	"github.com/google/uuid"
+	"github.com/vektah/gqlparser/v2/gqlerror"
 )
 
 // The limits on connections that stay open. An idle one takes some 20 KB.
@@ -109,15 +111,11 @@ func (c *connections) forget(user uuid.UUID) {
 // shutdown ends all connections and waits until they have ended, or ctx has.
 func (c *connections) shutdown(ctx context.Context) error {
 	c.mu.Lock()
-	if c.stopping {
-		c.mu.Unlock()
-		return errors.New("already stopping")
-	}
-	c.stopping = true
 	all := slices.Collect(maps.Keys(c.open))
-	if len(all) == 0 {
+	if !c.stopping && len(all) == 0 {
 		close(c.gone)
 	}
+	c.stopping = true
 	c.mu.Unlock()
 	for _, connection := range all {
 		connection.goAway()
@@ -130,6 +128,13 @@ func (c *connections) shutdown(ctx context.Context) error {
 		defer c.mu.Unlock()
 		return fmt.Errorf("%d subscribers have not gone: %w", len(c.open), ctx.Err())
 	}
+}
+
+// refuseConnection answers a request for a connection that add does not take.
+func refuseConnection(w http.ResponseWriter, r *http.Request, err error) {
+	refusal := refusef(CodeUnavailable, "%s", err)
+	setRetryAfter(w.Header(), gqlerror.List{refusal})
+	refuse(w, r, http.StatusServiceUnavailable, refusal)
 }
 
 func allowance(user uuid.UUID) int {

@@ -3,12 +3,9 @@ package graph
 import (
 	"context"
 	"crypto/sha256"
-	"net/http"
 	"sync"
-	"time"
 
 	"github.com/99designs/gqlgen/graphql"
-	"github.com/99designs/gqlgen/graphql/errcode"
 	"github.com/vektah/gqlparser/v2/ast"
 	"github.com/vektah/gqlparser/v2/gqlerror"
 )
@@ -33,7 +30,7 @@ func withStream(ctx context.Context, s *stream) context.Context {
 	return context.WithValue(ctx, streamKey{}, s)
 }
 
-// streamFrom returns the stream of a subscription. refuseUnstreamed has seen to it that there is one.
+// streamFrom returns the stream of a subscription. The transports that answer once refuse subscriptions.
 func streamFrom(ctx context.Context) *stream {
 	return ctx.Value(streamKey{}).(*stream)
 }
@@ -64,42 +61,18 @@ func (s *stream) repeats(answer []byte) bool {
 	return false
 }
 
-// refuseUnstreamed refuses subscriptions on transports that answer once.
-type refuseUnstreamed struct{}
+// subscriptions refuses those of several fields, of which the validation counts two aliases of one as one. It is a gqlgen extension.
+type subscriptions struct{}
 
-func (refuseUnstreamed) ExtensionName() string                          { return "RefuseUnstreamed" }
-func (refuseUnstreamed) Validate(schema graphql.ExecutableSchema) error { return nil }
+func (subscriptions) ExtensionName() string                          { return "Subscriptions" }
+func (subscriptions) Validate(schema graphql.ExecutableSchema) error { return nil }
 
-func (refuseUnstreamed) MutateOperationContext(ctx context.Context, operation *graphql.OperationContext) *gqlerror.Error {
+func (subscriptions) MutateOperationContext(ctx context.Context, operation *graphql.OperationContext) *gqlerror.Error {
 	if operation.Operation.Operation != ast.Subscription {
 		return nil
 	}
-	if _, ok := ctx.Value(streamKey{}).(*stream); ok {
-		return nil
+	if fields := graphql.CollectFields(operation, operation.Operation.SelectionSet, []string{"Subscription"}); len(fields) != 1 {
+		return refusef(CodeValidationFailed, "a subscription has exactly one field")
 	}
-	err := gqlerror.Errorf("a subscription needs a websocket that speaks graphql-transport-ws, or a POST whose Accept begins with text/event-stream")
-	errcode.Set(err, CodeBadRequest)
-	return err
-}
-
-// limitTime ends a query or a mutation that takes longer. Subscriptions take as long as they like.
-type limitTime time.Duration
-
-func (limitTime) ExtensionName() string                          { return "LimitTime" }
-func (limitTime) Validate(schema graphql.ExecutableSchema) error { return nil }
-
-func (l limitTime) InterceptResponse(ctx context.Context, next graphql.ResponseHandler) *graphql.Response {
-	if graphql.HasOperationContext(ctx) && graphql.GetOperationContext(ctx).Operation != nil &&
-		graphql.GetOperationContext(ctx).Operation.Operation == ast.Subscription {
-		return next(ctx)
-	}
-	ctx, cancel := context.WithTimeout(ctx, time.Duration(l))
-	defer cancel()
-	return next(ctx)
-}
-
-// Streams tells whether a request asks for a connection that stays open: a websocket or an event stream. A limit on the
-// duration of requests is not for it.
-func Streams(r *http.Request) bool {
-	return isUpgrade(r) || wantsEventStream(r)
+	return nil
 }

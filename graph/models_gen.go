@@ -3,6 +3,11 @@
 package graph
 
 import (
+	"bytes"
+	"fmt"
+	"io"
+	"strconv"
+
 	"github.com/99designs/gqlgen/graphql"
 )
 
@@ -24,4 +29,62 @@ type UpdateMeInput struct {
 	FullName graphql.Omittable[*string] `json:"fullName,omitempty"`
 	// Where the user's picture is: an http or https URL of at most 2048 characters.
 	AvatarURL graphql.Omittable[*string] `json:"avatarUrl,omitempty"`
+}
+
+// How strongly a session was signed in.
+type Aal string
+
+const (
+	// With one factor, such as a password.
+	AalAal1 Aal = "AAL1"
+	// With a second factor.
+	AalAal2 Aal = "AAL2"
+)
+
+var AllAal = []Aal{
+	AalAal1,
+	AalAal2,
+}
+
+func (e Aal) IsValid() bool {
+	switch e {
+	case AalAal1, AalAal2:
+		return true
+	}
+	return false
+}
+
+func (e Aal) String() string {
+	return string(e)
+}
+
+func (e *Aal) UnmarshalGQL(v any) error {
+	str, ok := v.(string)
+	if !ok {
+		return fmt.Errorf("enums must be strings")
+	}
+
+	*e = Aal(str)
+	if !e.IsValid() {
+		return fmt.Errorf("%s is not a valid AAL", str)
+	}
+	return nil
+}
+
+func (e Aal) MarshalGQL(w io.Writer) {
+	_, _ = fmt.Fprint(w, strconv.Quote(e.String()))
+}
+
+func (e *Aal) UnmarshalJSON(b []byte) error {
+	s, err := strconv.Unquote(string(b))
+	if err != nil {
+		return err
+	}
+	return e.UnmarshalGQL(s)
+}
+
+func (e Aal) MarshalJSON() ([]byte, error) {
+	var buf bytes.Buffer
+	e.MarshalGQL(&buf)
+	return buf.Bytes(), nil
 }

@@ -1,10 +1,9 @@
 package graph
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
-	"errors"
-	"fmt"
 	"io"
 	"log/slog"
 	"mime"
@@ -15,7 +14,6 @@ import (
 	"time"
 
 	"github.com/99designs/gqlgen/graphql"
-	"github.com/99designs/gqlgen/graphql/errcode"
 	"github.com/google/uuid"
 	"github.com/vektah/gqlparser/v2/gqlerror"
 
@@ -30,6 +28,7 @@ const eventStream = "text/event-stream"
 type sseTransport struct {
 	log         *slog.Logger
 	connections *connections
+	limits      *Limits
 	patience    patience
 }
 
@@ -54,19 +53,15 @@ func (t *sseTransport) Do(w http.ResponseWriter, r *http.Request, exec graphql.G
 		user = claims.UserID
 	}
 	if err := t.connections.add(s, user); err != nil {
-		refuseStream(w, http.StatusServiceUnavailable, CodeUnavailable, err.Error())
+		refuseConnection(w, r, err)
 		return
 	}
 	defer t.connections.remove(s)
 
-	body, err := io.ReadAll(r.Body)
-	if err != nil {
-		status := http.StatusBadRequest
-		var tooLarge *http.MaxBytesError
-		if errors.As(err, &tooLarge) {
-			status = http.StatusRequestEntityTooLarge
-		}
-		refuseStream(w, status, CodeBadRequest, "the body could not be read, or is too long")
+	bounds := t.limits.of(ctx)
+	var body bytes.Buffer
+	if refusal, status := readBody(&body, w, r, bounds.BodyBytes); refusal != nil {
+		refuse(w, r, status, refusal)
 		return
 	}
 	// The server's limits on reading are over with the body: a stream takes its time.
@@ -80,11 +75,9 @@ func (t *sseTransport) Do(w http.ResponseWriter, r *http.Request, exec graphql.G
 	w.WriteHeader(http.StatusOK)
 	s.comment()
 
-	params, err := parseParams(body)
-	if err != nil {
-		failed := gqlerror.Errorf("the body is not a JSON object with query, a text, and perhaps operationName, variables and extensions")
-		errcode.Set(failed, CodeBadRequest)
-		s.next(marshal(exec.DispatchError(ctx, gqlerror.List{failed})))
+	params, refusal := decodeRequest(body.Bytes(), bounds)
+	if refusal != nil {
+		s.next(marshal(exec.DispatchError(ctx, gqlerror.List{refusal})))
 		s.complete()
 		return
 	}
@@ -108,9 +101,7 @@ func (t *sseTransport) Do(w http.ResponseWriter, r *http.Request, exec graphql.G
 		case <-alive.C:
 			s.comment()
 		case <-expired:
-			err := gqlerror.Errorf("token has expired")
-			errcode.Set(err, auth.CodeTokenExpired)
-			s.next(marshal(&graphql.Response{Errors: gqlerror.List{err}}))
+			s.next(marshal(&graphql.Response{Errors: gqlerror.List{refusef(auth.CodeTokenExpired, "token has expired")}}))
 			s.complete()
 			return
 		case <-s.stopping:
@@ -130,11 +121,12 @@ func (t *sseTransport) run(ctx context.Context, exec graphql.GraphExecutor, para
 			t.log.ErrorContext(ctx, "panic on an event stream", "panic", panicked, "stack", string(debug.Stack()))
 		}
 	}()
+	gone := ctx.Done() // not the end of the operation, which may come before its answer is sent
 	send := func(answer []byte) bool {
 		select {
 		case answers <- answer:
 			return true
-		case <-ctx.Done():
+		case <-gone:
 			return false
 		}
 	}
@@ -201,14 +193,4 @@ func (s *events) write(text string) {
 		return
 	}
 	s.err = s.control.Flush()
-}
-
-// refuseStream answers a request for a connection that does not come about.
-func refuseStream(w http.ResponseWriter, status int, code, text string) {
-	if status == http.StatusServiceUnavailable {
-		w.Header().Set("Retry-After", "5")
-	}
-	w.Header().Set("Content-Type", "application/json")
-	w.WriteHeader(status)
-	fmt.Fprintf(w, `{"errors":[{"message":%q,"extensions":{"code":%q}}]}`, text, code)
 }

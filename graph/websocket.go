@@ -11,8 +11,6 @@ import (
 	"math/rand/v2"
 	"net"
 	"net/http"
-	"net/netip"
-	"net/url"
 	"runtime/debug"
 	"strings"
 	"sync"
@@ -22,6 +20,7 @@ import (
 	"github.com/99designs/gqlgen/graphql"
 	"github.com/coder/websocket"
 	"github.com/google/uuid"
+	"github.com/vektah/gqlparser/v2/gqlerror"
 
 	"usergraph/auth"
 )
@@ -70,8 +69,9 @@ type websocketTransport struct {
 	verifier    *auth.Verifier // nil: only who the upgrade request names
 	log         *slog.Logger
 	connections *connections
+	limits      *Limits
 	patience    patience
-	allowOrigin func(origin string) bool // besides the server's own
+	origins     *Origins // besides the server's own
 }
 
 func (t *websocketTransport) Supports(r *http.Request) bool { return isUpgrade(r) }
@@ -83,7 +83,7 @@ func isUpgrade(r *http.Request) bool {
 // Do upgrades the connection and returns. Everything that net/http holds for a request is free then.
 func (t *websocketTransport) Do(w http.ResponseWriter, r *http.Request, exec graphql.GraphExecutor) {
 	if !t.allows(r) {
-		refuseStream(w, http.StatusForbidden, CodeForbidden, "pages of this origin may not connect")
+		refuse(w, r, http.StatusForbidden, refusef(CodeCrossSite, "pages of this origin may not connect: list it"))
 		return
 	}
 	s := &socket{transport: t, exec: exec, operations: map[string]*operation{}}
@@ -91,7 +91,7 @@ func (t *websocketTransport) Do(w http.ResponseWriter, r *http.Request, exec gra
 	s.ctx, s.cancel = context.WithCancel(context.WithoutCancel(r.Context()))
 	if err := t.connections.add(s, uuid.Nil); err != nil {
 		s.cancel()
-		refuseStream(w, http.StatusServiceUnavailable, CodeUnavailable, err.Error())
+		refuseConnection(w, r, err)
 		return
 	}
 	var err error
@@ -108,24 +108,10 @@ func (t *websocketTransport) Do(w http.ResponseWriter, r *http.Request, exec gra
 	go s.serve()
 }
 
-// allows tells whether the page that connects may. Programs that are not browsers say nothing of a page. A page on this
-// machine may talk to a server on this machine, whatever the ports.
+// allows tells whether the page that connects may. Programs that are not browsers say nothing of a page.
 func (t *websocketTransport) allows(r *http.Request) bool {
 	origin := r.Header.Get("Origin")
-	if origin == "" || t.allowOrigin != nil && t.allowOrigin(origin) {
-		return true
-	}
-	parsed, err := url.Parse(origin)
-	if err != nil || parsed.Host == "" {
-		return false
-	}
-	server := &url.URL{Host: r.Host}
-	return strings.EqualFold(parsed.Host, r.Host) || isLoopback(parsed.Hostname()) && isLoopback(server.Hostname())
-}
-
-func isLoopback(host string) bool {
-	ip, err := netip.ParseAddr(host)
-	return host == "localhost" || err == nil && ip.IsLoopback()
+	return origin == "" || sameHost(origin, r) || t.origins.Contains(origin)
 }
 
 // leanWriter hands the connection over with small buffers: those of net/http take 8 KiB as long as the socket is open.
@@ -326,9 +312,9 @@ func (s *socket) subscribe(m message) error {
 	if m.ID == nil || *m.ID == "" {
 		return malformed("subscribe has an id")
 	}
-	params, err := parseParams(m.Payload)
-	if err != nil {
-		return malformed("the payload of subscribe has query, a text, and perhaps operationName, variables and extensions")
+	params, refusal := decodeRequest(m.Payload, s.transport.limits.of(s.callerCtx))
+	if refusal != nil && refusal.Extensions["code"] == CodeBadRequest {
+		return malformed("the payload of subscribe is not a request: query, a text, and perhaps operationName, variables and extensions")
 	}
 	o := &operation{socket: s, id: *m.ID}
 	o.ctx, o.cancel = context.WithCancel(s.callerCtx)
@@ -340,6 +326,9 @@ func (s *socket) subscribe(m message) error {
 	case s.operations[o.id] != nil:
 		o.cancel()
 		return &closure{closeDuplicate, "Subscriber for " + o.id + " already exists"}
+	case refusal != nil:
+		o.cancel()
+		go o.fail(gqlerror.List{refusal})
 	case len(s.operations) >= maxOperations:
 		o.cancel()
 		go o.refuse(CodeRateLimited, "too many operations are running on this socket")
@@ -445,20 +434,8 @@ func (s *socket) close(code websocket.StatusCode, reason string) {
 	s.closing.Do(func() {
 		s.transport.log.DebugContext(s.ctx, "websocket closed", "code", int(code), "reason", reason)
 		s.cancel()
-		_ = s.conn.Close(code, shorten(reason, maxCloseReasonBytes))
+		_ = s.conn.Close(code, cut(strings.ToValidUTF8(reason, ""), maxCloseReasonBytes))
 	})
-}
-
-// shorten cuts a text to so many bytes, between characters.
-func shorten(text string, limit int) string {
-	text = strings.ToValidUTF8(text, "")
-	if len(text) <= limit {
-		return text
-	}
-	for !utf8.RuneStart(text[limit]) {
-		limit--
-	}
-	return text[:limit]
 }
 
 // end gives back everything that the socket has.

@@ -1,11 +1,8 @@
 package graph
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
-	"errors"
-	"io"
 	"sync"
 	"sync/atomic"
 
@@ -32,32 +29,6 @@ type operation struct {
 	// mu is held while something is sent, so that nothing is sent once the operation is over.
 	mu   sync.Mutex
 	over bool
-}
-
-// parseParams reads the payload of subscribe, or the body of a POST.
-func parseParams(payload []byte) (*graphql.RawParams, error) {
-	var read struct {
-		Query         *string        `json:"query"`
-		OperationName string         `json:"operationName"`
-		Variables     map[string]any `json:"variables"`
-		Extensions    map[string]any `json:"extensions"`
-	}
-	decoder := json.NewDecoder(bytes.NewReader(payload))
-	decoder.UseNumber()
-	if err := decoder.Decode(&read); err != nil {
-		return nil, err
-	}
-	if _, err := decoder.Token(); err != io.EOF {
-		return nil, errors.New("there is something after the object")
-	}
-	if read.Query == nil && len(read.Extensions) == 0 {
-		return nil, errors.New("there is no query")
-	}
-	params := &graphql.RawParams{OperationName: read.OperationName, Variables: read.Variables, Extensions: read.Extensions}
-	if read.Query != nil {
-		params.Query = *read.Query
-	}
-	return params, nil
 }
 
 // start runs the operation. It returns when a query or a mutation is done; a watched row goes on without a goroutine,

@@ -105,10 +105,22 @@ func (i *Issuer) Fetches() int {
 // Publish adds a new key for ES256, RS256 or EdDSA to the key set, as standby: nothing is signed with it yet.
 func (i *Issuer) Publish(algorithm string) *Key {
 	key := NewKey(i.t, algorithm)
+	i.PublishKey(key)
+	return key
+}
+
+// PublishKey adds a key to the key set.
+func (i *Issuer) PublishKey(key *Key) {
 	i.mu.Lock()
 	defer i.mu.Unlock()
 	i.published = append(i.published, key)
-	return key
+}
+
+// Keys are those in the key set.
+func (i *Issuer) Keys() []*Key {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	return slices.Clone(i.published)
 }
 
 // Use signs with a key from now on. The one before stays published, as previously used.

@@ -132,7 +132,7 @@ func (p *patient) clock(date string, here time.Time) {
 // origins looks at the pages that may ask.
 func (p *patient) origins(context.Context) {
 	for _, origin := range p.Origins {
-		parsed, err := url.Parse(origin)
+		parsed, err := url.Parse(strings.TrimSuffix(origin, ":*"))
 		switch {
 		case origin == "*":
 			p.found("origins", Warning, "pages of every origin may ask", "name your own: https://app.example.com")

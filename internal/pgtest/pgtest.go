@@ -45,6 +45,21 @@ func New(t testing.TB) *Database {
 	return &Database{URL: server.URL("authenticator", name), AdminURL: server.URL("postgres", name)}
 }
 
+// Dir returns an empty folder for a PostgreSQL of the test's own. Where the test is root's, PostgreSQL runs as somebody
+// else, who could not enter t.TempDir.
+func Dir(t testing.TB) string {
+	t.Helper()
+	dir, err := os.MkdirTemp("", "usergraph-test-")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = os.RemoveAll(dir) })
+	if err := os.Chmod(dir, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	return dir
+}
+
 // Exec runs SQL as the superuser: several statements without arguments, or one with.
 func (d *Database) Exec(t testing.TB, sql string, args ...any) {
 	t.Helper()
@@ -71,6 +86,8 @@ func start() (*postgres.Server, error) {
 	return postgres.Start(context.Background(), postgres.Config{
 		DataDir:   filepath.Join(os.TempDir(), "usergraph-test-"+rand.Text()),
 		Temporary: true,
+		Mirror:    os.Getenv("POSTGRES_MIRROR"),
+		Progress:  func(message string) { fmt.Fprintln(os.Stderr, message) },
 		Settings: map[string]string{
 			"fsync":              "off",
 			"synchronous_commit": "off",

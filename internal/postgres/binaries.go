@@ -1,6 +1,9 @@
+//go:build unix
+
 package postgres
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"os"
@@ -26,32 +29,41 @@ func (b binaries) command(name string, args ...string) []string {
 	return append([]string{filepath.Join(b.dir, name)}, args...)
 }
 
-// binaries finds a PostgreSQL on this machine for this cluster.
+// binaries finds a PostgreSQL for this cluster, or downloads one.
 // A cluster that exists wants its own version; a new one takes the first that is found.
-func (h *home) binaries(ctx context.Context) (binaries, error) {
+func (h *home) binaries(ctx context.Context, cfg Config) (binaries, error) {
 	version, err := h.version()
 	if err != nil {
 		return binaries{}, err
 	}
-	var found []binaries
-	for _, dir := range usualPlaces() {
-		if b, err := inspect(ctx, dir, h.account); err == nil {
-			if b.major == version {
-				return b, nil
-			}
-			found = append(found, b)
+	places := cfg.places
+	if places == nil {
+		places = usualPlaces()
+	}
+	for _, dir := range append(places, h.downloaded(cfg)...) {
+		if found, err := inspect(ctx, dir, h.account); err == nil && (version == 0 || version == found.major) {
+			return found, nil
 		}
 	}
-	if len(found) > 0 {
-		return found[0], nil
+	found, err := h.download(ctx, cfg, cmp.Or(version, newMajor))
+	switch {
+	case ctx.Err() != nil:
+		return binaries{}, context.Cause(ctx)
+	case err != nil && version != 0:
+		return binaries{}, fmt.Errorf("%s was made by PostgreSQL %d, which is not on this machine and could not be downloaded: %w\n"+
+			"Bring that version back, or begin with an empty folder. What is there is left as it is", h.data(), version, err)
+	case err != nil:
+		return binaries{}, fmt.Errorf("PostgreSQL %d or newer is not on this machine and could not be downloaded: %w\n%s", oldestMajor, err, ways)
 	}
-	return binaries{}, fmt.Errorf(`there is no PostgreSQL %d or newer on this machine
-Any of these will do:
-  apt-get install postgresql       Debian, Ubuntu
-  brew install postgresql@17       macOS
-  docker compose up                the server and its PostgreSQL in containers
-  DATABASE_URL=postgres://...      a PostgreSQL that runs elsewhere`, oldestMajor)
+	return found, nil
 }
+
+const ways = `Any of these will do:
+  apt-get install postgresql                    Debian, Ubuntu
+  brew install postgresql@17                    macOS
+  POSTGRES_MIRROR=https://...         another Maven repository to download it from
+  docker compose up                             the server and its PostgreSQL in containers
+  DATABASE_URL=postgres://... usergraph serve   a PostgreSQL that runs elsewhere`
 
 // usualPlaces lists where PostgreSQL may be installed, the likeliest first.
 func usualPlaces() []string {

@@ -1,3 +1,5 @@
+//go:build unix
+
 package postgres
 
 import (
@@ -97,7 +99,7 @@ func (h *home) create() error {
 		return err
 	}
 	if reachable(parent, account) {
-		return os.Mkdir(h.link, 0o711)
+		return unlessExists(os.Mkdir(h.link, 0o711))
 	}
 	if err := os.MkdirAll(sharedDir, 0o755); err != nil {
 		return err
@@ -109,7 +111,18 @@ func (h *home) create() error {
 	if err := os.Chmod(elsewhere, 0o711); err != nil {
 		return err
 	}
-	return os.Symlink(elsewhere, h.link)
+	if err := os.Symlink(elsewhere, h.link); err != nil {
+		return errors.Join(unlessExists(err), os.Remove(elsewhere))
+	}
+	return nil
+}
+
+// unlessExists is err, but nil where somebody else was quicker to make the same.
+func unlessExists(err error) error {
+	if errors.Is(err, fs.ErrExist) {
+		return nil
+	}
+	return err
 }
 
 // acquire locks the folder against a second use, then waits until the last PostgreSQL has left it.
@@ -119,8 +132,11 @@ func (h *home) acquire(ctx context.Context) (err error) {
 	}
 	if err := tryLock(h.lock); err != nil {
 		if errors.Is(err, syscall.EWOULDBLOCK) {
-			owner, _ := os.ReadFile(h.lock.Name())
-			return fmt.Errorf("%s is in use by process %s: stop that one first, or choose another folder", h.dir, bytes.TrimSpace(owner))
+			owner := "another process" // which may not have written its number yet
+			if pid, _ := os.ReadFile(h.lock.Name()); len(pid) > 0 {
+				owner = "process " + string(bytes.TrimSpace(pid))
+			}
+			return fmt.Errorf("%s is in use by %s: stop that one first, or choose another folder", h.dir, owner)
 		}
 		return fmt.Errorf("lock %s: %w", h.lock.Name(), err)
 	}
@@ -136,18 +152,10 @@ func (h *home) waitForOld(ctx context.Context) (err error) {
 	}
 	ctx, cancel := context.WithTimeout(ctx, leavePatience)
 	defer cancel()
-	for {
-		err := tryLock(h.busy)
-		if !errors.Is(err, syscall.EWOULDBLOCK) {
-			return err
-		}
-		select {
-		case <-ctx.Done():
-			pid, _ := h.postmaster()
-			return fmt.Errorf("an earlier PostgreSQL (process %d) still works on %s: stop it first", pid, h.dir)
-		case <-time.After(pollInterval):
-		}
+	if err := waitLock(ctx, h.busy); err != nil {
+		return fmt.Errorf("an earlier PostgreSQL (process %d) still works on %s: stop it first (%w)", h.postmaster().pid, h.dir, err)
 	}
+	return nil
 }
 
 func writeAt(f *os.File, text string) error {
@@ -161,6 +169,21 @@ func openLock(name string) (*os.File, error) {
 
 func tryLock(f *os.File) error {
 	return syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
+}
+
+// waitLock locks a file as soon as nobody else does.
+func waitLock(ctx context.Context, f *os.File) error {
+	for {
+		err := tryLock(f)
+		if !errors.Is(err, syscall.EWOULDBLOCK) {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		case <-time.After(pollInterval):
+		}
+	}
 }
 
 // close gives the folder back, when every process of PostgreSQL has left it, and deletes it if it is temporary.
@@ -188,18 +211,10 @@ func (h *home) release() error {
 	return nil
 }
 
-// cluster makes sure that there is a cluster for this version, and returns its passwords.
+// cluster makes sure that there is a cluster, and returns its passwords.
 func (h *home) cluster(ctx context.Context, bin binaries, noSync bool) (passwords, error) {
-	version, err := h.version()
-	if err != nil {
-		return passwords{}, err
-	}
-	if version == 0 {
+	if _, err := os.Stat(h.data()); errors.Is(err, fs.ErrNotExist) {
 		return h.initialize(ctx, bin, noSync)
-	}
-	if version != bin.major {
-		return passwords{}, fmt.Errorf("%s was made by PostgreSQL %d and %s is PostgreSQL %d: install version %d, or begin with an empty folder",
-			h.data(), version, bin.dir, bin.major, version)
 	}
 	var p passwords
 	text, err := os.ReadFile(h.path("passwords"))
@@ -208,11 +223,6 @@ func (h *home) cluster(ctx context.Context, bin binaries, noSync bool) (password
 	}
 	if err := json.Unmarshal(text, &p); err != nil {
 		return passwords{}, fmt.Errorf("passwords of the cluster in %s: %w", h.path("passwords"), err)
-	}
-	// Nobody holds the lock busy, so no postmaster of ours is alive. The number in its file may belong to another
-	// process by now, which would keep PostgreSQL from starting.
-	if err := os.Remove(filepath.Join(h.data(), "postmaster.pid")); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return passwords{}, err
 	}
 	return p, nil
 }
@@ -288,18 +298,26 @@ func randomHex() string {
 	return hex.EncodeToString(b)
 }
 
-// postmaster reads the file in which a postmaster tells its process id (line 1) and its state (line 8).
-func (h *home) postmaster() (pid int, status string) {
-	text, err := os.ReadFile(filepath.Join(h.data(), "postmaster.pid"))
+// postmaster is what a running one writes into its file.
+type postmaster struct {
+	pid, port int
+	status    string
+}
+
+func (h *home) postmasterFile() string { return filepath.Join(h.data(), "postmaster.pid") }
+
+// postmaster reads the file; what it does not say yet is zero.
+func (h *home) postmaster() (p postmaster) {
+	text, err := os.ReadFile(h.postmasterFile())
 	if err != nil {
-		return 0, ""
+		return p
 	}
-	lines := strings.Split(string(text), "\n")
-	pid, _ = strconv.Atoi(strings.TrimSpace(lines[0]))
-	if len(lines) >= 8 {
-		status = strings.TrimSpace(lines[7])
-	}
-	return pid, status
+	// The lines are: process id, folder, start time, port, socket, address, shared memory, status.
+	lines := append(strings.Split(string(text), "\n"), make([]string, 8)...)
+	p.pid, _ = strconv.Atoi(strings.TrimSpace(lines[0]))
+	p.port, _ = strconv.Atoi(strings.TrimSpace(lines[3]))
+	p.status = strings.TrimSpace(lines[7])
+	return p
 }
 
 func (h *home) logTail() string {

@@ -1,6 +1,5 @@
-// Package postgres runs a PostgreSQL of our own as a child process, for development and tests.
-//
-// The child listens on 127.0.0.1 only, has random passwords, and goes when this process goes, however it goes.
+//go:build unix
+
 package postgres
 
 import (
@@ -9,10 +8,12 @@ import (
 	_ "embed"
 	"errors"
 	"fmt"
+	"io/fs"
 	"maps"
 	"net"
 	"net/url"
 	"os"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -24,35 +25,23 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 )
 
-// Shims is what every Supabase project has and a bare PostgreSQL lacks: the API's roles and the schema auth.
-// Start applies it to the database postgres of a new cluster.
+// shims is what every Supabase project has and a bare PostgreSQL lacks: the API's roles and the schema auth.
 //
 //go:embed shims.sql
-var Shims string
+var shims string
 
 const (
 	// startPatience is how long PostgreSQL may take until it can be used; a recovery after a crash takes seconds.
 	startPatience = time.Minute
 	// stopPatience is how long each way of stopping may take before the next, ruder one.
 	stopPatience = 10 * time.Second
+	// askPatience is how long a program may take to show that it is a PostgreSQL with our password.
+	askPatience = 2 * time.Second
 	// portAttempts is how often another free port is tried when somebody was quicker.
 	portAttempts = 5
 	// pollInterval is short beside what is waited for, and long beside a look at a file.
 	pollInterval = 5 * time.Millisecond
 )
-
-// Config says where the data is and how PostgreSQL runs.
-type Config struct {
-	// DataDir keeps the cluster, its passwords and its log. It is created, with its parents. As root it may become a
-	// link to a folder in /var/lib/usergraph, because PostgreSQL refuses to run as root and must reach its data.
-	DataDir string
-	// Port on 127.0.0.1; 0 lets the system choose.
-	Port int
-	// Settings are run-time parameters, as in postgresql.conf. With fsync off, initdb does not wait for the disk either.
-	Settings map[string]string
-	// Temporary deletes DataDir when PostgreSQL has stopped, also when this process was killed.
-	Temporary bool
-}
 
 // Server is a running PostgreSQL. Its methods may be called from any goroutine.
 type Server struct {
@@ -67,9 +56,6 @@ type Server struct {
 // Start runs PostgreSQL on the data in cfg.DataDir, makes the cluster first if there is none, and returns when it can
 // be used. It never deletes a cluster that has been used. ctx bounds the start only: Stop ends the server.
 func Start(ctx context.Context, cfg Config) (*Server, error) {
-	ctx, cancel := context.WithTimeout(ctx, startPatience)
-	defer cancel()
-
 	home, err := openHome(ctx, cfg)
 	if err != nil {
 		return nil, err
@@ -82,17 +68,49 @@ func Start(ctx context.Context, cfg Config) (*Server, error) {
 }
 
 func (s *Server) start(ctx context.Context, cfg Config) error {
-	bin, err := s.home.binaries(ctx)
+	bin, err := s.home.binaries(ctx, cfg)
 	if err != nil {
 		return err
 	}
+	ctx, cancel := context.WithTimeout(ctx, startPatience)
+	defer cancel()
 	if s.passwords, err = s.home.cluster(ctx, bin, cfg.Settings["fsync"] == "off"); err != nil {
+		return err
+	}
+	if err := s.removeStale(ctx); err != nil {
 		return err
 	}
 	if err := s.launch(ctx, bin, cfg); err != nil {
 		return err
 	}
 	return s.applyShims(ctx)
+}
+
+// removeStale removes the file of a postmaster that has gone. Its number may be that of another process by now, which would keep
+// PostgreSQL from starting. Nobody holds the lock busy, so none of ours is alive; but somebody may have started one by hand.
+func (s *Server) removeStale(ctx context.Context) error {
+	old := s.home.postmaster()
+	if old.port != 0 {
+		s.port = old.port
+		ctx, cancel := context.WithTimeout(ctx, askPatience)
+		defer cancel()
+		if s.login(ctx) == nil {
+			return fmt.Errorf("somebody else has started PostgreSQL (process %d) on %s: stop that one first", old.pid, s.home.data())
+		}
+	}
+	if err := os.Remove(s.home.postmasterFile()); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	return nil
+}
+
+// login tries our password, which no other PostgreSQL knows.
+func (s *Server) login(ctx context.Context) error {
+	conn, err := pgx.Connect(ctx, s.URL("postgres", "postgres"))
+	if err != nil {
+		return err
+	}
+	return conn.Close(ctx)
 }
 
 // launch runs postgres on a free port and waits until it lets us in.
@@ -154,10 +172,10 @@ func (s *Server) ready(ctx context.Context) error {
 		if s.child.exited() {
 			return fmt.Errorf("PostgreSQL %s:\n%s", s.child.status(), s.home.logTail())
 		}
-		if pid, status := s.home.postmaster(); pid == s.child.pid && status == "ready" {
-			conn, err := pgx.Connect(ctx, s.URL("postgres", "postgres"))
+		if now := s.home.postmaster(); now.pid == s.child.pid && now.status == "ready" {
+			err := s.login(ctx)
 			if err == nil {
-				return conn.Close(ctx)
+				return nil
 			}
 			if refused := (*pgconn.PgError)(nil); errors.As(err, &refused) && refused.Code != "57P03" { // cannot_connect_now
 				return fmt.Errorf("log in to PostgreSQL: %w", err)
@@ -186,7 +204,7 @@ func (s *Server) applyShims(ctx context.Context) error {
 		return nil
 	}
 	// Several statements in one simple query are one transaction. The password is hexadecimal.
-	if _, err := conn.Exec(ctx, Shims+";\nalter role authenticator password '"+s.passwords.Authenticator+"'"); err != nil {
+	if _, err := conn.Exec(ctx, shims+";\nalter role authenticator password '"+s.passwords.Authenticator+"'"); err != nil {
 		return fmt.Errorf("apply shims.sql: %w", err)
 	}
 	return nil
@@ -241,10 +259,15 @@ func (s *Server) end(signals ...syscall.Signal) error {
 	return s.home.close()
 }
 
-// Remove deletes a DataDir with everything in it, unless it is in use. That there is none is no error.
+// Remove deletes a DataDir with everything in it, unless it is in use or somebody else's. That there is none is no error.
 func Remove(dataDir string) error {
-	if _, err := os.Lstat(dataDir); errors.Is(err, os.ErrNotExist) {
+	if _, err := os.Lstat(dataDir); errors.Is(err, fs.ErrNotExist) {
 		return nil
+	}
+	_, data := os.Stat(filepath.Join(dataDir, "data"))
+	_, ours := os.Stat(filepath.Join(dataDir, "passwords"))
+	if data == nil && errors.Is(ours, fs.ErrNotExist) {
+		return fmt.Errorf("%s was not made by usergraph: it is not deleted", dataDir)
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), startPatience)
 	defer cancel()

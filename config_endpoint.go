@@ -1,0 +1,106 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"os"
+	"strconv"
+	"strings"
+	"time"
+
+	"usergraph/graph"
+)
+
+// endpointConfig is every setting of the GraphQL endpoint.
+type endpointConfig struct {
+	origins       *graph.Origins
+	introspection graph.Introspection
+	trust         graph.Trust
+	trustedFile   string
+	limits        graph.Limits
+}
+
+// endpointSettings are the settings of the GraphQL endpoint. A limit is two numbers, for callers who are signed in and for
+// anonymous ones: `1000/600`; or one for both.
+var endpointSettings = []setting{
+	{"ALLOWED_ORIGINS", "", "sites whose pages may use the API, separated by commas: `https://app.example.com`, `https://app-*-team.vercel.app`",
+		func(c *config, v string) (err error) {
+			c.endpoint.origins, err = graph.ParseOrigins(splitList(v))
+			return err
+		}},
+	{"INTROSPECTION", "authenticated", "who may read the schema: `off`, `authenticated` callers, `on`: everybody",
+		func(c *config, v string) error {
+			c.endpoint.introspection = graph.Introspection(v)
+			return checkOneOf(v, string(graph.IntrospectionOff), string(graph.IntrospectionAuthenticated), string(graph.IntrospectionOn))
+		}},
+	{"TRUSTED_DOCUMENTS", "off", "`prefer`: documents of the file need not keep to the limits; `require`: nothing else runs",
+		func(c *config, v string) error {
+			c.endpoint.trust = graph.Trust(v)
+			return checkOneOf(v, string(graph.TrustOff), string(graph.TrustPrefer), string(graph.TrustRequire))
+		}},
+	{"TRUSTED_DOCUMENTS_FILE", "persisted-documents.json", "documents by their ids, as graphql-codegen's client preset writes them",
+		func(c *config, v string) error { c.endpoint.trustedFile = v; return nil }},
+	{"REQUEST_TIMEOUT", "15s/5s", "how long an operation may take, of signed-in/anonymous callers; so are the limits", setTime},
+	limit("LIMIT_BODY_BYTES", "bytes of a body, or of the query string of a GET", 1<<30, func(b *graph.Bounds) *int { return &b.BodyBytes }),
+	limit("LIMIT_OPERATIONS", "operations that a user, or an address, may run at once", 1e6, func(b *graph.Bounds) *int { return &b.Operations }),
+	limit("LIMIT_BATCH", "requests in one JSON array; 0 takes no arrays", 1e3, func(b *graph.Bounds) *int { return &b.Batch }),
+	limit("LIMIT_JSON_DEPTH", "nested arrays and objects in a request", 1e3, func(b *graph.Bounds) *int { return &b.JSONDepth }),
+	limit("LIMIT_VALUES", "values in a request's variables and extensions", 1e6, func(b *graph.Bounds) *int { return &b.Values }),
+	limit("LIMIT_LIST", "items of one list in the variables", 1e6, func(b *graph.Bounds) *int { return &b.ListSize }),
+	limit("LIMIT_TOKENS", "tokens of a document", 1e6, func(b *graph.Bounds) *int { return &b.Tokens }),
+	limit("LIMIT_DEPTH", "nested fields", 1e3, func(b *graph.Bounds) *int { return &b.Depth }),
+	limit("LIMIT_INTROSPECTION_DEPTH", "nested lists of introspection", 1e3, func(b *graph.Bounds) *int { return &b.IntrospectionDepth }),
+	limit("LIMIT_ROOT_FIELDS", "root fields of an operation", 1e6, func(b *graph.Bounds) *int { return &b.RootFields }),
+	limit("LIMIT_FIELDS", "fields of an operation, fragments expanded", 1e6, func(b *graph.Bounds) *int { return &b.Fields }),
+	limit("LIMIT_ALIASES", "aliases in a document", 1e6, func(b *graph.Bounds) *int { return &b.Aliases }),
+	limit("LIMIT_DIRECTIVES", "directives in a document", 1e6, func(b *graph.Bounds) *int { return &b.Directives }),
+	limit("LIMIT_FRAGMENTS", "fragment spreads in a document", 1e6, func(b *graph.Bounds) *int { return &b.Spreads }),
+	limit("LIMIT_COMPLEXITY", "cost of an operation, by the schema's @cost and @listSize", 1e9, func(b *graph.Bounds) *int { return &b.Complexity }),
+	limit("LIMIT_ERRORS", "errors told in one response", 1e6, func(b *graph.Bounds) *int { return &b.Errors }),
+}
+
+// limit is a setting that is a number for each kind of caller.
+func limit(name, meaning string, most int, field func(*graph.Bounds) *int) setting {
+	defaults := graph.DefaultLimits()
+	fallback := fmt.Sprintf("%d/%d", *field(&defaults.SignedIn), *field(&defaults.Anonymous))
+	return setting{name, fallback, meaning, func(c *config, value string) error {
+		signedIn, anonymous := bothOf(value)
+		if err := setInt(field(&c.endpoint.limits.SignedIn), signedIn, 0, most); err != nil {
+			return err
+		}
+		return setInt(field(&c.endpoint.limits.Anonymous), anonymous, 0, most)
+	}}
+}
+
+func setTime(c *config, value string) error {
+	signedIn, anonymous := bothOf(value)
+	if err := setDuration(&c.endpoint.limits.SignedIn.Time, signedIn, time.Second, time.Hour); err != nil {
+		return err
+	}
+	return setDuration(&c.endpoint.limits.Anonymous.Time, anonymous, time.Second, time.Hour)
+}
+
+// bothOf splits `1000/500`; one value is meant for both.
+func bothOf(value string) (signedIn, anonymous string) {
+	signedIn, anonymous, two := strings.Cut(value, "/")
+	if !two {
+		return value, value
+	}
+	return signedIn, anonymous
+}
+
+// readTrustedDocuments reads what graphql-codegen writes: a JSON object of documents by their ids.
+func readTrustedDocuments(c endpointConfig) (map[string]string, error) {
+	if c.trust == graph.TrustOff {
+		return nil, nil
+	}
+	text, err := os.ReadFile(c.trustedFile)
+	if err != nil {
+		return nil, fmt.Errorf("TRUSTED_DOCUMENTS_FILE: %w", err)
+	}
+	var documents map[string]string
+	if err := json.Unmarshal(text, &documents); err != nil {
+		return nil, fmt.Errorf("TRUSTED_DOCUMENTS_FILE: %s is not a JSON object of documents by their ids", strconv.Quote(c.trustedFile))
+	}
+	return documents, nil
+}

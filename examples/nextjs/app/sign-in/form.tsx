@@ -1,0 +1,94 @@
+'use client'
+
+import { useRouter } from 'next/navigation'
+import { useActionState, useState } from 'react'
+import { supabase } from '@/lib/supabase/browser'
+
+type Mode = 'sign-in' | 'sign-up'
+
+/** What to tell after an attempt that has not led to a session. */
+type Outcome = { error?: string; notice?: string; email?: string }
+
+export function SignInForm() {
+  const router = useRouter()
+  const [mode, setMode] = useState<Mode>('sign-in')
+
+  async function attempt(_: Outcome, form: FormData): Promise<Outcome> {
+    const { data, error } = await authenticate(form)
+    if (error) {
+      return { error: error.message, email: String(form.get('email') ?? '') }
+    }
+    if (!data.session) {
+      return { notice: 'Almost there: follow the link that we have sent you.' }
+    }
+    // The server has rendered these pages for somebody who was not signed in.
+    router.replace('/account')
+    router.refresh()
+    return {}
+  }
+  const [outcome, action, pending] = useActionState(attempt, {})
+  const signUp = mode === 'sign-up'
+
+  return (
+    <div className="card">
+      <h1>{signUp ? 'Create an account' : 'Sign in'}</h1>
+      <form action={action} className="fields">
+        <input type="hidden" name="mode" value={mode} />
+        {signUp && (
+          <label>
+            Name
+            <input name="fullName" autoComplete="name" maxLength={200} />
+          </label>
+        )}
+        <label>
+          Email
+          <input name="email" type="email" autoComplete="email" defaultValue={outcome.email} required />
+        </label>
+        <label>
+          Password
+          <input
+            name="password"
+            type="password"
+            autoComplete={signUp ? 'new-password' : 'current-password'}
+            minLength={signUp ? 6 : undefined}
+            required
+          />
+        </label>
+        {outcome.error && <p role="alert" className="error">{outcome.error}</p>}
+        {outcome.notice && <p role="status" className="notice">{outcome.notice}</p>}
+        <button className="primary" disabled={pending}>
+          {signUp ? 'Create account' : 'Sign in'}
+        </button>
+      </form>
+      <form action={action}>
+        <input type="hidden" name="mode" value="anonymous" />
+        <button disabled={pending}>Continue without an account</button>
+      </form>
+      <p className="aside">
+        {signUp ? 'Have an account?' : 'New here?'}{' '}
+        <button className="link" onClick={() => setMode(signUp ? 'sign-in' : 'sign-up')}>
+          {signUp ? 'Sign in' : 'Create an account'}
+        </button>
+      </p>
+    </div>
+  )
+}
+
+function authenticate(form: FormData) {
+  const text = (name: string) => String(form.get(name) ?? '')
+  const credentials = { email: text('email'), password: text('password') }
+  switch (form.get('mode')) {
+    case 'anonymous':
+      return supabase.auth.signInAnonymously()
+    case 'sign-up':
+      return supabase.auth.signUp({
+        ...credentials,
+        options: {
+          data: { full_name: text('fullName') || undefined },
+          emailRedirectTo: `${location.origin}/sign-in`,
+        },
+      })
+    default:
+      return supabase.auth.signInWithPassword(credentials)
+  }
+}

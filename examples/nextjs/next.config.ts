@@ -1,0 +1,9 @@
+import type { NextConfig } from 'next'
+
+export default {
+  poweredByHeader: false,
+  // This folder is an app of its own, whatever lies above it.
+  turbopack: { root: import.meta.dirname },
+  // `next dev` may be opened by either name of this machine.
+  allowedDevOrigins: ['127.0.0.1'],
+} satisfies NextConfig

@@ -1,0 +1,152 @@
+package graph
+
+import (
+	"encoding/json"
+	"net/http"
+	"strconv"
+	"sync"
+
+	"github.com/99designs/gqlgen/graphql"
+	"github.com/klauspost/compress/gzhttp"
+	"github.com/vektah/gqlparser/v2/gqlerror"
+)
+
+const (
+	// compressFrom is the size in bytes from which a response is compressed: a smaller one fits into a packet or two.
+	compressFrom = 2 << 10
+	// jitter is how many random bytes may be added to a compressed response, so that its length tells nothing of a secret
+	// that stands beside what an attacker chose (the BREACH attack).
+	jitter = 64
+	// retryAfter is the number of seconds after which a client may try again what was unavailable.
+	retryAfter = "5"
+)
+
+// The values of headers are shared, and never changed.
+var (
+	contentTypes = map[string][]string{
+		mediaGraphQL: {mediaGraphQL + "; charset=utf-8"},
+		mediaJSON:    {mediaJSON + "; charset=utf-8"},
+	}
+	retryLater = []string{retryAfter}
+)
+
+// responseWriter collects what is sent, to send it at once.
+type responseWriter struct {
+	body []byte
+}
+
+var responses = sync.Pool{New: func() any { return &responseWriter{body: make([]byte, 0, 4<<10)} }}
+
+// keepBytes is the size of a buffer that is worth keeping for the next response.
+const keepBytes = 64 << 10
+
+// release keeps the buffer for another response.
+func (w *responseWriter) release() {
+	if cap(w.body) <= keepBytes {
+		w.body = w.body[:0]
+		responses.Put(w)
+	}
+}
+
+// append adds a response as JSON. One that was refused before it ran has no data (GraphQL, section 7.1).
+func (w *responseWriter) append(response *graphql.Response) {
+	w.body = append(w.body, '{')
+	if len(response.Errors) > 0 {
+		text, err := json.Marshal(response.Errors)
+		if err != nil {
+			text = []byte(`[{"message":"internal error","extensions":{"code":"` + CodeInternal + `"}}]`)
+		}
+		w.body = append(append(w.body, `"errors":`...), text...)
+	}
+	if response.Data != nil {
+		w.member("data", response.Data)
+	}
+	if len(response.Extensions) > 0 {
+		if text, err := json.Marshal(response.Extensions); err == nil {
+			w.member("extensions", text)
+		}
+	}
+	w.body = append(w.body, '}')
+}
+
+func (w *responseWriter) member(name string, text []byte) {
+	if w.body[len(w.body)-1] != '{' {
+		w.body = append(w.body, ',')
+	}
+	w.body = append(append(append(append(w.body, '"'), name...), `":`...), text...)
+}
+
+// send writes what was collected.
+func (w *responseWriter) send(to http.ResponseWriter, r *http.Request, media string, status int) {
+	header := to.Header()
+	header["Content-Type"] = contentTypes[media]
+	if len(w.body) >= compressFrom && r.Header.Get("Accept-Encoding") != "" {
+		compress(http.HandlerFunc(func(to http.ResponseWriter, _ *http.Request) {
+			to.WriteHeader(status)
+			_, _ = to.Write(w.body)
+		})).ServeHTTP(to, r)
+		return
+	}
+	header["Content-Length"] = []string{strconv.Itoa(len(w.body))}
+	to.WriteHeader(status)
+	_, _ = to.Write(w.body)
+}
+
+// compress wraps a handler whose response is worth it.
+var compress = func() func(http.Handler) http.HandlerFunc {
+	wrap, err := gzhttp.NewWrapper(gzhttp.MinSize(compressFrom), gzhttp.RandomJitter(jitter, 0, false))
+	if err != nil {
+		panic(err) // the options are constants
+	}
+	return wrap
+}()
+
+// refuse answers a request that is not run.
+func refuse(w http.ResponseWriter, r *http.Request, status int, errs ...*gqlerror.Error) {
+	media := negotiate(r.Header["Accept"])
+	if media == "" {
+		media = mediaJSON
+	}
+	body := responses.Get().(*responseWriter)
+	defer body.release()
+	body.append(&graphql.Response{Errors: errs})
+	body.send(w, r, media, status)
+}
+
+// statusOf is the status of a response. What was refused before it ran has its own; but a client that takes
+// application/json gets 200 where the request itself was well formed (GraphQL over HTTP, section 6.4.1).
+func statusOf(response *graphql.Response, media string) int {
+	if response.Data != nil || len(response.Errors) == 0 {
+		return http.StatusOK
+	}
+	code, _ := response.Errors[0].Extensions["code"].(string)
+	if status, ok := statuses[code]; ok {
+		return status
+	}
+	if media == mediaGraphQL {
+		return http.StatusBadRequest
+	}
+	return http.StatusOK
+}
+
+// statuses are those of errors whose status does not depend on the media type.
+var statuses = map[string]int{
+	CodeBadRequest:     http.StatusBadRequest,
+	CodeBodyLimit:      http.StatusRequestEntityTooLarge,
+	CodeOperationLimit: http.StatusTooManyRequests,
+	CodeTimeout:        http.StatusServiceUnavailable,
+	CodeInternal:       http.StatusInternalServerError,
+	// As Apollo Server: the client then sends the text.
+	CodeDocumentNotFound: http.StatusOK,
+}
+
+// setRetryAfter tells a client when to come back, if one of the errors makes it sensible.
+func setRetryAfter(header http.Header, errs gqlerror.List) {
+	for _, err := range errs {
+		switch err.Extensions["code"] {
+		case CodeUnavailable, CodeOperationLimit:
+			header["Retry-After"] = retryLater
+			return
+		}
+	}
+}
