@@ -7,10 +7,8 @@ import (
 	"flag"
 	"fmt"
 	"io"
-	"io/fs"
 	"log/slog"
 	"os"
-	"path"
 	"slices"
 	"strings"
 
@@ -62,11 +60,24 @@ func runDoctor(ctx context.Context, args []string, getenv func(string) string, s
 	if len(problems) == 0 {
 		report(doctor.Finding{Check: "settings", Severity: doctor.OK, Message: "all are possible"})
 	}
-	patient, closeAll, err := newPatient(ctx, cfg, getenv, *token)
+	quiet, err := telemetry.New(ctx, telemetry.Config{Log: slog.New(slog.DiscardHandler)})
 	if err != nil {
-		report(doctor.Finding{Check: "settings", Severity: doctor.Error, Message: err.Error()})
+		return usageError{err}
 	}
-	defer closeAll()
+	defer quiet.Close(context.WithoutCancel(ctx))
+	patient := doctor.Config{
+		SupabaseURL: cfg.supabaseURL, JWKSURL: cfg.jwksURL, HasSecret: cfg.jwtSecret != "", Issuers: cfg.issuers,
+		DatabaseURL: cfg.databaseURL, ListenURL: cfg.databaseListenURL, Migrations: migrationVersions(),
+		Origins: slices.Concat(splitList(getenv("ALLOWED_ORIGINS")), cfg.sessionCookieOrigins),
+	}
+	if verifier, err := newVerifier(cfg, nil, quiet); err != nil && len(problems) > 0 {
+		report(doctor.Finding{Check: "token", Severity: doctor.Note, Message: "not looked at", Advice: "mend the settings first"})
+	} else if err != nil {
+		report(doctor.Finding{Check: "settings", Severity: doctor.Error, Message: err.Error(), Advice: "usergraph serve --help lists them"})
+	} else {
+		defer verifier.Close()
+		patient.Token, patient.Verify = *token, verifier.Verify
+	}
 	doctor.Examine(ctx, patient, report)
 	switch worst {
 	case doctor.Error:
@@ -77,38 +88,18 @@ func runDoctor(ctx context.Context, args []string, getenv func(string) string, s
 	return nil
 }
 
-// newPatient says what to look at. Without a verifier, which may be refused, it leaves out the token.
-func newPatient(ctx context.Context, cfg config, getenv func(string) string, token string) (patient doctor.Config, closeAll func(), err error) {
-	patient = doctor.Config{
-		SupabaseURL: cfg.supabaseURL, JWKSURL: cfg.jwksURL, HasSecret: cfg.jwtSecret != "", Issuers: cfg.issuers,
-		DatabaseURL: cfg.databaseURL, ListenURL: cfg.databaseListenURL,
-		Origins: slices.Concat(splitList(getenv("ALLOWED_ORIGINS")), cfg.sessionCookieOrigins),
-	}
-	if patient.Migrations, err = migrationVersions(); err != nil {
-		return patient, func() {}, err
-	}
-	quiet, err := telemetry.New(ctx, telemetry.Config{Log: slog.New(slog.DiscardHandler)})
-	if err != nil {
-		return patient, func() {}, err
-	}
-	closeAll = func() { _ = quiet.Close(context.WithoutCancel(ctx)) }
-	verifier, err := newVerifier(cfg, nil, quiet)
-	if err != nil {
-		return patient, closeAll, err
-	}
-	patient.Token, patient.Verify = token, verifier.Verify
-	return patient, func() { _ = verifier.Close(); closeAll() }, nil
-}
-
 // migrationVersions are what the names of the migrations begin with.
-func migrationVersions() ([]string, error) {
-	files, err := fs.Glob(supabase.Migrations, "migrations/*.sql")
+func migrationVersions() []string {
+	entries, err := supabase.Migrations.ReadDir("migrations")
+	if err != nil {
+		panic(err) // they are in the binary
+	}
 	var versions []string
-	for _, file := range files {
-		version, _, _ := strings.Cut(path.Base(file), "_")
+	for _, entry := range entries {
+		version, _, _ := strings.Cut(entry.Name(), "_")
 		versions = append(versions, version)
 	}
-	return versions, err
+	return versions
 }
 
 // printFinding writes one line.

@@ -41,6 +41,7 @@ func (p *patient) database(ctx context.Context) {
 		return
 	}
 	defer conn.Close(context.WithoutCancel(ctx))
+	p.reached = true
 	p.found("database", OK, fmt.Sprintf("%s:%d, connected in %s", config.Host, config.Port, round(time.Since(start))), "")
 	p.tls(config)
 	for _, check := range []func(context.Context, *pgx.Conn) error{p.latency, p.pooler, p.login, p.tables, p.policies, p.indexes, p.migrations, p.extensions} {
@@ -171,7 +172,7 @@ func (p *patient) login(ctx context.Context, conn *pgx.Conn) error {
 // changes waits for the server's own proof that notifications arrive.
 func (p *patient) changes(ctx context.Context) {
 	address := p.ListenURL
-	if address == "" {
+	if address == "" && p.reached {
 		address = p.DatabaseURL
 	}
 	if address == "" {

@@ -56,12 +56,13 @@ type Config struct {
 // patient examines, and reports.
 type patient struct {
 	Config
-	report func(Finding)
+	report  func(Finding)
+	reached bool // the database answered
 }
 
 // Examine runs all checks, one after the other, and reports each finding when it is there.
 func Examine(ctx context.Context, cfg Config, report func(Finding)) {
-	p := &patient{cfg, report}
+	p := &patient{Config: cfg, report: report}
 	for _, check := range []func(context.Context){p.url, p.keys, p.token, p.origins, p.database, p.changes} {
 		ctx, cancel := context.WithTimeout(ctx, checkTimeout)
 		check(ctx)
