@@ -77,7 +77,7 @@ func newEndpoint(cfg config, db *database.DB, verifier *auth.Verifier, changes *
 		return nil, nil, err
 	}
 	handler, err := graph.NewHandler(graph.Options{
-		DB: db, Log: log, Observer: observed,
+		DB: db, Log: log, Observer: observed, Admit: limiter.Admit,
 		Limits:           &cfg.endpoint.limits,
 		Introspection:    cfg.endpoint.introspection,
 		Trust:            cfg.endpoint.trust,

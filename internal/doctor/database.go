@@ -60,7 +60,8 @@ func reason(err error) string {
 	if parsed := (*pgconn.ConnectError)(nil); errors.As(err, &parsed) {
 		err = parsed.Unwrap()
 	}
-	return strings.ReplaceAll(err.Error(), "\n", " ")
+	first, _, _ := strings.Cut(strings.TrimSpace(err.Error()), "\n") // one line an address that was tried
+	return strings.TrimSpace(first)
 }
 
 func connectAdvice(err error) string {
