@@ -426,8 +426,26 @@ func TestRateLimit(t *testing.T) {
 			t.Errorf("anonymous request %d: %d", i, status)
 		}
 	}
+	// A websocket is no way around.
+	conn, _, err := websocket.Dial(t.Context(), p.url+"/graphql", &websocket.DialOptions{
+		Subprotocols: []string{"graphql-transport-ws"}, HTTPHeader: http.Header{"X-Forwarded-For": {"198.51.100.1"}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.CloseNow()
+	for _, turn := range []struct{ send, want string }{
+		{`{"type":"connection_init","payload":{"Authorization":"Bearer ` + token + `"}}`, "connection_ack"},
+		{`{"id":"1","type":"subscribe","payload":{"query":"{ me { id } }"}}`, `"RATE_LIMITED"`},
+	} {
+		if err := conn.Write(t.Context(), websocket.MessageText, []byte(turn.send)); err != nil {
+			t.Fatal(err)
+		}
+		if _, got, err := conn.Read(t.Context()); err != nil || !strings.Contains(string(got), turn.want) {
+			t.Errorf("%s: %s %v", turn.send, got, err)
+		}
+	}
 	_, metrics := fetch(t, http.MethodGet, p.admin+"/metrics")
-	for _, want := range []string{`usergraph_limits_hit_total{limit="rate_caller"} 1`, `usergraph_limits_hit_total{limit="rate_anonymous"} 1`} {
+	for _, want := range []string{`usergraph_limits_hit_total{limit="rate_caller"} 2`, `usergraph_limits_hit_total{limit="rate_anonymous"} 1`} {
 		if !strings.Contains(metrics, want) {
 			t.Errorf("%s is not in the metrics", want)
 		}

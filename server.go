@@ -38,10 +38,12 @@ const (
 // flushTimeout is how long sending the last traces may hold up the end.
 const flushTimeout = 3 * time.Second
 
-// The exit codes: 2 says that the command line or a setting is wrong, 1 that something failed.
+// The exit codes: 2 says that the command line or a setting is wrong, 1 that something failed, 3 that `usergraph doctor`
+// found nothing worse than warnings.
 const (
-	exitFailed = 1
-	exitUsage  = 2
+	exitFailed   = 1
+	exitUsage    = 2
+	exitWarnings = 3
 )
 
 func main() {
@@ -61,6 +63,9 @@ func main() {
 	if errors.As(err, &usage) {
 		os.Exit(exitUsage)
 	}
+	if errors.Is(err, errWarnings) {
+		os.Exit(exitWarnings)
+	}
 	os.Exit(exitFailed)
 }
 
@@ -79,6 +84,7 @@ var commands = []struct {
 	{"token", "print a token for a user of `usergraph dev`", runToken},
 	{"migrate", "apply supabase/migrations to DATABASE_MIGRATE_URL or DATABASE_URL", runMigrate},
 	{"schema", "print the GraphQL schema", runSchema},
+	{"doctor", "look at the project, a token and the database, and say what to do", runDoctor},
 	{"config", "print the settings in use, secrets hidden, and what is wrong with them", runConfig},
 	{"health", "ask the server on this machine whether it lives, or with --ready whether it can answer", runHealth},
 }
@@ -175,9 +181,15 @@ func serve(ctx context.Context, cfg config, log *slog.Logger, listener net.Liste
 	}
 	defer changes.Close()
 
+	cfg.rateLimit.Hit, cfg.rateLimit.Failed = observed.RateLimitHit, observed.RedisFailed
+	limiter, err := ratelimit.New(cfg.rateLimit)
+	if err != nil {
+		return usageError{err}
+	}
+	defer limiter.Close()
 	options := graph.Options{
-		DB: db, Log: log, Observer: observed, Verifier: verifier, Changes: changes, RequestID: telemetry.RequestID,
-		Debug: cfg.debug,
+		DB: db, Log: log, Observer: observed, Verifier: verifier, Changes: changes, Admit: limiter.Admit,
+		RequestID: telemetry.RequestID, Debug: cfg.debug,
 	}
 	if cfg.sessionCheck == "always" {
 		options.CheckSession = verifier.CheckSession
@@ -187,12 +199,6 @@ func serve(ctx context.Context, cfg config, log *slog.Logger, listener net.Liste
 		return usageError{err}
 	}
 	observed.WatchConnections(handler.Connections)
-	cfg.rateLimit.Hit, cfg.rateLimit.Failed = observed.RateLimitHit, observed.RedisFailed
-	limiter, err := ratelimit.New(cfg.rateLimit)
-	if err != nil {
-		return usageError{err}
-	}
-	defer limiter.Close()
 	endpoint := auth.Middleware(verifier, auth.Options{Refuse: refuseCaller})(limiter.Middleware(handler))
 	endpoint = graph.CrossSite(cfg.endpoint.origins, endpoint)
 

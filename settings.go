@@ -42,23 +42,29 @@ To run it with your Supabase project, set DATABASE_URL and SUPABASE_URL; ` + "`u
 
 // readConfig reads all settings and reports everything that is wrong with them at once.
 func readConfig(getenv func(string) string) (config, error) {
-	values, problems := readValues(getenv)
-	if len(values) == 0 && len(problems) == 0 {
-		return config{}, errNothingSet
-	}
-	addDefaults(values)
-	var c config
-	for _, s := range settings {
-		if value := values[s.name]; value != "" {
-			if err := s.set(&c, value); err != nil {
-				problems = append(problems, fmt.Errorf("%s %w", s.name, err))
-			}
-		}
-	}
-	if problems = append(problems, c.problems()...); len(problems) > 0 {
+	c, problems := readWhatIsRight(getenv)
+	if len(problems) > 0 {
 		return config{}, errors.Join(problems...)
 	}
 	return c, nil
+}
+
+// readWhatIsRight leaves out the settings that are wrong.
+func readWhatIsRight(getenv func(string) string) (c config, problems []error) {
+	values, problems := readValues(getenv)
+	if len(values) == 0 && len(problems) == 0 {
+		return c, []error{errNothingSet}
+	}
+	addDefaults(values)
+	for _, s := range settings {
+		if value := values[s.name]; value != "" {
+			before := c
+			if err := s.set(&c, value); err != nil {
+				c, problems = before, append(problems, fmt.Errorf("%s %w", s.name, err))
+			}
+		}
+	}
+	return c, append(problems, c.problems()...)
 }
 
 // readValues returns what is set, by name. HOST and PORT alone do not count: shells and platforms set them unasked.

@@ -31,7 +31,7 @@ func CrossSite(origins *Origins, next http.Handler) http.Handler {
 		AllowOriginFunc:  origins.Contains,
 		AllowedMethods:   []string{http.MethodGet, http.MethodHead, http.MethodPost},
 		AllowedHeaders:   []string{"*"},
-		ExposedHeaders:   []string{"X-Request-Id", "Retry-After"},
+		ExposedHeaders:   []string{"X-Request-Id", "Retry-After", "RateLimit-Limit", "RateLimit-Remaining", "RateLimit-Reset"},
 		AllowCredentials: true,
 		MaxAge:           preflightAge,
 	}).Handler(guard)

@@ -29,6 +29,9 @@ type Options struct {
 	Trust Trust
 	// TrustedDocuments are documents by their ids: what graphql-codegen writes into persisted-documents.json.
 	TrustedDocuments map[string]string
+	// Admit, if set, is asked before each operation on a websocket whether the caller of ctx may ask once more, and if not,
+	// when. Other operations are requests of their own, and are counted before they come here.
+	Admit func(ctx context.Context) (retryAfter time.Duration, ok bool)
 	// Observer, if set, hears of operations.
 	Observer Observer
 	// Verifier finds the caller of a websocket, whose token comes after the request. Without one it is who the request
@@ -108,7 +111,7 @@ func newHandler(schema graphql.ExecutableSchema, live *live, options Options) (*
 		// The first that supports a request answers it; the last supports all.
 		transports: []graphql.Transport{
 			&websocketTransport{
-				verifier: options.Verifier, log: options.Log, connections: connections, sessions: sessions,
+				verifier: options.Verifier, log: options.Log, connections: connections, sessions: sessions, admit: options.Admit,
 				limits: options.Limits, patience: options.patience, origins: options.Origins,
 			},
 			&sseTransport{log: options.Log, connections: connections, sessions: sessions, limits: options.Limits, patience: options.patience},

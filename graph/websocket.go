@@ -8,6 +8,7 @@ import (
 	"errors"
 	"io"
 	"log/slog"
+	"math"
 	"math/rand/v2"
 	"net"
 	"net/http"
@@ -69,6 +70,7 @@ type websocketTransport struct {
 	log         *slog.Logger
 	connections *connections
 	sessions    *sessions
+	admit       func(context.Context) (time.Duration, bool) // nil admits all
 	limits      *Limits
 	patience    patience
 	origins     *Origins // besides the server's own
@@ -346,6 +348,11 @@ func (s *socket) subscribe(m message) error {
 	params, refusal := decodeRequest(m.Payload, s.transport.limits.of(s.callerCtx))
 	if refusal != nil && refusal.Extensions["code"] == CodeBadRequest {
 		return malformed("the payload of subscribe is not a request: query, a text, and perhaps operationName, variables and extensions")
+	}
+	if admit := s.transport.admit; admit != nil && refusal == nil {
+		if wait, ok := admit(s.callerCtx); !ok {
+			refusal = refusef(CodeRateLimited, "too many requests, try again in %.0f s", math.Ceil(wait.Seconds()))
+		}
 	}
 	o := &operation{socket: s, id: *m.ID}
 	o.ctx, o.cancel = context.WithCancel(s.callerCtx)

@@ -92,36 +92,59 @@ type result struct {
 	resetAfter time.Duration // until the bucket is full again
 }
 
+// addressKey is where the address of a websocket is, for those operations on it that name no caller.
+type addressKey struct{}
+
 // Middleware answers 429 to those who ask too often, and tells everybody else how much is left for them. It expects
 // auth.Middleware in front of it.
 func (l *Limiter) Middleware(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		kind, key, limit := "anonymous", "", l.cfg.Anonymous
-		if claims, ok := auth.FromContext(r.Context()); ok {
-			kind, key, limit = "caller", claims.UserID.String(), l.cfg.Caller
+		if strings.EqualFold(r.Header.Get("Upgrade"), "websocket") {
+			r = r.WithContext(context.WithValue(r.Context(), addressKey{}, r.RemoteAddr))
 		}
+		found, limit := l.count(r.Context(), r.RemoteAddr)
 		if limit == (Limit{}) {
 			next.ServeHTTP(w, r)
 			return
 		}
-		if key == "" {
-			key = network(r.RemoteAddr)
-		}
-		found := l.take(r.Context(), kind+":"+key, limit)
 		header := w.Header()
 		// draft-ietf-httpapi-ratelimit-headers-06, which clients know.
 		header.Set("RateLimit-Limit", strconv.Itoa(limit.Requests))
 		header.Set("RateLimit-Remaining", strconv.Itoa(found.remaining))
 		header.Set("RateLimit-Reset", seconds(found.resetAfter))
-		if found.allowed {
-			next.ServeHTTP(w, r)
+		if !found.allowed {
+			refuse(w, r, seconds(found.retryAfter))
 			return
 		}
-		if l.cfg.Hit != nil {
-			l.cfg.Hit(kind)
-		}
-		refuse(w, r, seconds(found.retryAfter))
+		next.ServeHTTP(w, r)
 	})
+}
+
+// Admit counts an operation on a websocket that Middleware let through. If there are too many, it says when there may be
+// another.
+func (l *Limiter) Admit(ctx context.Context) (retryAfter time.Duration, ok bool) {
+	address, _ := ctx.Value(addressKey{}).(string)
+	found, limit := l.count(ctx, address)
+	return found.retryAfter, limit == (Limit{}) || found.allowed
+}
+
+// count takes a request out of the bucket of whoever asks. Without a limit nothing is counted.
+func (l *Limiter) count(ctx context.Context, remoteAddr string) (found result, limit Limit) {
+	kind, key, limit := "anonymous", "", l.cfg.Anonymous
+	if claims, ok := auth.FromContext(ctx); ok {
+		kind, key, limit = "caller", claims.UserID.String(), l.cfg.Caller
+	}
+	if limit == (Limit{}) {
+		return found, limit
+	}
+	if key == "" {
+		key = network(remoteAddr)
+	}
+	found = l.take(ctx, kind+":"+key, limit)
+	if !found.allowed && l.cfg.Hit != nil {
+		l.cfg.Hit(kind)
+	}
+	return found, limit
 }
 
 // take takes a request out of the bucket of key.

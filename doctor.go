@@ -1,0 +1,116 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"slices"
+	"strings"
+
+	"usergraph/internal/doctor"
+	"usergraph/internal/telemetry"
+	"usergraph/supabase"
+)
+
+// How `usergraph doctor` ends if something is wrong.
+var (
+	errWarnings = errors.New("there are warnings")
+	errErrors   = errors.New("there are errors")
+)
+
+// maxPasted is how much is read of a token that comes by standard input.
+const maxPasted = 64 << 10
+
+// runDoctor looks at what the server depends on, as the server would.
+func runDoctor(ctx context.Context, args []string, getenv func(string) string, stdout io.Writer) error {
+	flags := flag.NewFlagSet("doctor", flag.ContinueOnError)
+	flags.SetOutput(stdout)
+	asJSON := flags.Bool("json", false, "print a line of JSON for each finding")
+	token := flags.String("token", "", "an access token to explain; - reads it from standard input, where the shell does not remember it")
+	if err := parseFlags(flags, args); err != nil {
+		return err
+	}
+	if *token == "-" {
+		pasted, err := io.ReadAll(io.LimitReader(os.Stdin, maxPasted))
+		if err != nil {
+			return fmt.Errorf("read the token: %w", err)
+		}
+		*token = string(pasted)
+	}
+
+	worst := doctor.OK
+	report := func(f doctor.Finding) {
+		if f.Severity == doctor.Error || (f.Severity == doctor.Warning && worst != doctor.Error) {
+			worst = f.Severity
+		}
+		printFinding(stdout, *asJSON, f)
+	}
+	cfg, problems := readWhatIsRight(getenv)
+	for _, problem := range problems {
+		if errors.Is(problem, errNothingSet) {
+			return usageError{problem}
+		}
+		report(doctor.Finding{Check: "settings", Severity: doctor.Error, Message: problem.Error(), Advice: "usergraph serve --help lists them"})
+	}
+	if len(problems) == 0 {
+		report(doctor.Finding{Check: "settings", Severity: doctor.OK, Message: "all are possible"})
+	}
+	quiet, err := telemetry.New(ctx, telemetry.Config{Log: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		return usageError{err}
+	}
+	defer quiet.Close(context.WithoutCancel(ctx))
+	patient := doctor.Config{
+		SupabaseURL: cfg.supabaseURL, JWKSURL: cfg.jwksURL, HasSecret: cfg.jwtSecret != "", Issuers: cfg.issuers,
+		DatabaseURL: cfg.databaseURL, ListenURL: cfg.databaseListenURL, Migrations: migrationVersions(),
+		Origins: slices.Concat(splitList(getenv("ALLOWED_ORIGINS")), cfg.sessionCookieOrigins),
+	}
+	if verifier, err := newVerifier(cfg, nil, quiet); err != nil && len(problems) > 0 {
+		report(doctor.Finding{Check: "token", Severity: doctor.Note, Message: "not looked at", Advice: "mend the settings first"})
+	} else if err != nil {
+		report(doctor.Finding{Check: "settings", Severity: doctor.Error, Message: err.Error(), Advice: "usergraph serve --help lists them"})
+	} else {
+		defer verifier.Close()
+		patient.Token, patient.Verify = *token, verifier.Verify
+	}
+	doctor.Examine(ctx, patient, report)
+	switch worst {
+	case doctor.Error:
+		return errErrors
+	case doctor.Warning:
+		return errWarnings
+	}
+	return nil
+}
+
+// migrationVersions are what the names of the migrations begin with.
+func migrationVersions() []string {
+	entries, err := supabase.Migrations.ReadDir("migrations")
+	if err != nil {
+		panic(err) // they are in the binary
+	}
+	var versions []string
+	for _, entry := range entries {
+		version, _, _ := strings.Cut(entry.Name(), "_")
+		versions = append(versions, version)
+	}
+	return versions
+}
+
+// printFinding writes one line.
+func printFinding(w io.Writer, asJSON bool, f doctor.Finding) {
+	if asJSON {
+		_ = json.NewEncoder(w).Encode(f)
+		return
+	}
+	advice := ""
+	if f.Advice != "" {
+		advice = "  -> " + f.Advice
+	}
+	fmt.Fprintf(w, "%-8s %-11s %s%s\n", f.Severity, f.Check, f.Message, advice)
+}

@@ -1,0 +1,207 @@
+package doctor
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+
+	"usergraph/database"
+)
+
+const (
+	// nearby is how long a round trip takes within a region, at most. Each request waits for one.
+	nearby = 5 * time.Millisecond
+	// oldest is the oldest major version of PostgreSQL that the tests run on.
+	oldest = 15
+	// transactionPort is that of Supabase's pooler in transaction mode.
+	transactionPort = 6543
+)
+
+// database looks at the connection and at who logs in, and then at what is stored.
+func (p *patient) database(ctx context.Context) {
+	if p.DatabaseURL == "" {
+		return
+	}
+	config, err := pgx.ParseConfig(p.DatabaseURL)
+	if err != nil {
+		p.found("database", Error, "DATABASE_URL is malformed", "write it as postgres://authenticator:password@host:5432/postgres; percent-encode the password")
+		return
+	}
+	config.DefaultQueryExecMode = pgx.QueryExecModeExec // poolers know it
+	start := time.Now()
+	conn, err := pgx.ConnectConfig(ctx, config)
+	if err != nil {
+		p.found("database", Error, fmt.Sprintf("%s:%d: %s", config.Host, config.Port, reason(err)), connectAdvice(err))
+		return
+	}
+	defer conn.Close(context.WithoutCancel(ctx))
+	p.reached = true
+	p.found("database", OK, fmt.Sprintf("%s:%d, connected in %s", config.Host, config.Port, round(time.Since(start))), "")
+	p.tls(config)
+	for _, check := range []func(context.Context, *pgx.Conn) error{p.latency, p.pooler, p.login, p.tables, p.policies, p.indexes, p.migrations, p.extensions} {
+		if err := check(ctx, conn); err != nil {
+			p.found("database", Error, "a check failed: "+reason(err), "")
+		}
+	}
+}
+
+// reason is what PostgreSQL or the network says, without what the connection string says.
+func reason(err error) string {
+	var refused *pgconn.PgError
+	if errors.As(err, &refused) {
+		return refused.Message
+	}
+	if parsed := (*pgconn.ConnectError)(nil); errors.As(err, &parsed) {
+		err = parsed.Unwrap()
+	}
+	first, _, _ := strings.Cut(strings.TrimSpace(err.Error()), "\n") // one line an address that was tried
+	return strings.TrimSpace(first)
+}
+
+func connectAdvice(err error) string {
+	var refused *pgconn.PgError
+	switch {
+	case errors.As(err, &refused) && refused.Code[:2] == "28":
+		return "check user and password in DATABASE_URL; behind Supabase's pooler the user is authenticator.<ref>"
+	case errors.As(err, &refused) && refused.Code == "3D000":
+		return "check the database's name: Supabase's is postgres"
+	case errors.As(err, &refused) && refused.Code == "53300":
+		return "all connections are taken: lower DATABASE_MAX_CONNS, or use a pooler"
+	}
+	return "check host and port, that the network allows it, and whether only IPv6 leads there: Supabase's pooler has IPv4"
+}
+
+// tls says whether somebody on the way could read along.
+func (p *patient) tls(config *pgx.ConnConfig) {
+	const advice = "add sslmode=verify-full, and sslrootcert=… with the certificate from Supabase's dashboard, Database Settings"
+	switch {
+	case config.TLSConfig == nil && (isLoopback(config.Host) || strings.HasPrefix(config.Host, "/")):
+		p.found("tls", OK, "not needed: the database is on this machine", "")
+	case config.TLSConfig == nil:
+		p.found("tls", Warning, "the connection is not encrypted", advice)
+	case config.TLSConfig.InsecureSkipVerify:
+		p.found("tls", Warning, "the server's certificate or name is not verified", advice)
+	case slices.ContainsFunc(config.Fallbacks, func(f *pgconn.FallbackConfig) bool { return f.TLSConfig == nil }):
+		p.found("tls", Warning, "the connection falls back to one without encryption", advice)
+	default:
+		p.found("tls", OK, "encrypted, certificate and name verified", "")
+	}
+}
+
+// latency takes the best of several round trips.
+func (p *patient) latency(ctx context.Context, conn *pgx.Conn) error {
+	best := time.Hour
+	for range 5 {
+		start := time.Now()
+		if err := conn.Ping(ctx); err != nil {
+			return err
+		}
+		best = min(best, time.Since(start))
+	}
+	if best > nearby {
+		p.found("latency", Warning, "a round trip takes "+round(best), "run the server in the database's region: each request waits for one round trip or more")
+		return nil
+	}
+	p.found("latency", OK, "a round trip takes "+round(best), "")
+	return nil
+}
+
+// pooler is known by the process id that it tells: it is not the one of the session behind it.
+func (p *patient) pooler(ctx context.Context, conn *pgx.Conn) error {
+	var pid uint32
+	var version int
+	if err := conn.QueryRow(ctx, "select pg_backend_pid(), current_setting('server_version_num')::int / 10000").Scan(&pid, &version); err != nil {
+		return err
+	}
+	if version < oldest {
+		p.found("version", Warning, fmt.Sprintf("PostgreSQL %d", version), fmt.Sprintf("upgrade to %d or newer", oldest))
+	} else {
+		p.found("version", OK, fmt.Sprintf("PostgreSQL %d", version), "")
+	}
+	port := conn.Config().Port
+	switch {
+	case pid == conn.PgConn().PID() && port != transactionPort:
+		p.found("pooler", OK, "none: statements are prepared once a connection", "")
+	case p.ListenURL == "":
+		p.found("pooler", Warning, fmt.Sprintf("port %d is a pooler: statements are not prepared, and in transaction mode notifications are lost", port),
+			"set DATABASE_LISTEN_URL to a direct or session-mode connection, port 5432, or subscriptions are refused")
+	default:
+		p.found("pooler", OK, fmt.Sprintf("port %d is a pooler: statements are not prepared; changes come by DATABASE_LISTEN_URL", port), "")
+	}
+	return nil
+}
+
+// login looks at what the login may do before and after its role is switched.
+func (p *patient) login(ctx context.Context, conn *pgx.Conn) error {
+	var name string
+	var inherits, bypasses, owns bool
+	var member []string
+	err := conn.QueryRow(ctx, `select current_user, rolinherit, rolsuper or rolbypassrls,
+		exists (select from pg_class where relowner = r.oid and relkind in ('r', 'p') and relnamespace = 'public'::regnamespace),
+		array(select rolname::text from pg_roles where rolname in ('anon', 'authenticated') and pg_has_role(current_user, oid, 'member') order by 1)
+		from pg_roles r where rolname = current_user`).Scan(&name, &inherits, &bypasses, &owns, &member)
+	if err != nil {
+		return err
+	}
+	const advice = "log in as authenticator, which may do nothing until its role is switched"
+	switch {
+	case len(member) < 2:
+		p.found("login", Error, name+" cannot switch to the roles anon and authenticated", "grant anon, authenticated to "+name+", or "+advice)
+	case bypasses:
+		p.found("login", Error, "danger: "+name+" bypasses row-level security", advice)
+	case owns:
+		p.found("login", Error, "danger: "+name+" owns tables, and row-level security does not bind owners", advice)
+	case inherits:
+		p.found("login", Warning, name+" has the rights of its roles without switching to one", "alter role "+name+" noinherit, or "+advice)
+	default:
+		p.found("login", OK, name+" may do nothing by itself, and switch to anon and authenticated", "")
+	}
+	var strong []string
+	err = conn.QueryRow(ctx, "select array(select rolname::text from pg_roles where rolname in ('anon', 'authenticated') and (rolsuper or rolbypassrls) order by 1)").Scan(&strong)
+	if err == nil && len(strong) > 0 {
+		p.found("roles", Error, "danger: "+strings.Join(strong, ", ")+" bypasses row-level security", "alter role … nobypassrls nosuperuser")
+	}
+	return err
+}
+
+// changes waits for the server's own proof that notifications arrive.
+func (p *patient) changes(ctx context.Context) {
+	address := p.ListenURL
+	if address == "" && p.reached {
+		address = p.DatabaseURL
+	}
+	if address == "" {
+		return
+	}
+	heard := make(chan error, 1)
+	changes, err := database.Listen(address, func(err error) {
+		select {
+		case heard <- err:
+		default:
+		}
+	})
+	if err != nil {
+		p.found("changes", Error, "DATABASE_LISTEN_URL is malformed", "write it as postgres://authenticator:password@host:5432/postgres")
+		return
+	}
+	defer changes.Close()
+	select {
+	case err = <-heard:
+	case <-ctx.Done():
+		err = ctx.Err()
+	}
+	switch {
+	case err == nil:
+		p.found("changes", OK, "arrive: subscriptions work", "")
+	case errors.Is(err, database.ErrNotAnnounced):
+		p.found("changes", Warning, "do not arrive: "+reason(err), "set DATABASE_LISTEN_URL to a direct or session-mode connection, and apply the migrations")
+	default:
+		p.found("changes", Warning, "the connection for changes cannot be opened", "subscriptions wait until it can: check DATABASE_LISTEN_URL")
+	}
+}

@@ -1,0 +1,153 @@
+package doctor
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/jackc/pgx/v5"
+)
+
+// reachable are the tables of the schema that the API's roles may use in some way.
+const reachable = `select c.oid from pg_class c
+	where c.relnamespace = 'public'::regnamespace and c.relkind in ('r', 'p') and exists (
+		select from pg_roles r where r.rolname in ('anon', 'authenticated')
+		and (has_table_privilege(r.oid, c.oid, 'select, insert, update, delete') or has_any_column_privilege(r.oid, c.oid, 'select, insert, update')))`
+
+// tables looks for tables that anybody can read whole.
+func (p *patient) tables(ctx context.Context, conn *pgx.Conn) error {
+	var all, open, closed []string
+	err := conn.QueryRow(ctx, `with reachable as (`+reachable+`),
+		t as (select c.oid, quote_ident(relname) as name, relrowsecurity from pg_class c join reachable using (oid))
+		select array(select name from t order by 1), array(select name from t where not relrowsecurity order by 1),
+		array(select name from t where relrowsecurity and not exists (select from pg_policy where polrelid = t.oid) order by 1)`).Scan(&all, &open, &closed)
+	if err != nil {
+		return err
+	}
+	if len(all) == 0 {
+		p.found("tables", Error, "callers may use no table of the schema public", "apply the migrations: usergraph migrate")
+		return nil
+	}
+	for _, table := range open {
+		p.found("tables", Error, "danger: public."+table+" has no row-level security, and callers may use it",
+			"alter table public."+table+" enable row level security, and write policies; or revoke all on it from anon, authenticated")
+	}
+	for _, table := range closed {
+		p.found("tables", Note, "public."+table+" has row-level security and no policy: nobody sees a row", "write a policy, or revoke all on it from anon, authenticated")
+	}
+	if len(open) == 0 {
+		p.found("tables", OK, "row-level security is on for "+strings.Join(all, ", "), "")
+	}
+	return nil
+}
+
+var (
+	// onceAStatement is how PostgreSQL writes (select auth.uid()) back.
+	onceAStatement = regexp.MustCompile(`(?i)\( ?select auth\.(uid|jwt|role|email)\(\)( as \w+)?\)`)
+	onceARow       = regexp.MustCompile(`\bauth\.(uid|jwt|role|email)\(\)`)
+)
+
+// policies looks for those that call a function for every row.
+func (p *patient) policies(ctx context.Context, conn *pgx.Conn) error {
+	rows, err := conn.Query(ctx, `select quote_ident(relname), polname::text, concat_ws(' ', pg_get_expr(polqual, polrelid), pg_get_expr(polwithcheck, polrelid))
+		from pg_policy join pg_class c on c.oid = polrelid where c.oid in (`+reachable+`) order by 1, 2`)
+	if err != nil {
+		return err
+	}
+	total, slow := 0, 0
+	var table, policy, expression string
+	_, err = pgx.ForEachRow(rows, []any{&table, &policy, &expression}, func() error {
+		total++
+		if call := onceARow.FindString(onceAStatement.ReplaceAllString(expression, "")); call != "" {
+			slow++
+			p.found("policies", Warning, fmt.Sprintf("public.%s, %q: %s is called for every row", table, policy, call),
+				"write (select "+call+"), which is called once a statement")
+		}
+		return nil
+	})
+	if err == nil && total > 0 && slow == 0 {
+		p.found("policies", OK, fmt.Sprintf("%d, none calls a function for every row", total), "")
+	}
+	return err
+}
+
+// indexes looks for policies none of whose columns begins an index. PostgreSQL notes which columns a policy reads.
+func (p *patient) indexes(ctx context.Context, conn *pgx.Conn) error {
+	rows, err := conn.Query(ctx, `select quote_ident(relname), polname::text, string_agg(distinct quote_ident(attname), ', '),
+			bool_or(exists (select from pg_index where indrelid = c.oid and indisvalid and indkey[0] = attnum and indpred is null))
+		from pg_policy join pg_class c on c.oid = polrelid
+		join pg_depend d on d.classid = 'pg_policy'::regclass and d.objid = pg_policy.oid and d.refclassid = 'pg_class'::regclass and d.refobjid = c.oid and d.refobjsubid > 0
+		join pg_attribute on attrelid = c.oid and attnum = d.refobjsubid
+		where c.oid in (`+reachable+`) and polcmd <> 'a' and pg_get_expr(polqual, polrelid) ~ 'auth\.'
+		group by 1, 2 order by 1, 2`)
+	if err != nil {
+		return err
+	}
+	missing := false
+	var table, policy, columns string
+	var indexed bool
+	_, err = pgx.ForEachRow(rows, []any{&table, &policy, &columns, &indexed}, func() error {
+		if !indexed {
+			missing = true
+			p.found("indexes", Warning, fmt.Sprintf("public.%s, %q: no index begins with %s, so every row is looked at", table, policy, columns),
+				fmt.Sprintf("create index on public.%s (%s)", table, columns))
+		}
+		return nil
+	})
+	if err == nil && !missing {
+		p.found("indexes", OK, "there is one for every policy that asks who the caller is", "")
+	}
+	return err
+}
+
+// migrations compares what there is with the ledger of the Supabase CLI.
+func (p *patient) migrations(ctx context.Context, conn *pgx.Conn) error {
+	if len(p.Migrations) == 0 {
+		return nil
+	}
+	var exists, readable bool
+	err := conn.QueryRow(ctx, `select count(c.oid) > 0,
+		coalesce(bool_and(has_schema_privilege(n.oid, 'usage') and has_table_privilege(c.oid, 'select')), false)
+		from pg_class c join pg_namespace n on n.oid = c.relnamespace where nspname = 'supabase_migrations' and relname = 'schema_migrations'`).Scan(&exists, &readable)
+	switch {
+	case err != nil:
+		return err
+	case exists && !readable:
+		p.found("migrations", Note, "this login may not read which were applied", "ask once with the login that migrates: DATABASE_URL=postgres://postgres:… usergraph doctor")
+		return nil
+	}
+	var applied []string
+	if exists {
+		rows, err := conn.Query(ctx, "select version from supabase_migrations.schema_migrations")
+		if err != nil {
+			return err
+		}
+		if applied, err = pgx.CollectRows(rows, pgx.RowTo[string]); err != nil && !errors.Is(err, pgx.ErrNoRows) {
+			return err
+		}
+	}
+	pending := slices.DeleteFunc(slices.Clone(p.Migrations), func(version string) bool { return slices.Contains(applied, version) })
+	if len(pending) > 0 {
+		p.found("migrations", Error, fmt.Sprintf("%d of %d are pending: %s", len(pending), len(p.Migrations), strings.Join(pending, ", ")), "usergraph migrate, with a login that may change the schema")
+		return nil
+	}
+	p.found("migrations", OK, fmt.Sprintf("all %d are applied", len(p.Migrations)), "")
+	return nil
+}
+
+// extensions says whether slow statements can be found.
+func (p *patient) extensions(ctx context.Context, conn *pgx.Conn) error {
+	var installed []string
+	if err := conn.QueryRow(ctx, "select array(select extname::text from pg_extension order by 1)").Scan(&installed); err != nil {
+		return err
+	}
+	if !slices.Contains(installed, "pg_stat_statements") {
+		p.found("extensions", Note, "none is needed; pg_stat_statements is not installed", "create extension pg_stat_statements, to see which statements take the time")
+		return nil
+	}
+	p.found("extensions", OK, strings.Join(installed, ", "), "")
+	return nil
+}

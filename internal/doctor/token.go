@@ -1,0 +1,103 @@
+package doctor
+
+import (
+	"context"
+	"encoding/base64"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"usergraph/auth"
+)
+
+// maxShown is how much of what a token says is shown, in bytes: nobody has verified it.
+const maxShown = 120
+
+// token explains a token in words: what it says, and what the server makes of it. It shows nothing that could be used.
+func (p *patient) token(ctx context.Context) {
+	if p.Token == "" {
+		return
+	}
+	token := strings.TrimSpace(p.Token)
+	if rest, found := strings.CutPrefix(token, "Bearer "); found {
+		token = strings.TrimSpace(rest)
+	}
+	if strings.HasPrefix(token, "sb_") {
+		p.found("token", Warning, "this is an API key: as a bearer token it means nobody", "paste the access_token of a session")
+		return
+	}
+	header, claims, err := decode(token)
+	if err != nil {
+		p.found("token", Error, err.Error(), "paste the access_token of a session: three parts with dots between them")
+		return
+	}
+	says := p.explain(header, claims)
+	verdict, err := p.Verify(ctx, token)
+	switch {
+	case err == nil:
+		p.found("token", OK, "accepted: "+says+", user "+verdict.UserID.String(), "")
+	default:
+		code, message := auth.Public(err)
+		p.found("token", Error, says, fmt.Sprintf("callers get %s: %s", code, message))
+	}
+}
+
+// explain says what a token claims, and which of that is not as it should be.
+func (p *patient) explain(header, claims map[string]any) string {
+	says := []string{text(header["alg"])}
+	if key := text(header["kid"]); key != "" {
+		says = append(says, "key "+key[:min(len(key), 4)]+"…")
+	}
+	if expiry, ok := claims["exp"].(float64); !ok {
+		says = append(says, "no expiry")
+	} else if left := time.Until(time.Unix(int64(expiry), 0)); left < 0 {
+		says = append(says, "expired "+words(-left)+" ago")
+	} else {
+		says = append(says, "expires in "+words(left))
+	}
+	if issuer := text(claims["iss"]); !slices.Contains(p.Issuers, issuer) {
+		says = append(says, fmt.Sprintf("issuer differs: %q, and %s is accepted", issuer, strings.Join(p.Issuers, ", ")))
+	}
+	audience, _ := claims["aud"].([]any)
+	if text(claims["aud"]) != "authenticated" && !slices.Contains(audience, any("authenticated")) {
+		says = append(says, fmt.Sprintf("audience is %s instead of authenticated", shown(claims["aud"])))
+	}
+	if role := text(claims["role"]); role != "authenticated" {
+		says = append(says, fmt.Sprintf("role is %q instead of authenticated", role))
+	}
+	if client := text(claims["client_id"]); client != "" {
+		says = append(says, "made for the OAuth app "+client)
+	}
+	if anonymous, _ := claims["is_anonymous"].(bool); anonymous {
+		says = append(says, "an anonymous user")
+	}
+	return strings.Join(says, ", ")
+}
+
+// decode reads a token without verifying anything.
+func decode(token string) (header, claims map[string]any, err error) {
+	parts := strings.Split(token, ".")
+	if len(parts) != 3 {
+		return nil, nil, fmt.Errorf("this is no token: it has %d parts", len(parts))
+	}
+	for i, target := range []*map[string]any{&header, &claims} {
+		part, err := base64.RawURLEncoding.DecodeString(strings.TrimRight(parts[i], "="))
+		if err != nil || json.Unmarshal(part, target) != nil {
+			return nil, nil, fmt.Errorf("this is no token: its part %d is not JSON in base64url", i+1)
+		}
+	}
+	return header, claims, nil
+}
+
+// text is a claim that should be a string.
+func text(claim any) string {
+	text, _ := claim.(string)
+	return text[:min(len(text), maxShown)]
+}
+
+func shown(claim any) string {
+	text, _ := json.Marshal(claim)
+	return string(text[:min(len(text), maxShown)])
+}
