@@ -30,7 +30,7 @@ type openUser struct {
 }
 
 // BenchmarkRead reads one row by primary key, each time as another caller, in the ways there are. Beside the time it
-// tells the CPU that this process and PostgreSQL spent. bench/database.md has figures.
+// tells the CPU that this process and PostgreSQL spent. bench/README.md has figures.
 //
 //	go test -run '^$' -bench Read -benchtime 20000x -count 6 ./database
 func BenchmarkRead(b *testing.B) {
