@@ -39,6 +39,7 @@ type config struct {
 	sessionCookie        string
 	sessionCookieOrigins []string
 	sessionCheck         string
+	sessionCheckMaxAge   time.Duration
 
 	playground     bool
 	logFormat      string
@@ -51,6 +52,9 @@ type config struct {
 	trustedProxies []netip.Prefix
 	rateLimit      ratelimit.Config
 	endpoint       endpointConfig
+
+	// debug is set by `usergraph dev`, and by no setting.
+	debug *graph.Debug
 }
 
 // settings are all that can be set, one environment variable each: name, default, meaning, and how its value gets into
@@ -111,6 +115,8 @@ var settings = slices.Concat([]setting{
 		}},
 	{"SESSION_CHECK", "off", "`always`: ask PostgreSQL in each request whether the session has ended or the user is banned",
 		func(c *config, v string) error { c.sessionCheck = v; return checkOneOf(v, "off", "always") }},
+	{"SESSION_CHECK_MAX_AGE", "0s", "how long SESSION_CHECK may rely on the last answer: a few seconds make it cheap, and revocation as much slower",
+		func(c *config, v string) error { return setDuration(&c.sessionCheckMaxAge, v, 0, time.Minute) }},
 	{"HOST", "0.0.0.0", "the address to listen on", func(c *config, v string) error {
 		c.host = v
 		_, err := netip.ParseAddr(v)

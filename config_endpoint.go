@@ -47,6 +47,7 @@ var endpointSettings = []setting{
 	limit("LIMIT_JSON_DEPTH", "nested arrays and objects in a request", 1e3, func(b *graph.Bounds) *int { return &b.JSONDepth }),
 	limit("LIMIT_VALUES", "values in a request's variables and extensions", 1e6, func(b *graph.Bounds) *int { return &b.Values }),
 	limit("LIMIT_LIST", "items of one list in the variables", 1e6, func(b *graph.Bounds) *int { return &b.ListSize }),
+	limit("LIMIT_DOCUMENT_BYTES", "bytes of a document", 1<<30, func(b *graph.Bounds) *int { return &b.DocumentBytes }),
 	limit("LIMIT_TOKENS", "tokens of a document", 1e6, func(b *graph.Bounds) *int { return &b.Tokens }),
 	limit("LIMIT_DEPTH", "nested fields", 1e3, func(b *graph.Bounds) *int { return &b.Depth }),
 	limit("LIMIT_INTROSPECTION_DEPTH", "nested lists of introspection", 1e3, func(b *graph.Bounds) *int { return &b.IntrospectionDepth }),

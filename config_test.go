@@ -8,6 +8,9 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
+
+	"usergraph/graph"
 )
 
 func environment(pairs ...string) func(string) string {
@@ -103,6 +106,62 @@ func TestReadmeListsTheSettings(t *testing.T) {
 	}
 	if err := os.WriteFile("README.md", []byte(before+begin+settingsMarkdown()+end+after), 0o644); err != nil {
 		t.Fatal(err)
+	}
+}
+
+func TestLimitsAreDocumented(t *testing.T) {
+	page, err := os.ReadFile("docs/security.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, s := range endpointSettings {
+		if strings.HasPrefix(s.name, "LIMIT_") && !strings.Contains(string(page), "| `"+s.name+"` | `"+s.fallback+"` |") {
+			t.Errorf("docs/security.md does not list %s with its default %s", s.name, s.fallback)
+		}
+	}
+}
+
+func TestEndpointSettings(t *testing.T) {
+	enough := []string{"DATABASE_URL", "postgres://authenticator:x@db/postgres", "SUPABASE_URL", "https://abc.supabase.co"}
+	c, err := readConfig(environment(append(enough, "LIMIT_TOKENS", "700/70", "LIMIT_DEPTH", "9", "REQUEST_TIMEOUT", "3s/2s", "ALLOWED_ORIGINS", "https://a.example.com, https://b.example.com")...))
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := graph.DefaultLimits()
+	want.SignedIn.Tokens, want.Anonymous.Tokens = 700, 70
+	want.SignedIn.Depth, want.Anonymous.Depth = 9, 9
+	want.SignedIn.Time, want.Anonymous.Time = 3*time.Second, 2*time.Second
+	if c.endpoint.limits != want || !c.endpoint.origins.Contains("https://b.example.com") || c.endpoint.introspection != graph.IntrospectionAuthenticated {
+		t.Errorf("%+v", c.endpoint)
+	}
+	for _, bad := range [][]string{
+		{"LIMIT_TOKENS", "many"}, {"LIMIT_TOKENS", "1000/"}, {"LIMIT_TOKENS", "-1"}, {"LIMIT_TOKENS", "1/2/3"}, {"REQUEST_TIMEOUT", "1s/never"},
+		{"ALLOWED_ORIGINS", "*"}, {"TRUSTED_DOCUMENTS", "on"},
+	} {
+		if _, err := readConfig(environment(append(enough, bad...)...)); err == nil || !strings.Contains(err.Error(), bad[0]) {
+			t.Errorf("%v: %v", bad, err)
+		}
+	}
+}
+
+func TestTrustedDocumentsFile(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "persisted-documents.json")
+	read := func() (map[string]string, error) {
+		return readTrustedDocuments(endpointConfig{trust: graph.TrustRequire, trustedFile: file})
+	}
+	if _, err := read(); err == nil || !strings.Contains(err.Error(), "TRUSTED_DOCUMENTS_FILE") {
+		t.Errorf("no file: %v", err)
+	}
+	for text, good := range map[string]bool{`{"id":"{ me { id } }"}`: true, "[]": false, `{"id":7}`: false, "": false} {
+		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if documents, err := read(); (err == nil) != good || good && documents["id"] != "{ me { id } }" {
+			t.Errorf("%s: %v %v", text, documents, err)
+		}
+	}
+	if documents, err := readTrustedDocuments(endpointConfig{trust: graph.TrustOff}); documents != nil || err != nil {
+		t.Errorf("off: %v %v", documents, err)
 	}
 }
 

@@ -13,12 +13,15 @@ import (
 	"os/signal"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"syscall"
 	"time"
 
+	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 
 	"usergraph/database"
+	"usergraph/graph"
 	"usergraph/internal/devauth"
 	"usergraph/internal/postgres"
 	"usergraph/internal/telemetry"
@@ -102,18 +105,24 @@ func runDev(ctx context.Context, args []string, getenv func(string) string, stdo
 			return server.URL("authenticator", "postgres")
 		case "SUPABASE_URL":
 			return supabaseURL
+		case "SUPABASE_PUBLISHABLE_KEYS":
+			return devauth.PublishableKey
 		case "INTROSPECTION":
 			return "on"
-		case "DRAIN_DELAY":
-			return "0s"
 		case "ALLOWED_ORIGINS":
 			return "http://localhost:*,http://127.0.0.1:*"
+		case "DRAIN_DELAY":
+			return "0s"
+		case "SESSION_CHECK":
+			return "always"
 		}
 		return ""
 	})
 	if err != nil {
 		return err
 	}
+
+	cfg.debug = &graph.Debug{Explain: explain(server.URL("postgres", "postgres")), Log: log}
 
 	token, err := authServer.Token(ctx, devIdentities[0].user, time.Now().Add(*life))
 	if err != nil {
@@ -154,6 +163,24 @@ func startDevDatabase(ctx context.Context, reset bool, cfg postgres.Config) (*po
 		return nil, errors.Join(err, server.Stop())
 	}
 	return server, nil
+}
+
+// explain looks for a row, and for the policies that let a role read its table, as the owner of the database.
+func explain(adminURL string) func(ctx context.Context, table string, id uuid.UUID, role string) (bool, []string, error) {
+	return func(ctx context.Context, table string, id uuid.UUID, role string) (exists bool, policies []string, err error) {
+		conn, err := pgx.Connect(ctx, adminURL)
+		if err != nil {
+			return false, nil, err
+		}
+		defer conn.Close(context.WithoutCancel(ctx))
+		name := pgx.Identifier(strings.Split(table, ".")).Sanitize()
+		if err := conn.QueryRow(ctx, "select exists (select from "+name+" where id = $1)", id).Scan(&exists); err != nil {
+			return false, nil, err
+		}
+		err = conn.QueryRow(ctx, `select coalesce(array_agg(quote_ident(policyname) order by policyname), '{}') from pg_policies
+			where schemaname || '.' || tablename = $1 and cmd in ('SELECT', 'ALL') and roles && array['public', $2]::name[]`, table, role).Scan(&policies)
+		return exists, policies, err
+	}
 }
 
 // printBanner says what to click and what to paste.

@@ -11,7 +11,6 @@ import (
 	"usergraph/auth"
 	"usergraph/database"
 	"usergraph/graph"
-	"usergraph/internal/ratelimit"
 	"usergraph/internal/telemetry"
 )
 
@@ -38,6 +37,11 @@ func ready(log *slog.Logger, draining *drain, db *database.DB, verifier *auth.Ve
 			if err := c.check(ctx); err != nil {
 				status, report[c.name] = http.StatusServiceUnavailable, c.hint
 				log.WarnContext(ctx, "not ready", "check", c.name, "error", err)
+			}
+		}
+		for _, keys := range verifier.Status() {
+			if report["keys"] == "ok" && keys.Err != nil {
+				report["keys"] = "ok for a while: the last good ones are in use, because they cannot be fetched again"
 			}
 		}
 		// Without changes there are no subscriptions, and everything else works.
@@ -70,28 +74,20 @@ func reportChanges(log *slog.Logger) func(error) {
 	}
 }
 
-// newEndpoint puts together what stands between a request and the resolvers: who may ask from where, who asks, what.
-func newEndpoint(cfg config, db *database.DB, verifier *auth.Verifier, changes *database.Changes, limiter *ratelimit.Limiter, observed *telemetry.Telemetry, log *slog.Logger) (http.Handler, *graph.Handler, error) {
-	trusted, err := readTrustedDocuments(cfg.endpoint)
+// newHandler returns the GraphQL endpoint, with what the settings say of it added to options.
+func newHandler(cfg endpointConfig, options graph.Options) (*graph.Handler, error) {
+	trusted, err := readTrustedDocuments(cfg)
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
-	handler, err := graph.NewHandler(graph.Options{
-		DB: db, Log: log, Observer: observed, Admit: limiter.Admit,
-		Limits:           &cfg.endpoint.limits,
-		Introspection:    cfg.endpoint.introspection,
-		Trust:            cfg.endpoint.trust,
-		TrustedDocuments: trusted,
-		Verifier:         verifier,
-		Changes:          changes,
-		Origins:          cfg.endpoint.origins,
-		RequestID:        telemetry.RequestID,
-	})
-	if err != nil {
-		return nil, nil, err
-	}
-	refuse := func(w http.ResponseWriter, r *http.Request, err error) {
-		auth.WriteRefusal(w, r, err, map[string]any{"requestId": telemetry.RequestID(r.Context())})
-	}
-	return graph.CrossSite(cfg.endpoint.origins, auth.Middleware(verifier, auth.Options{Refuse: refuse})(limiter.Middleware(handler))), handler, nil
+	options.Limits = &cfg.limits
+	options.Introspection = cfg.introspection
+	options.Trust, options.TrustedDocuments = cfg.trust, trusted
+	options.Origins = cfg.origins
+	return graph.NewHandler(options)
+}
+
+// refuseCaller answers a request whose caller is refused. It tells the id under which the log has it.
+func refuseCaller(w http.ResponseWriter, r *http.Request, err error) {
+	auth.WriteRefusal(w, r, err, map[string]any{"requestId": telemetry.RequestID(r.Context())})
 }

@@ -33,6 +33,11 @@ var exampleOperations = []playground.Operation{
 		Query:       "mutation ChangeMyName(\n  $input: UpdateMeInput!\n) {\n  updateMe(input: $input) {\n    fullName\n  }\n}\n",
 		Variables:   "{\n  \"input\": { \"fullName\": \"Ada King\" }\n}",
 	},
+	{
+		Name:        "Watch my name",
+		Description: "Leave it running, and change the name in another window.",
+		Query:       "subscription WatchMyName {\n  me {\n    fullName\n  }\n}\n",
+	},
 }
 
 // mountPlayground serves the browser IDE at / and /playground.

@@ -18,7 +18,9 @@ import (
 	"syscall"
 	"time"
 
+	"usergraph/auth"
 	"usergraph/database"
+	"usergraph/graph"
 	"usergraph/internal/ratelimit"
 	"usergraph/internal/telemetry"
 )
@@ -160,7 +162,7 @@ func serve(ctx context.Context, cfg config, log *slog.Logger, listener net.Liste
 	}
 	defer closeTelemetry(ctx, log, observed)
 
-	db, err := database.Open(database.Config{URL: cfg.databaseURL, MaxConns: cfg.databaseConns, Observe: observed.Statement})
+	db, err := database.Open(database.Config{URL: cfg.databaseURL, MaxConns: cfg.databaseConns, Observe: cfg.debug.Observe(observed.Statement)})
 	if err != nil {
 		return usageError{err}
 	}
@@ -186,11 +188,16 @@ func serve(ctx context.Context, cfg config, log *slog.Logger, listener net.Liste
 	}
 	defer limiter.Close()
 
-	endpoint, handler, err := newEndpoint(cfg, db, verifier, changes, limiter, observed, log)
+	handler, err := newHandler(cfg.endpoint, graph.Options{
+		DB: db, Log: log, Observer: observed, Verifier: verifier, Changes: changes, RequestID: telemetry.RequestID,
+		Debug: cfg.debug, Admit: limiter.Admit,
+	})
 	if err != nil {
 		return usageError{err}
 	}
 	observed.WatchConnections(handler.Connections)
+	endpoint := auth.Middleware(verifier, auth.Options{Refuse: refuseCaller})(limiter.Middleware(handler))
+	endpoint = graph.CrossSite(cfg.endpoint.origins, endpoint)
 
 	draining := new(drain)
 	probes := map[string]http.Handler{

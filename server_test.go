@@ -16,7 +16,11 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/uuid"
+
+	"usergraph/graph"
 	"usergraph/internal/pgtest"
+	"usergraph/supabase"
 )
 
 func noEnvironment(string) string { return "" }
@@ -188,5 +192,51 @@ func TestKilledAgainAndAgain(t *testing.T) {
 			t.Fatal("a PostgreSQL is left behind")
 		}
 		time.Sleep(100 * time.Millisecond)
+	}
+}
+
+// In development, whoever asks learns what an answer took.
+func TestDevTellsWhatAnAnswerTook(t *testing.T) {
+	url, token := devServer(t, "--data", t.TempDir())
+	request, err := http.NewRequestWithContext(t.Context(), http.MethodPost, url+"/graphql", strings.NewReader(`{"query":"{ a: me { fullName } b: me { id } }"}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	request.Header.Set("Content-Type", "application/json")
+	request.Header.Set("Authorization", "Bearer "+token)
+	request.Header.Set(graph.DebugHeader, "1")
+	answer, err := http.DefaultClient.Do(request)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer answer.Body.Close()
+	if body, err := io.ReadAll(answer.Body); err != nil || !strings.Contains(string(body), `"statements":1`) || !strings.Contains(string(body), "Ada Lovelace") {
+		t.Errorf("%s %v", body, err)
+	}
+}
+
+// Why a row is not seen: it is not there, or policies hide it.
+func TestExplain(t *testing.T) {
+	fresh := pgtest.New(t)
+	fresh.Exec(t, supabase.Seed)
+	look := explain(fresh.AdminURL)
+	ada, nobody := uuid.MustParse("a0000000-0000-4000-8000-000000000001"), uuid.MustParse("d0000000-0000-4000-8000-000000000004")
+	for _, step := range []struct {
+		sql      string
+		id       uuid.UUID
+		exists   bool
+		policies string
+	}{
+		{"select 1", ada, true, "[\"users read their own row\"]"},
+		{"select 1", nobody, false, "[\"users read their own row\"]"},
+		{"create policy everything on public.users using (false)", ada, true, `[everything "users read their own row"]`},
+		{"create policy others on public.users for select to anon using (false)", ada, true, `[everything "users read their own row"]`},
+		{`drop policy "users read their own row" on public.users; drop policy everything on public.users`, ada, true, "[]"},
+	} {
+		fresh.Exec(t, step.sql)
+		exists, policies, err := look(t.Context(), "public.users", step.id, "authenticated")
+		if err != nil || exists != step.exists || fmt.Sprint(policies) != step.policies {
+			t.Errorf("after %s: %t %v %v, want %t %s", step.sql, exists, policies, err, step.exists, step.policies)
+		}
 	}
 }

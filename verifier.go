@@ -1,7 +1,6 @@
 package main
 
 import (
-	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -12,7 +11,6 @@ import (
 	"usergraph/auth"
 	"usergraph/database"
 	"usergraph/internal/telemetry"
-	"usergraph/models"
 )
 
 const (
@@ -49,7 +47,11 @@ func newVerifier(cfg config, db *database.DB, observed *telemetry.Telemetry) (*a
 		verify.Issuers = append(verify.Issuers, auth.Issuer{URL: url, Keys: keys})
 	}
 	if cfg.sessionCheck == "always" {
-		verify.CheckSession = sessionCheck(db)
+		sessions, err := newSessions(db, cfg.sessionCheckMaxAge)
+		if err != nil {
+			return nil, err
+		}
+		verify.CheckSession = sessions.check
 	}
 	return auth.NewVerifier(verify)
 }
@@ -71,17 +73,6 @@ func newRemoteKeySet(cfg config, url string, observed *telemetry.Telemetry) (*au
 		MaxStale: cfg.jwksMaxStale,
 		Fetched:  observed.KeysFetched,
 	})
-}
-
-// sessionCheck asks PostgreSQL, as the caller, whether their session goes on.
-func sessionCheck(db *database.DB) func(context.Context, *auth.Claims) error {
-	return func(ctx context.Context, claims *auth.Claims) error {
-		live, err := models.SessionIsLive(ctx, db.As(database.Caller{Role: claims.Role, Claims: claims.Payload, ReadOnly: true}))
-		if err == nil && !live {
-			err = auth.ErrSessionRevoked
-		}
-		return err
-	}
 }
 
 // parsePublishableKeys reads one key, or a JSON object of names and keys, which is what Supabase gives its functions.

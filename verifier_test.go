@@ -7,6 +7,7 @@ import (
 	"errors"
 	"io"
 	"log/slog"
+	"net/http"
 	"strings"
 	"syscall"
 	"testing"
@@ -87,6 +88,27 @@ func TestSessionCheck(t *testing.T) {
 	}
 }
 
+// With a maximum age, the last good answer counts for so long, and a bad one is never remembered.
+func TestSessionCheckMaxAge(t *testing.T) {
+	issuer, session := authtest.New(t), uuid.New()
+	url, pg := startServer(t, issuer, "SESSION_CHECK", "always", "SESSION_CHECK_MAX_AGE", "1m")
+	token := issuer.Token(ada, func(claims jwt.MapClaims) { claims["session_id"] = session.String() })
+	if status, body := ask(t, url, token, whoAmI); status != 401 || !strings.Contains(body, `"SESSION_REVOKED"`) {
+		t.Errorf("before the session: %d %s", status, body)
+	}
+	pg.Exec(t, "insert into auth.sessions (id, user_id) values ($1, $2)", session, ada)
+	for range 2 {
+		if status, body := ask(t, url, token, whoAmI); status != 200 {
+			t.Errorf("signed in: %d %s", status, body)
+		}
+		pg.Exec(t, "delete from auth.sessions")
+	}
+	another := issuer.Token(ada, func(claims jwt.MapClaims) { claims["session_id"] = uuid.NewString() })
+	if status, body := ask(t, url, another, whoAmI); status != 401 {
+		t.Errorf("another session of the same user: %d %s", status, body)
+	}
+}
+
 func TestSessionsAreNotCheckedByDefault(t *testing.T) {
 	issuer := authtest.New(t)
 	url, _ := startServer(t, issuer)
@@ -121,6 +143,47 @@ func TestHangupForgetsKeys(t *testing.T) {
 			t.Fatalf("the revoked key is still in use: %d %s", status, body)
 		}
 		time.Sleep(10 * time.Millisecond)
+	}
+}
+
+// The server starts while the keys are out of reach, says so, and heals by itself.
+func TestStartsWithoutKeys(t *testing.T) {
+	issuer := authtest.New(t)
+	issuer.Answer(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusBadGateway) })
+	url, _ := startServer(t, issuer)
+	readyz := func() (int, string) {
+		answer, err := http.Get(url + "/readyz")
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer answer.Body.Close()
+		body, err := io.ReadAll(answer.Body)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return answer.StatusCode, string(body)
+	}
+	if status, body := readyz(); status != 503 || !strings.Contains(body, `"keys":"the keys that verify tokens cannot be fetched"`) {
+		t.Errorf("/readyz: %d %s", status, body)
+	}
+	token := issuer.Token(ada)
+	if status, body := ask(t, url, token, whoAmI); status != 503 || !strings.Contains(body, `"UNAVAILABLE"`) {
+		t.Errorf("with a token: %d %s", status, body)
+	}
+	issuer.Answer(nil)
+	deadline := time.Now().Add(time.Minute)
+	for {
+		status, body := ask(t, url, token, whoAmI)
+		if status == 200 && strings.Contains(body, `"Ada"`) {
+			break
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("it does not heal: %d %s", status, body)
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	if status, body := readyz(); status != 200 || !strings.Contains(body, `"keys":"ok"`) {
+		t.Errorf("/readyz: %d %s", status, body)
 	}
 }
 

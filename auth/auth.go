@@ -14,7 +14,8 @@
 //
 // Behind [Middleware], [FromContext] returns the [Claims] of a signed-in caller. A request without a token is anonymous
 // and goes on; one with a bad token is answered with 401; and if the keys cannot be fetched the answer is 503, because
-// an outage says nothing about the token.
+// an outage says nothing about the token. Without net/http, [Verifier.Verify] takes a token and [Public] tells what a
+// client may learn of its error.
 //
 // # What is checked
 //
@@ -25,20 +26,37 @@
 // Of the claims, iss must be one of the configured issuers, aud must contain "authenticated", sub must be a UUID, role
 // must be "authenticated", exp is required, and nbf and iat may not be in the future. All times are whole seconds, with
 // a leeway of 5 s for clocks that differ. Tokens of OAuth apps, which carry client_id, are refused unless the app is
-// listed. Claims that PostgreSQL could not read back as jsonb are refused here, not there.
+// listed. No claim may come twice, and texts that PostgreSQL could not read back as jsonb are refused here, not there.
+//
+// The anon key of a project and its publishable keys name nobody: sent as a bearer token they mean anonymous. The
+// service_role key is refused, because it would go round row-level security.
 //
 // # Keys
 //
-// A [RemoteKeySet] fetches the key set when a request needs it and refreshes it before it is 10 minutes old. Each good
-// fetch replaces the set, so a revoked key is refused from then on, and so are tokens that it verified earlier. While
-// fetches fail, the last good set stays in use for up to an hour. Unknown key ids cause a fetch, at most one in 10 s.
+// A [RemoteKeySet] fetches the key set when a request needs it, and refreshes it in the background before it is 10
+// minutes old, one fetch at a time. A request waits for a fetch only if there is no key to go on with. Each good fetch
+// replaces the set, so a revoked key is refused from then on, and so are tokens that it verified earlier. While fetches
+// fail, the last good set stays in use for up to an hour. Unknown key ids cause a fetch, at most one in 10 s whatever
+// arrives.
+//
+// So a key should be published 10 minutes before it signs, which is what Supabase asks for too, and a revoked key is
+// refused at most 10 minutes after it left the key set; Supabase's own cache may add as much. [Verifier.Purge] makes it
+// at once.
+//
+// # Sessions
+//
+// A token says what was true when it was signed: it outlives signing out, a ban, and deletion of the user.
+// [Config.CheckSession] is where a program asks whether the session goes on, for each request, and
+// [Verifier.CheckSession] asks again about a caller who stays, such as a websocket's.
 //
 // # Cost
 //
 // Verified tokens are remembered until they expire, within a bounded cache; a hit costs well under a microsecond and
-// allocates nothing. Failures are never remembered, so that nobody can fill the cache with them.
+// allocates nothing. Failures are never remembered, so that nobody can fill the cache with them. A token that is met for
+// the first time costs its signature, and little more than golang-jwt takes to parse it.
 //
-// The package logs nothing, has no global state, and leaves no goroutine behind after [Verifier.Close].
+// The package logs nothing: [Hooks] and [RemoteConfig.Fetched] tell what happens. It has no global state, and leaves no
+// goroutine behind after [Verifier.Close].
 package auth
 
 import (

@@ -100,7 +100,7 @@ func (i *issuer) callers(count, users int) ([]caller, error) {
 			"app_metadata":  map[string]any{"provider": "email", "providers": []string{"email"}},
 			"user_metadata": map[string]any{"full_name": userName(n), "email_verified": true},
 			"aal":           "aal1", "amr": []map[string]any{{"method": "password", "timestamp": now.Unix()}},
-			"session_id": uuid.NewString(), "is_anonymous": false,
+			"session_id": id, "is_anonymous": false,
 		}
 		es256 := jwt.NewWithClaims(jwt.SigningMethodES256, claims)
 		es256.Header["kid"] = keyID

@@ -88,7 +88,7 @@ func (c *cluster) create(ctx context.Context, name string, users int) error {
 	return execute(ctx, c.admin(name), "grant select on public.users to plain", "vacuum (freeze, analyze)", "checkpoint")
 }
 
-// fill fills both tables of users. Triggers and foreign keys rest meanwhile: they would take most of the time.
+// fill fills both tables of users, and that of their sessions. Triggers and foreign keys rest meanwhile: they would take most of the time.
 func fill(ctx context.Context, url string, users int) error {
 	conn, err := pgx.Connect(ctx, url)
 	if err != nil {
@@ -102,6 +102,11 @@ func fill(ctx context.Context, url string, users int) error {
 		return []any{userID(n), "authenticated", "authenticated", fmt.Sprintf("user%d@example.com", n)}
 	})
 	if _, err := conn.CopyFrom(ctx, pgx.Identifier{"auth", "users"}, []string{"id", "aud", "role", "email"}, signedUp); err != nil {
+		return err
+	}
+	// Each has a session of the same id, for SESSION_CHECK=always.
+	sessions := rows(users, func(n int) []any { return []any{userID(n), userID(n)} })
+	if _, err := conn.CopyFrom(ctx, pgx.Identifier{"auth", "sessions"}, []string{"id", "user_id"}, sessions); err != nil {
 		return err
 	}
 	profiles := rows(users, func(n int) []any {

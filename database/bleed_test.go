@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -84,6 +85,9 @@ func bleed(t *testing.T, pg *pgtest.Database, url string, actions int, disturb d
 					time.AfterFunc(time.Duration(rand.IntN(3000))*time.Microsecond, cancel)
 				}
 				caller := callerOf(id)
+				if rand.IntN(4) == 0 {
+					caller.Subject = "" // and then it is in the claims
+				}
 				if rand.IntN(8) == 0 {
 					caller.StatementTimeout = time.Duration(1+rand.IntN(5)) * time.Millisecond
 				}
@@ -184,12 +188,12 @@ func act(ctx context.Context, db *database.DB, caller database.Caller, id uuid.U
 
 // whoami asks PostgreSQL who it takes the caller for.
 func whoami(ctx context.Context, db bun.IDB, caller database.Caller) error {
-	var role, claims string
-	if err := db.NewRaw("select current_user, current_setting('request.jwt.claims'), ?", uuid.NewString()).Scan(ctx, &role, &claims, new(string)); err != nil {
+	var role, claims, uid string
+	if err := db.NewRaw("select current_user, current_setting('request.jwt.claims'), auth.uid(), ?", uuid.NewString()).Scan(ctx, &role, &claims, &uid, new(string)); err != nil {
 		return err
 	}
-	if role != caller.Role || claims != string(caller.Claims) {
-		return fmt.Errorf("is %s %s", role, claims)
+	if role != caller.Role || claims != string(caller.Claims) || !strings.Contains(claims, uid) {
+		return fmt.Errorf("is %s %s %s", role, claims, uid)
 	}
 	return nil
 }

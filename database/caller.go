@@ -20,6 +20,8 @@ type Caller struct {
 	Role string
 	// Claims is the payload of the verified token, a JSON object: what auth.uid() and auth.jwt() read.
 	Claims []byte
+	// Subject is the claim sub, if there is one. auth.uid() is quicker when it is told.
+	Subject string
 	// ReadOnly refuses every write: PostgreSQL does, and no statement is sent that could talk it out of it. Only functions
 	// of the database that RESET transaction_read_only can, before PostgreSQL 16.
 	ReadOnly bool
@@ -55,12 +57,12 @@ func (c Caller) check() error {
 // A result is read whole into memory before its first row is handed out.
 func (db *DB) As(caller Caller) bun.IDB {
 	s := &session{db: db.bun, role: caller.Role, readOnly: caller.ReadOnly, err: caller.check()}
-	s.settings[0], s.settings[1] = []byte(caller.Role), caller.Claims
+	s.settings[0], s.settings[1], s.settings[2] = []byte(caller.Role), caller.Claims, []byte(caller.Subject)
 	if caller.ReadOnly {
-		s.settings[2] = []byte("on")
+		s.settings[3] = []byte("on")
 	}
 	if caller.StatementTimeout > 0 {
-		s.settings[3] = strconv.AppendInt(nil, max(1, caller.StatementTimeout.Milliseconds()), 10)
+		s.settings[4] = strconv.AppendInt(nil, max(1, caller.StatementTimeout.Milliseconds()), 10)
 	}
 	return s
 }
@@ -70,7 +72,7 @@ type session struct {
 	db       *bun.DB
 	role     string
 	readOnly bool
-	settings [4][]byte // the parameters of the statement settings
+	settings [5][]byte // the parameters of the statement settings
 	err      error     // why no statement may run
 }
 

@@ -98,6 +98,24 @@ func TestCallerIsRefused(t *testing.T) {
 	}
 }
 
+// A caller who tells no subject has it in the claims, and never that of the caller before.
+func TestSubject(t *testing.T) {
+	db := open(t, database.Config{URL: newPostgres(t).URL, MaxConns: 1})
+	for range 4 {
+		silent := callerOf(bob)
+		silent.Subject = ""
+		for _, test := range []struct {
+			caller database.Caller
+			want   string
+		}{{callerOf(ada), ada.String()}, {silent, bob.String()}, {database.Caller{Role: "anon", Claims: []byte(`{}`)}, "nobody"}} {
+			var found string
+			if err := db.As(test.caller).NewRaw("select coalesce(auth.uid()::text, 'nobody')").Scan(t.Context(), &found); err != nil || found != test.want {
+				t.Errorf("%s is %q, %v", test.want, found, err)
+			}
+		}
+	}
+}
+
 // What a claim or an argument says stays data.
 func TestInjection(t *testing.T) {
 	db, pg := openNew(t)

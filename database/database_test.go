@@ -30,7 +30,7 @@ type user struct {
 
 // callerOf is a signed-in user.
 func callerOf(id uuid.UUID) database.Caller {
-	return database.Caller{Role: "authenticated", Claims: fmt.Appendf(nil, `{"sub":%q,"role":"authenticated"}`, id)}
+	return database.Caller{Role: "authenticated", Subject: id.String(), Claims: fmt.Appendf(nil, `{"sub":%q,"role":"authenticated"}`, id)}
 }
 
 // newPostgres returns a database with Ada and Bob in it.

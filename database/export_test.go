@@ -13,7 +13,7 @@ func (db *DB) Leftovers(ctx context.Context, n int) (found []string, err error) 
 		defer held.Close()
 		err = held.Raw(func(driverConn any) error {
 			results, err := driverConn.(*conn).pg.Exec(ctx, `select concat_ws(' ', nullif(current_setting('role'), 'none'),
-				nullif(session_user, current_user), nullif(current_setting('request.jwt.claims', true), ''),
+				nullif(session_user, current_user), nullif(current_setting('request.jwt.claims', true), ''), nullif(current_setting('request.jwt.claim.sub', true), ''),
 				nullif(current_setting('transaction_read_only'), 'off'), nullif(current_setting('statement_timeout'), '0'))`).ReadAll()
 			if err != nil {
 				return err

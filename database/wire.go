@@ -21,9 +21,15 @@ const (
 )
 
 // settings make PostgreSQL act as the caller until the transaction ends. NULL leaves a setting as it is.
-const settings = `select pg_catalog.set_config('role', $1, true), pg_catalog.set_config('request.jwt.claims', $2, true),
- pg_catalog.set_config('transaction_read_only', coalesce($3, pg_catalog.current_setting('transaction_read_only')), true),
- pg_catalog.set_config('statement_timeout', coalesce($4, pg_catalog.current_setting('statement_timeout')), true)`
+//
+// It returns no row, so that the claims do not travel back. auth.uid() looks for request.jwt.claim.sub first, and then
+// need not parse the claims.
+const settings = `select where pg_catalog.num_nulls(
+ pg_catalog.set_config('role', $1, true),
+ pg_catalog.set_config('request.jwt.claims', $2, true),
+ pg_catalog.set_config('request.jwt.claim.sub', $3, true),
+ pg_catalog.set_config('transaction_read_only', coalesce($4, pg_catalog.current_setting('transaction_read_only')), true),
+ pg_catalog.set_config('statement_timeout', coalesce($5, pg_catalog.current_setting('statement_timeout')), true))::pg_catalog.bool`
 
 // errCopy ends a connection: COPY FROM STDIN waits for data that nobody sends.
 var errCopy = errors.New("COPY FROM STDIN does not work here")

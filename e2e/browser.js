@@ -25,6 +25,8 @@ export function startBrowser() {
  */
 export async function openPage(browser, allowed, options = {}) {
   const context = await browser.newContext({ viewport: { width: 1440, height: 900 }, ...options });
+  // Generous: a busy machine is no failure.
+  context.setDefaultTimeout(120_000);
   const problems = [];
   context.on('console', message => message.type() === 'error' && problems.push(`console: ${message.text()}`));
   context.on('weberror', event => problems.push(`exception: ${event.error().message}`));

@@ -90,6 +90,29 @@ describe('playground', () => {
     await close(/status of 401/);
   });
 
+  test('a subscription shows what another window changes, until somebody else is chosen', async () => {
+    const [watcher, editor] = [await openPage(browser, [server.url]), await openPage(browser, [server.url])];
+    for (const [{ page }, tab] of [[watcher, 'WatchMyName'], [editor, 'ChangeMyName']]) {
+      await page.goto(server.url);
+      await seeResult(page, 'Ada Lovelace');
+      await page.getByRole('button', { name: tab, exact: true }).click();
+    }
+    const opened = watcher.page.waitForEvent('websocket');
+    await run(watcher.page).click();
+    const socket = await opened;
+    await seeResult(watcher.page, 'Ada Lovelace');
+    await run(editor.page).click();
+    await seeResult(watcher.page, 'Ada King');
+    const closed = socket.waitForEvent('close');
+    await actAs(watcher.page, 'Bob');
+    await closed;
+    await watcher.close();
+    await typeQuery(editor.page, 'mutation { updateMe(input: { fullName: "Ada Lovelace" }) { fullName } }');
+    await run(editor.page).click();
+    await seeResult(editor.page, 'Ada Lovelace');
+    await editor.close();
+  });
+
   test('the claims of the token are shown', async () => {
     const { page, close } = await openPage(browser, [server.url]);
     await page.goto(server.url);
@@ -191,6 +214,30 @@ describe('playground', () => {
       await assertAccessible(page);
       await close();
     });
+  }
+});
+
+test('a subscription goes on with a new token when the old one expires', async () => {
+  const [server, browser] = await Promise.all([startUsergraph('--token-life', '4s'), startBrowser()]);
+  try {
+    const { page, close } = await openPage(browser, [server.url]);
+    await page.goto(server.url);
+    await seeResult(page, 'Ada Lovelace');
+    await page.getByRole('button', { name: 'WatchMyName', exact: true }).click();
+    const first = page.waitForEvent('websocket');
+    await run(page).click();
+    await first;
+    await seeResult(page, 'Ada Lovelace');
+    await page.waitForEvent('websocket');
+    const { token } = await (await page.request.post(`${server.url}/dev/token`, { data: { identity: 'ada' } })).json();
+    await page.request.post(`${server.url}/graphql`, {
+      headers: { Authorization: `Bearer ${token}` },
+      data: { query: 'mutation { updateMe(input: { fullName: "Ada King" }) { id } }' },
+    });
+    await seeResult(page, 'Ada King');
+    await close();
+  } finally {
+    await Promise.all([server.stop(), browser.close()]);
   }
 });
 

@@ -1,6 +1,9 @@
 package graph
 
 import (
+	"bytes"
+	"os"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -13,13 +16,40 @@ func TestRootFieldsSayWhoMayUseThem(t *testing.T) {
 	if err := checkAccess(schema); err != nil {
 		t.Error(err)
 	}
-	for _, field := range []string{"open: Int", "both: Int @public @authenticated"} {
+	for _, field := range []string{"open: Int", "both: Int @public @authenticated", `role: Int @hasRole(app: "admin")`, `open: Int @public @hasRole(app: "admin")`} {
 		bad := gqlparser.MustLoadSchema(&ast.Source{Input: `directive @public on FIELD_DEFINITION
 			directive @authenticated on FIELD_DEFINITION
+			directive @hasRole(app: String!) on FIELD_DEFINITION
 			type Query { ` + field + ` }`})
 		if checkAccess(bad) == nil {
 			t.Errorf("%s: accepted", field)
 		}
+	}
+}
+
+// Introspection shows no directives of fields, so the descriptions say it, in these words.
+func TestDescriptionsSayWhoMayUseAField(t *testing.T) {
+	schema := NewExecutableSchema(Config{}).Schema()
+	for _, definition := range schema.Types {
+		root := definition == schema.Query || definition == schema.Mutation || definition == schema.Subscription
+		for _, field := range definition.Fields {
+			want := access(field)
+			if strings.HasPrefix(field.Name, "__") || definition.BuiltIn || !root && want == "Access: everybody." {
+				continue
+			}
+			if !strings.HasSuffix(field.Description, want) {
+				t.Errorf("the description of %s.%s does not end in %q", definition.Name, field.Name, want)
+			}
+		}
+	}
+	guarded := gqlparser.MustLoadSchema(&ast.Source{Input: `directive @authenticated on FIELD_DEFINITION
+		directive @requires(aal: AAL!) on FIELD_DEFINITION
+		directive @denyAnonymousUsers on FIELD_DEFINITION
+		directive @hasRole(app: String!) on FIELD_DEFINITION
+		enum AAL { AAL1 AAL2 }
+		type Query { a: Int @authenticated @requires(aal: AAL2) @denyAnonymousUsers @hasRole(app: "admin") }`})
+	if got := access(guarded.Query.Fields.ForName("a")); got != "Access: signed-in callers, AAL2 sessions, no anonymous users, role admin." {
+		t.Error(got)
 	}
 }
 
@@ -43,6 +73,26 @@ func TestEverythingIsDescribed(t *testing.T) {
 					t.Errorf("%s.%s(%s:) has no description", name, field.Name, argument.Name)
 				}
 			}
+		}
+	}
+}
+
+func TestEveryCodeIsDocumented(t *testing.T) {
+	source, err := os.ReadFile("errors.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	page, err := os.ReadFile("../docs/errors.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	codes := regexp.MustCompile(`Code\w+ += "(\w+)"`).FindAllSubmatch(source, -1)
+	if len(codes) < 20 {
+		t.Fatalf("only %d codes are found", len(codes))
+	}
+	for _, code := range codes {
+		if !bytes.Contains(page, []byte("`"+string(code[1])+"`")) {
+			t.Errorf("docs/errors.md does not list %s", code[1])
 		}
 	}
 }

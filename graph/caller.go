@@ -36,6 +36,7 @@ func withCaller(ctx context.Context, operation ast.Operation) context.Context {
 	return context.WithValue(ctx, callerKey{}, &caller{
 		Caller: database.Caller{
 			Role:     claims.Role,
+			Subject:  claims.UserID.String(),
 			Claims:   claims.Payload,
 			ReadOnly: operation != ast.Mutation,
 		},

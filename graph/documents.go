@@ -128,6 +128,9 @@ func (d *documents) parse(ctx context.Context, text string, bounds *Bounds) (*do
 	if found, ok := d.sent.GetIfPresent(text); ok {
 		return found, nil
 	}
+	if len(text) > bounds.DocumentBytes {
+		return nil, refusef(CodeDocumentLimit, "the document is too large: at most %d bytes are allowed; send values as variables", bounds.DocumentBytes)
+	}
 	// The text may be a piece of something larger, which must not stay in memory with it.
 	found, err := d.compile(strings.Clone(text), bounds, d.introspection.allows(ctx))
 	if err != nil {

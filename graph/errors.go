@@ -46,6 +46,7 @@ const (
 	CodeJSONDepthLimit     = "JSON_DEPTH_LIMIT_EXCEEDED"
 	CodeValueLimit         = "VALUE_LIMIT_EXCEEDED"
 	CodeListLimit          = "LIST_LIMIT_EXCEEDED"
+	CodeDocumentLimit      = "DOCUMENT_LIMIT_EXCEEDED"
 	CodeTokenLimit         = "TOKEN_LIMIT_EXCEEDED"
 	CodeDepthLimit         = "DEPTH_LIMIT_EXCEEDED"
 	CodeIntrospectionDepth = "INTROSPECTION_LIMIT_EXCEEDED"

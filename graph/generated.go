@@ -269,8 +269,10 @@ What can be watched: over a websocket that speaks graphql-transport-ws, or as se
 type Subscription {
   """
   The signed-in user now, and again whenever that answer changes. Changes that come quickly are told as one.
+
+  Access: signed-in callers.
   """
-  me: User @authenticated
+  me: User @authenticated @cost(weight: 10)
 }
 
 "Somebody who has signed up."

@@ -43,6 +43,8 @@ type Options struct {
 	Origins *Origins
 	// RequestID, if set, returns the id under which a request is logged. Clients find it with internal errors.
 	RequestID func(context.Context) string
+	// Debug, if set, tells clients how answers came about. For development only.
+	Debug *Debug
 
 	patience patience
 }
@@ -61,6 +63,13 @@ func NewHandler(options Options) (*Handler, error) {
 	if options.DB == nil || options.Log == nil {
 		return nil, errors.New("graph: a database and a logger are required")
 	}
+	live := newLive(options.Changes, options.Log)
+	schema := NewExecutableSchema(Config{Resolvers: &Resolver{DB: options.DB, live: live}, Directives: directives})
+	return newHandler(schema, live, options)
+}
+
+// newHandler puts the endpoint together for a schema whose subscriptions live serves.
+func newHandler(schema graphql.ExecutableSchema, live *live, options Options) (*Handler, error) {
 	if options.Limits == nil {
 		limits := DefaultLimits()
 		options.Limits = &limits
@@ -74,11 +83,6 @@ func NewHandler(options Options) (*Handler, error) {
 	if options.patience.init == 0 {
 		options.patience = defaultPatience
 	}
-	live := newLive(options.Changes, options.Log)
-	schema := NewExecutableSchema(Config{
-		Resolvers:  &Resolver{DB: options.DB, live: live},
-		Directives: directives,
-	})
 	if err := checkAccess(schema.Schema()); err != nil {
 		return nil, fmt.Errorf("schema.graphqls: %w", err)
 	}
@@ -106,14 +110,17 @@ func NewHandler(options Options) (*Handler, error) {
 			httpTransport{limits: options.Limits},
 		},
 	}
+	h.exec.Use(documents)
+	h.exec.SetQueryCache(documents)
 	if options.Observer != nil {
 		h.exec.AroundOperations(observe(options.Observer))
 		h.exec.AroundResponses(observeRefusals(options.Observer))
 	}
-	h.exec.Use(documents)
-	h.exec.SetQueryCache(documents)
 	h.exec.Use(&operations{limits: options.Limits, introspection: options.Introspection, costs: costs})
 	h.exec.Use(subscriptions{})
+	if options.Debug != nil {
+		h.exec.Use(options.Debug)
+	}
 	h.exec.SetErrorPresenter(h.presenter.present)
 	h.exec.SetRecoverFunc(h.presenter.recovered)
 	return h, nil

@@ -23,6 +23,7 @@ type Bounds struct {
 	Values    int // values in a request's variables and extensions
 	ListSize  int // items of one list in the variables
 
+	DocumentBytes      int // of a document
 	Tokens             int // of a document
 	Depth              int // nested fields, outside introspection
 	IntrospectionDepth int // nested lists within __schema and __type
@@ -44,14 +45,14 @@ func DefaultLimits() Limits {
 		SignedIn: Bounds{
 			BodyBytes: 1 << 20, Operations: 100, Batch: 0,
 			JSONDepth: 16, Values: 10_000, ListSize: 1_000,
-			Tokens: 1_000, Depth: 12, IntrospectionDepth: 3, RootFields: 20, Fields: 500,
+			DocumentBytes: 128 << 10, Tokens: 1_000, Depth: 12, IntrospectionDepth: 3, RootFields: 20, Fields: 500,
 			Aliases: 30, Directives: 30, Spreads: 50, Complexity: 1_000,
 			Time: 15 * time.Second, Errors: 50,
 		},
 		Anonymous: Bounds{
 			BodyBytes: 64 << 10, Operations: 50, Batch: 0,
 			JSONDepth: 8, Values: 1_000, ListSize: 100,
-			Tokens: 600, Depth: 8, IntrospectionDepth: 3, RootFields: 10, Fields: 400,
+			DocumentBytes: 32 << 10, Tokens: 600, Depth: 8, IntrospectionDepth: 3, RootFields: 10, Fields: 400,
 			Aliases: 15, Directives: 15, Spreads: 30, Complexity: 200,
 			Time: 5 * time.Second, Errors: 10,
 		},

@@ -92,9 +92,10 @@ func (w *responseWriter) send(to http.ResponseWriter, r *http.Request, media str
 	_, _ = to.Write(w.body)
 }
 
-// compress wraps a handler whose response is worth it.
+// compress wraps a handler whose response is worth it. gzip comes first: graphql-codegen and others that use graphql-tools
+// ask for zstd on every Node.js, and crash where it is too old to read it.
 var compress = func() func(http.Handler) http.HandlerFunc {
-	wrap, err := gzhttp.NewWrapper(gzhttp.MinSize(compressFrom), gzhttp.RandomJitter(jitter, 0, false))
+	wrap, err := gzhttp.NewWrapper(gzhttp.MinSize(compressFrom), gzhttp.RandomJitter(jitter, 0, false), gzhttp.PreferZstd(false))
 	if err != nil {
 		panic(err) // the options are constants
 	}

@@ -23,14 +23,14 @@ var ada, bob = uuid.MustParse("a0000000-0000-4000-8000-000000000001"), uuid.Must
 
 // stack is the endpoint as the server puts it together, over HTTP: database, tokens, cross-site guard.
 type stack struct {
-	t        testing.TB
-	url      string
-	handler  http.Handler
-	issuer   *authtest.Issuer
-	database *pgtest.Database
+	t       testing.TB
+	url     string
+	handler http.Handler
+	issuer  *authtest.Issuer
 }
 
-func newStack(t testing.TB, origins []string, changes ...func(*graph.Options)) *stack {
+// optionsFor are those of a handler with a fresh database.
+func optionsFor(t testing.TB, changes ...func(*graph.Options)) graph.Options {
 	t.Helper()
 	fresh := pgtest.New(t)
 	fresh.Exec(t, supabase.Seed)
@@ -43,6 +43,12 @@ func newStack(t testing.TB, origins []string, changes ...func(*graph.Options)) *
 	for _, change := range changes {
 		change(&options)
 	}
+	return options
+}
+
+func newStack(t testing.TB, origins []string, changes ...func(*graph.Options)) *stack {
+	t.Helper()
+	options := optionsFor(t, changes...)
 	endpoint, err := graph.NewHandler(options)
 	if err != nil {
 		t.Fatal(err)
@@ -64,7 +70,7 @@ func newStack(t testing.TB, origins []string, changes ...func(*graph.Options)) *
 	handler := graph.CrossSite(allowed, auth.Middleware(verifier, auth.Options{})(endpoint))
 	server := httptest.NewServer(handler)
 	t.Cleanup(server.Close)
-	return &stack{t: t, url: server.URL, handler: handler, issuer: issuer, database: fresh}
+	return &stack{t: t, url: server.URL, handler: handler, issuer: issuer}
 }
 
 // request is what a test sends, if not told otherwise: a POST of JSON by nobody.

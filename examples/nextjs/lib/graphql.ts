@@ -16,9 +16,8 @@ export async function ask<Data, Variables>(
   if (!token) {
     return { error: { code: 'UNAUTHENTICATED', message: 'Sign in first.' } }
   }
-  let answer: Response
   try {
-    answer = await fetch(graphqlUrl, {
+    const answer = await fetch(graphqlUrl, {
       method: 'POST',
       headers: {
         Accept: 'application/graphql-response+json',
@@ -28,11 +27,9 @@ export async function ask<Data, Variables>(
       body: JSON.stringify({ query: print(document), variables }),
       cache: 'no-store',
     })
+    const { data, errors } = await answer.json()
+    return errors ? { error: { code: errors[0].extensions.code, message: errors[0].message } } : { data }
   } catch {
-    return { error: { code: 'UNAVAILABLE', message: `Nobody answers at ${graphqlUrl}.` } }
+    return { error: { code: 'UNAVAILABLE', message: `The API does not answer at ${graphqlUrl}.` } }
   }
-  const { data, errors } = await answer.json()
-  return errors
-    ? { error: { code: errors[0].extensions.code, message: errors[0].message } }
-    : { data }
 }

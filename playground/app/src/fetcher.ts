@@ -88,20 +88,29 @@ function subscribe(url: string, request: Request, connectionParams: () => Promis
   return readable(client.iterate(request));
 }
 
-/** The errors of a subscription in words. */
-async function* readable(results: AsyncIterableIterator<unknown>) {
-  try {
-    yield* results as AsyncIterableIterator<ExecutionResult>;
-  } catch (error) {
-    if (error instanceof CloseEvent) {
-      throw plainError(
-        error.code === 1006
-          ? 'The websocket could not be opened, or the connection was lost'
-          : `The server closed the websocket: ${error.code} ${error.reason}`,
-      );
-    }
-    throw error instanceof Event ? plainError('The websocket could not be opened') : error;
+/**
+ * The results, with errors in words. This is no generator, because the end of a generator waits for the result that it
+ * waits for.
+ */
+function readable(results: AsyncIterableIterator<unknown>) {
+  return {
+    next: () => results.next().catch(explain),
+    return: () => results.return!(),
+    [Symbol.asyncIterator]() {
+      return this;
+    },
+  } as AsyncIterableIterator<ExecutionResult>;
+}
+
+function explain(error: unknown): never {
+  if (error instanceof CloseEvent) {
+    throw plainError(
+      error.code === 1006
+        ? 'The websocket could not be opened, or the connection was lost'
+        : `The server closed the websocket: ${error.code} ${error.reason}`,
+    );
   }
+  throw error instanceof Event ? plainError('The websocket could not be opened') : error;
 }
 
 /** GraphiQL prints errors whole: the stack would hide the message. */

@@ -1,7 +1,7 @@
 'use client'
 
 import { useRouter } from 'next/navigation'
-import { useActionState, useState } from 'react'
+import { useActionState, useEffect, useState } from 'react'
 import { supabase } from '@/lib/supabase/browser'
 
 type Mode = 'sign-in' | 'sign-up'
@@ -13,18 +13,24 @@ export function SignInForm() {
   const router = useRouter()
   const [mode, setMode] = useState<Mode>('sign-in')
 
+  // Also when somebody comes back by the link of a mail, or signs in in another tab.
+  useEffect(() => {
+    const { data } = supabase.auth.onAuthStateChange(event => {
+      if (event === 'SIGNED_IN') {
+        // The server has rendered these pages for somebody who was not signed in.
+        router.replace('/account')
+        router.refresh()
+      }
+    })
+    return () => data.subscription.unsubscribe()
+  }, [router])
+
   async function attempt(_: Outcome, form: FormData): Promise<Outcome> {
     const { data, error } = await authenticate(form)
     if (error) {
       return { error: error.message, email: String(form.get('email') ?? '') }
     }
-    if (!data.session) {
-      return { notice: 'Almost there: follow the link that we have sent you.' }
-    }
-    // The server has rendered these pages for somebody who was not signed in.
-    router.replace('/account')
-    router.refresh()
-    return {}
+    return data.session ? {} : { notice: 'Almost there: follow the link that we have sent you.' }
   }
   const [outcome, action, pending] = useActionState(attempt, {})
   const signUp = mode === 'sign-up'

@@ -1,0 +1,142 @@
+package graph
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"reflect"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/99designs/gqlgen/graphql"
+	"github.com/google/uuid"
+
+	"usergraph/auth"
+	"usergraph/database"
+)
+
+// DebugHeader is the header that asks for extensions.debug. Without it they come only with a null that has a reason.
+const DebugHeader = "X-Usergraph-Debug"
+
+// Debug tells developers how an answer came about, in extensions.debug. It is not for production: it looks at rows that
+// the caller may not see.
+type Debug struct {
+	// Explain looks, as somebody who sees everything, whether a row is there, and which policies let a role read its
+	// table.
+	Explain func(ctx context.Context, table string, id uuid.UUID, role string) (exists bool, policies []string, err error)
+	Log     *slog.Logger
+}
+
+// tables says where the rows of a type are.
+var tables = map[string]string{"User": "public.users"}
+
+// tally is what is told of one operation.
+type tally struct {
+	statements atomic.Int64
+	mu         sync.Mutex
+	whyNull    []reason
+}
+
+// reason is why a field is null without an error.
+type reason struct {
+	Path   string `json:"path"`
+	Reason string `json:"reason"`
+}
+
+type tallyKey struct{}
+
+// Observe returns an observer for database.Open that counts the statements of each operation, and then calls next,
+// which may be nil. Without a Debug it is next itself.
+func (d *Debug) Observe(next database.Observer) database.Observer {
+	if d == nil {
+		return next
+	}
+	return func(ctx context.Context, statement string, took time.Duration, err error) {
+		if t, ok := ctx.Value(tallyKey{}).(*tally); ok {
+			t.statements.Add(1)
+		}
+		if next != nil {
+			next(ctx, statement, took, err)
+		}
+	}
+}
+
+func (*Debug) ExtensionName() string { return "Debug" }
+
+func (*Debug) Validate(graphql.ExecutableSchema) error { return nil }
+
+// InterceptOperation begins to count.
+func (d *Debug) InterceptOperation(ctx context.Context, next graphql.OperationHandler) graphql.ResponseHandler {
+	return next(context.WithValue(ctx, tallyKey{}, new(tally)))
+}
+
+// InterceptField looks for the reason of a null.
+func (d *Debug) InterceptField(ctx context.Context, next graphql.Resolver) (any, error) {
+	result, err := next(ctx)
+	field := graphql.GetFieldContext(ctx)
+	table := tables[field.Field.Definition.Type.Name()]
+	if err != nil || table == "" || !isNull(result) {
+		return result, err
+	}
+	caller, unauthenticated := callerFrom(ctx)
+	if unauthenticated != nil {
+		return result, err
+	}
+	id, given := field.Args["id"].(uuid.UUID)
+	if !given {
+		id = caller.UserID
+	}
+	exists, policies, failed := d.Explain(ctx, table, id, caller.Role)
+	if failed != nil {
+		d.Log.WarnContext(ctx, "no reason found for a null", "error", failed)
+		return result, err
+	}
+	why := "no such row in " + table
+	switch {
+	case exists && len(policies) == 0:
+		why = fmt.Sprintf("the row is there, but row-level security hides it: no policy lets %s read %s", caller.Role, table)
+	case exists:
+		why = fmt.Sprintf("the row is there, but row-level security hides it: the policies that let %s read %s are %s", caller.Role, table, strings.Join(policies, ", "))
+	}
+	if t, ok := ctx.Value(tallyKey{}).(*tally); ok {
+		t.mu.Lock()
+		t.whyNull = append(t.whyNull, reason{graphql.GetPath(ctx).String(), why})
+		t.mu.Unlock()
+	}
+	return result, err
+}
+
+// InterceptResponse tells what was found to those who have asked, and why there is a null to everybody.
+func (d *Debug) InterceptResponse(ctx context.Context, next graphql.ResponseHandler) *graphql.Response {
+	response := next(ctx)
+	t, ok := ctx.Value(tallyKey{}).(*tally)
+	if !ok || response == nil {
+		return response
+	}
+	operation := graphql.GetOperationContext(ctx)
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if operation.Headers.Get(DebugHeader) == "" && len(t.whyNull) == 0 {
+		return response
+	}
+	told := map[string]any{
+		"caller": nil, "role": "anon",
+		"statements":   t.statements.Load(),
+		"milliseconds": float64(time.Since(operation.Stats.OperationStart).Microseconds()) / 1000,
+	}
+	if claims, ok := auth.FromContext(ctx); ok {
+		told["caller"], told["role"] = claims.UserID, claims.Role
+	}
+	if len(t.whyNull) > 0 {
+		told["whyNull"], t.whyNull = t.whyNull, nil
+	}
+	response.Extensions = with(response.Extensions, "debug", told)
+	return response
+}
+
+func isNull(value any) bool {
+	v := reflect.ValueOf(value)
+	return !v.IsValid() || v.Kind() == reflect.Pointer && v.IsNil()
+}

@@ -1,0 +1,241 @@
+package graph
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+
+	"usergraph/auth"
+	"usergraph/database"
+	"usergraph/models"
+)
+
+// scripted is a resolver of the real schema that does what a test says, so that faults happen when they are wanted.
+type scripted struct {
+	me func(context.Context) (*models.User, error)
+}
+
+func (s scripted) Query() QueryResolver                               { return s }
+func (s scripted) Mutation() MutationResolver                         { return s }
+func (s scripted) User() UserResolver                                 { return s }
+func (s scripted) Subscription() SubscriptionResolver                 { return nil }
+func (s scripted) Me(ctx context.Context) (*models.User, error)       { return s.me(ctx) }
+func (scripted) Email(context.Context, *models.User) (*string, error) { return nil, nil }
+func (s scripted) UpdateMe(ctx context.Context, _ UpdateMeInput) (*models.User, error) {
+	return s.me(ctx)
+}
+
+var signedIn = &auth.Claims{UserID: uuid.MustParse("a0000000-0000-4000-8000-000000000001"), Role: "authenticated", Payload: []byte(`{}`)}
+
+func newScripted(t *testing.T, me func(context.Context) (*models.User, error), changes ...func(*Options)) *Handler {
+	t.Helper()
+	options := Options{Log: slog.New(slog.DiscardHandler)}
+	for _, change := range changes {
+		change(&options)
+	}
+	e, err := newHandler(NewExecutableSchema(Config{Resolvers: scripted{me}, Directives: directives}), newLive(nil, options.Log), options)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return e
+}
+
+func (e *Handler) ask(claims *auth.Claims, body string) *httptest.ResponseRecorder {
+	request := httptest.NewRequest(http.MethodPost, "/graphql", strings.NewReader(body))
+	request.Header.Set("Content-Type", "application/json")
+	request.Header.Set("Accept", mediaGraphQL)
+	if claims != nil {
+		request = request.WithContext(auth.NewContext(request.Context(), claims))
+	}
+	answer := httptest.NewRecorder()
+	e.ServeHTTP(answer, request)
+	return answer
+}
+
+const askMe = `{"query":"{ me { id } }"}`
+
+func TestErrorsOfResolvers(t *testing.T) {
+	for _, test := range []struct {
+		err        error
+		code       string
+		retryAfter string
+	}{
+		{models.ErrNotFound, CodeNotFound, ""},
+		{database.ErrConflict, CodeConflict, ""},
+		{database.ErrInvalid, CodeBadUserInput, ""},
+		{database.ErrForbidden, CodeForbidden, ""},
+		{database.ErrTimeout, CodeTimeout, ""},
+		{database.ErrUnavailable, CodeUnavailable, "5"},
+		{context.DeadlineExceeded, CodeTimeout, ""},
+		{badInput("too long"), CodeBadUserInput, ""},
+		{errors.New(`pq: password "hunter2"`), CodeInternal, ""},
+	} {
+		var log bytes.Buffer
+		e := newScripted(t, func(context.Context) (*models.User, error) {
+			return nil, fmt.Errorf("models: select hunter2: %w", test.err)
+		}, func(o *Options) {
+			o.Log = slog.New(slog.NewTextHandler(&log, nil))
+			o.RequestID = func(context.Context) string { return "request-7" }
+		})
+		answer := e.ask(signedIn, askMe)
+		body := answer.Body.String()
+		if answer.Code != 200 || !strings.Contains(body, `"code":"`+test.code+`"`) || !strings.Contains(body, `"data":{"me":null}`) || strings.Contains(body, "hunter2") {
+			t.Errorf("%v: %d %s", test.err, answer.Code, body)
+		}
+		internal := test.code == CodeInternal
+		if strings.Contains(body, "request-7") != internal || strings.Contains(log.String(), "hunter2") != internal {
+			t.Errorf("%v: told %s, logged %s", test.err, body, log.String())
+		}
+		if got := answer.Header().Get("Retry-After"); got != test.retryAfter {
+			t.Errorf("%v: Retry-After %q", test.err, got)
+		}
+	}
+}
+
+func TestPanics(t *testing.T) {
+	var log bytes.Buffer
+	e := newScripted(t, func(context.Context) (*models.User, error) { panic("hunter2") }, func(o *Options) {
+		o.Log = slog.New(slog.NewTextHandler(&log, nil))
+		o.RequestID = func(context.Context) string { return "request-7" }
+	})
+	answer := e.ask(signedIn, askMe)
+	if body := answer.Body.String(); answer.Code != 200 || strings.Contains(body, "hunter2") || !strings.Contains(body, `"code":"INTERNAL_SERVER_ERROR","requestId":"request-7"`) {
+		t.Errorf("%d %s", answer.Code, body)
+	}
+	if !strings.Contains(log.String(), "hunter2") || !strings.Contains(log.String(), "endpoint_test.go") {
+		t.Errorf("logged without a stack: %s", log.String())
+	}
+	// Outside of resolvers too.
+	broken := &Handler{transports: e.transports, presenter: e.presenter}
+	if answer := broken.ask(signedIn, askMe); answer.Code != 500 || !strings.Contains(answer.Body.String(), CodeInternal) {
+		t.Errorf("%d %s", answer.Code, answer.Body)
+	}
+}
+
+func TestErrorsAreCapped(t *testing.T) {
+	var aliases strings.Builder
+	for i := range 10 {
+		fmt.Fprintf(&aliases, "a%d: me { id } ", i)
+	}
+	limits := DefaultLimits()
+	limits.SignedIn.Errors = 4
+	e := newScripted(t, func(context.Context) (*models.User, error) { return nil, models.ErrNotFound }, func(o *Options) { o.Limits = &limits })
+	body := e.ask(signedIn, `{"query":"{`+aliases.String()+`}"}`).Body.String()
+	if strings.Count(body, CodeNotFound) != 4 || !strings.Contains(body, `{"message":"6 more errors are not told","extensions":{"code":"ERROR_LIMIT_EXCEEDED"}}`) {
+		t.Error(body)
+	}
+}
+
+func TestOperationsHaveTheirTime(t *testing.T) {
+	limits := DefaultLimits()
+	limits.SignedIn.Time = 10 * time.Millisecond
+	e := newScripted(t, func(ctx context.Context) (*models.User, error) {
+		<-ctx.Done()
+		return nil, ctx.Err()
+	}, func(o *Options) { o.Limits = &limits })
+	if body := e.ask(signedIn, askMe).Body.String(); !strings.Contains(body, CodeTimeout) {
+		t.Error(body)
+	}
+}
+
+// A caller runs so many operations at once, and no more; others do not notice.
+func TestOperationsAtOnce(t *testing.T) {
+	limits := DefaultLimits()
+	limits.SignedIn.Operations = 3
+	arrived, leave := make(chan struct{}), make(chan struct{})
+	e := newScripted(t, func(context.Context) (*models.User, error) {
+		arrived <- struct{}{}
+		<-leave
+		return nil, nil
+	}, func(o *Options) { o.Limits = &limits })
+	var running sync.WaitGroup
+	for range 3 {
+		running.Go(func() {
+			if answer := e.ask(signedIn, askMe); answer.Code != 200 {
+				t.Errorf("%d %s", answer.Code, answer.Body)
+			}
+		})
+		<-arrived
+	}
+	refused := e.ask(signedIn, askMe)
+	if refused.Code != http.StatusTooManyRequests || refused.Header().Get("Retry-After") == "" || !strings.Contains(refused.Body.String(), CodeOperationLimit) {
+		t.Errorf("the fourth: %d %s", refused.Code, refused.Body)
+	}
+	other := *signedIn
+	other.UserID = uuid.MustParse("b0000000-0000-4000-8000-000000000002")
+	running.Go(func() {
+		if answer := e.ask(&other, askMe); answer.Code != 200 {
+			t.Errorf("somebody else: %d %s", answer.Code, answer.Body)
+		}
+	})
+	<-arrived
+	if answer := e.ask(nil, `{"query":"{ __typename }"}`); answer.Code != 200 {
+		t.Errorf("nobody: %d %s", answer.Code, answer.Body)
+	}
+	close(leave)
+	running.Wait()
+	go func() { <-arrived }()
+	if answer := e.ask(signedIn, askMe); answer.Code != 200 {
+		t.Errorf("afterwards: %d %s", answer.Code, answer.Body)
+	}
+}
+
+func TestDirectives(t *testing.T) {
+	mfa, anonymous, admin, listed := *signedIn, *signedIn, *signedIn, *signedIn
+	mfa.AAL = "aal2"
+	anonymous.IsAnonymous = true
+	admin.AppMetadata = []byte(`{"role":"admin"}`)
+	listed.AppMetadata = []byte(`{"roles":["editor","admin"],"role":7}`)
+	shouting := *signedIn
+	shouting.AppMetadata, shouting.AAL = []byte(`{"ROLE":"admin","roles":"admin"}`), "AAL2"
+	next := func(context.Context) (any, error) { return "answer", nil }
+	public := func(ctx context.Context) (any, error) { return directives.Public(ctx, nil, next) }
+	authenticated := func(ctx context.Context) (any, error) { return directives.Authenticated(ctx, nil, next) }
+	requires := func(ctx context.Context) (any, error) { return directives.Requires(ctx, nil, next, AalAal2) }
+	requiresOne := func(ctx context.Context) (any, error) { return directives.Requires(ctx, nil, next, AalAal1) }
+	denyAnonymous := func(ctx context.Context) (any, error) { return directives.DenyAnonymousUsers(ctx, nil, next) }
+	isAdmin := func(ctx context.Context) (any, error) { return directives.HasRole(ctx, nil, next, "admin") }
+	for name, test := range map[string]struct {
+		directive func(context.Context) (any, error)
+		claims    *auth.Claims
+		want      error
+	}{
+		"public, nobody":               {public, nil, nil},
+		"authenticated, nobody":        {authenticated, nil, ErrUnauthenticated},
+		"authenticated":                {authenticated, signedIn, nil},
+		"AAL2, nobody":                 {requires, nil, ErrUnauthenticated},
+		"AAL2, no claim":               {requires, signedIn, ErrMFARequired},
+		"AAL2":                         {requires, &mfa, nil},
+		"AAL2, in capitals":            {requires, &shouting, ErrMFARequired},
+		"AAL1, no claim":               {requiresOne, signedIn, ErrMFARequired},
+		"AAL1, more than that":         {requiresOne, &mfa, nil},
+		"no anonymous users, nobody":   {denyAnonymous, nil, ErrUnauthenticated},
+		"no anonymous users":           {denyAnonymous, signedIn, nil},
+		"no anonymous users, but one":  {denyAnonymous, &anonymous, ErrAccountRequired},
+		"role, nobody":                 {isAdmin, nil, ErrUnauthenticated},
+		"role, no metadata":            {isAdmin, signedIn, ErrRoleRequired},
+		"role, the one":                {isAdmin, &admin, nil},
+		"role, one of many":            {isAdmin, &listed, nil},
+		"role, under another name":     {isAdmin, &shouting, ErrRoleRequired},
+		"role, of what they may write": {isAdmin, &auth.Claims{Payload: []byte(`{"user_metadata":{"role":"admin"}}`)}, ErrRoleRequired},
+	} {
+		ctx := t.Context()
+		if test.claims != nil {
+			ctx = auth.NewContext(ctx, test.claims)
+		}
+		answer, err := test.directive(ctx)
+		if !errors.Is(err, test.want) || (err == nil) != (answer == "answer") {
+			t.Errorf("%s: %v, %v, want %v", name, answer, err, test.want)
+		}
+	}
+}

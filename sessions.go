@@ -1,0 +1,53 @@
+package main
+
+import (
+	"context"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/maypok86/otter/v2"
+
+	"usergraph/auth"
+	"usergraph/database"
+	"usergraph/models"
+)
+
+// maxSessions is how many sessions are remembered to be live, some 100 bytes each.
+const maxSessions = 100_000
+
+// sessions asks PostgreSQL, as the caller, whether their session goes on.
+type sessions struct {
+	db     *database.DB
+	maxAge time.Duration
+	asked  *otter.Cache[session, time.Time] // when PostgreSQL said that a session is live
+}
+
+type session struct{ id, user uuid.UUID }
+
+func newSessions(db *database.DB, maxAge time.Duration) (*sessions, error) {
+	asked, err := otter.New(&otter.Options[session, time.Time]{
+		MaximumSize: maxSessions,
+		// On the caller's goroutine: eviction is quick, and nothing is left running.
+		Executor: func(task func()) { task() },
+	})
+	return &sessions{db, maxAge, asked}, err
+}
+
+// check implements auth.Config.CheckSession. Only that a session is live is remembered, and for maxAge at most.
+func (s *sessions) check(ctx context.Context, claims *auth.Claims) error {
+	key, now := session{claims.SessionID, claims.UserID}, time.Now()
+	if at, ok := s.asked.GetIfPresent(key); ok && now.Sub(at) < s.maxAge {
+		return nil
+	}
+	live, err := models.SessionIsLive(ctx, s.db.As(database.Caller{Role: claims.Role, Claims: claims.Payload, ReadOnly: true}))
+	if err != nil {
+		return err
+	}
+	if !live {
+		return auth.ErrSessionRevoked
+	}
+	if s.maxAge > 0 {
+		s.asked.Set(key, now)
+	}
+	return nil
+}
