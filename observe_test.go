@@ -11,6 +11,8 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"os"
+	"regexp"
 	"strings"
 	"sync"
 	"testing"
@@ -448,6 +450,35 @@ func TestRateLimit(t *testing.T) {
 	for _, want := range []string{`usergraph_limits_hit_total{limit="rate_caller"} 2`, `usergraph_limits_hit_total{limit="rate_anonymous"} 1`} {
 		if !strings.Contains(metrics, want) {
 			t.Errorf("%s is not in the metrics", want)
+		}
+	}
+}
+
+// The dashboard shows only what the server tells.
+func TestDashboard(t *testing.T) {
+	text, err := os.ReadFile("deploy/grafana/usergraph.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !json.Valid(text) {
+		t.Fatal("the dashboard is no JSON")
+	}
+	source, err := os.ReadFile("internal/telemetry/metrics.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := startProgram(t)
+	ask(t, p.url, p.issuer.Token(ada), "{ me { id } }")
+	_, metrics := fetch(t, http.MethodGet, p.admin+"/metrics")
+	names := regexp.MustCompile(`\b(?:usergraph|process|go)_[a-z_]+`).FindAllString(string(text), -1)
+	if len(names) < 30 {
+		t.Fatalf("only %d metrics are shown", len(names))
+	}
+	for _, name := range names {
+		// Counters of what has not happened yet are not told.
+		known := strings.Contains(metrics, "\n"+name+"{") || strings.Contains(metrics, "\n"+name+" ") || strings.Contains(string(source), `"`+strings.TrimPrefix(name, "usergraph_")+`"`)
+		if !known {
+			t.Errorf("%s is shown, but never told", name)
 		}
 	}
 }
