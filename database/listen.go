@@ -149,8 +149,8 @@ func (c *Changes) listen(ctx context.Context) (arrived bool) {
 		c.settle(ctx, err)
 		return false
 	}
+	c.missed() // first, so that whoever is told that changes arrive is told nothing about the time before
 	c.settle(ctx, nil)
-	c.missed()
 	for {
 		err := c.wait(ctx, conn, quietTimeout)
 		if errors.Is(err, context.DeadlineExceeded) {

@@ -38,7 +38,7 @@ type sessions struct {
 type sessionKey struct{ user, session uuid.UUID }
 
 type session struct {
-	claims      *auth.Claims
+	claims      *auth.Claims // of its newest token
 	connections map[connection]struct{}
 }
 
@@ -58,6 +58,9 @@ func (s *sessions) add(c connection, claims *auth.Claims) {
 	if known == nil {
 		known = &session{claims, map[connection]struct{}{}}
 		s.open[key] = known
+	}
+	if claims.ExpiresAt.After(known.claims.ExpiresAt) {
+		known.claims = claims
 	}
 	known.connections[c] = struct{}{}
 	if !s.running {
@@ -119,6 +122,9 @@ func (s *sessions) all() []*auth.Claims {
 
 // ask ends the connections of a session that has ended. One that cannot be asked about goes on until its token expires.
 func (s *sessions) ask(claims *auth.Claims) {
+	if time.Now().After(claims.ExpiresAt) {
+		return // its connections end for that, within the leeway
+	}
 	ctx, cancel := context.WithTimeout(context.Background(), sessionTimeout)
 	defer cancel()
 	err := s.check(ctx, claims)

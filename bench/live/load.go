@@ -227,7 +227,7 @@ func write(conn net.Conn, first byte, text string) error {
 
 // change changes rows at a steady rate until ctx ends, each in a transaction of its own, in turn.
 func (b *bench) change(ctx context.Context) error {
-	const writers = 4
+	const writers = 8
 	failed := make([]error, writers)
 	var wait sync.WaitGroup
 	for w := range writers {

@@ -68,7 +68,7 @@ func prepare(ctx context.Context, o options) (_ *bench, err error) {
 	if b.dir, err = os.MkdirTemp("", "usergraph-live-"); err != nil {
 		return nil, err
 	}
-	b.pg, err = postgres.Start(ctx, postgres.Config{DataDir: filepath.Join(b.dir, "postgres"), Temporary: true, Settings: map[string]string{"autovacuum": "off"}})
+	b.pg, err = postgres.Start(ctx, postgres.Config{DataDir: filepath.Join(b.dir, "postgres"), Temporary: true, Settings: map[string]string{"autovacuum": "off", "synchronous_commit": "off"}})
 	if err != nil {
 		return nil, err
 	}
