@@ -55,7 +55,9 @@ func run(ctx context.Context, args []string) error {
 // measure runs through everything and prints it as a table.
 func (b *bench) measure(ctx context.Context) error {
 	fmt.Printf("| what | figure |\n|---|---|\n")
-	row := func(what, format string, args ...any) { fmt.Printf("| %s | %s |\n", what, fmt.Sprintf(format, args...)) }
+	row := func(what, format string, args ...any) {
+		fmt.Printf("| %s | %s |\n", what, fmt.Sprintf(format, args...))
+	}
 
 	if _, err := b.queries(ctx, b.options.measure/4); err != nil { // warm
 		return err

@@ -51,8 +51,8 @@ type bench struct {
 
 	collections collections
 	conns       []net.Conn
-	pushes delays
-	made   atomic.Int64 // changes
+	pushes      delays
+	made        atomic.Int64 // changes
 }
 
 func prepare(ctx context.Context, o options) (_ *bench, err error) {
