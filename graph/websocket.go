@@ -129,6 +129,8 @@ func (w leanWriter) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 	early, _ := buffers.Reader.Peek(buffers.Reader.Buffered())
 	reader := bufio.NewReaderSize(io.MultiReader(bytes.NewReader(bytes.Clone(early)), conn), max(websocketBufferBytes, len(early)))
 	_, _ = reader.Peek(len(early))
+	w.socket.mu.Lock()
+	defer w.socket.mu.Unlock()
 	w.socket.network, w.socket.input = conn, reader
 	return conn, bufio.NewReadWriter(reader, bufio.NewWriterSize(conn, websocketBufferBytes)), nil
 }
@@ -185,6 +187,9 @@ func (s *socket) serve() {
 		s.conn.SetReadLimit(maxInitBytes)
 		s.arm(&s.initTimer, s.transport.patience.init, func() { s.close(closeInitTimeout, "Connection initialisation timeout") })
 		var why *closure
+		if s.whyClosed() != nil {
+			return
+		}
 		if err := s.read(); errors.As(err, &why) {
 			s.close(why.code, why.reason)
 		}
@@ -485,9 +490,12 @@ func (s *socket) close(code websocket.StatusCode, reason string) {
 	if s.why == nil {
 		s.why = &closure{code, reason}
 	}
+	network := s.network
 	s.mu.Unlock()
 	s.stop()
-	_ = s.network.SetReadDeadline(time.Unix(1, 0)) // wakes serve
+	if network != nil { // else the upgrade is not over yet, and serve will see why
+		_ = network.SetReadDeadline(time.Unix(1, 0)) // wakes serve
+	}
 }
 
 func (s *socket) whyClosed() *closure {
