@@ -162,7 +162,8 @@ var settings = slices.Concat([]setting{
 }, endpointSettings)
 
 // secrets are the settings that nobody may see. Each can be given as NAME_FILE, the path of a file that holds the value.
-var secrets = []string{"DATABASE_URL", "DATABASE_LISTEN_URL", "DATABASE_MIGRATE_URL", "SUPABASE_JWT_SECRET", "REDIS_URL"}
+// Publishable keys are no secret, but a secret one may be put in their place by mistake.
+var secrets = []string{"DATABASE_URL", "DATABASE_LISTEN_URL", "DATABASE_MIGRATE_URL", "SUPABASE_JWT_SECRET", "REDIS_URL", "SUPABASE_PUBLISHABLE_KEYS"}
 
 // derive fills in the settings whose default follows from another one.
 func derive(values map[string]string) {

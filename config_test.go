@@ -205,7 +205,7 @@ func TestUnknownNamesAreRefused(t *testing.T) {
 func TestConfigCommand(t *testing.T) {
 	var out strings.Builder
 	env := environment("DATABASE_URL", "postgres://authenticator:hunter2@db:5432/postgres?password=hunter3", "SUPABASE_URL", "https://abc.supabase.co",
-		"SUPABASE_JWT_SECRET", "hunter4-hunter4-hunter4-hunter4-hunter4", "PORT", "99999")
+		"SUPABASE_JWT_SECRET", "hunter4-hunter4-hunter4-hunter4-hunter4", "SUPABASE_PUBLISHABLE_KEYS", "sb_secret_hunter5", "PORT", "99999")
 	if err := run(t.Context(), []string{"config"}, env, &out); err == nil || !strings.Contains(err.Error(), "PORT") {
 		t.Error(err)
 	}
