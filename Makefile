@@ -1,4 +1,4 @@
-.PHONY: validate bench bench-quick bench-growth
+.PHONY: drills validate bench bench-quick bench-growth
 
 # About 10 minutes; writes the table into bench/README.md.
 bench:
@@ -16,3 +16,7 @@ bench-growth:
 validate:
 	cd deploy/validate && go vet . && go test -count=1 .
 	go run github.com/rhysd/actionlint/cmd/actionlint@v1.7.12 -shellcheck= .github/workflows/*.yml
+
+# About 10 seconds: three replicas behind nginx, replaced and killed under load. Needs nginx.
+drills:
+	go test -tags services -count=1 -run "RollingRestart|ReplicaKilled" ./drills

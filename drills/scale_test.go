@@ -60,6 +60,7 @@ pid nginx.pid;
 events { worker_connections 1024; }
 http {
 	access_log off;
+	keepalive_timeout 0; # nginx itself loses requests on kept connections when it reloads
 	client_body_temp_path body; proxy_temp_path proxy; fastcgi_temp_path f; uwsgi_temp_path u; scgi_temp_path s;
 	upstream usergraph { %s }
 	server {
