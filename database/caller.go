@@ -78,43 +78,62 @@ type session struct {
 
 var _ bun.IDB = (*session)(nil)
 
-// sessionKey finds the session of a statement in its context.
-type sessionKey struct{}
+// scopeKey finds the scope of a statement in its context.
+type scopeKey struct{}
 
-// sessionFrom returns whose statement ctx belongs to.
-func sessionFrom(ctx context.Context) (*session, error) {
-	s, ok := ctx.Value(sessionKey{}).(*session)
+// scope is the context in which a statement comes to the driver: it brings the caller, and holds the statement's own
+// context. It never ends itself, or database/sql would start a goroutine for each statement to wait for that; there is
+// nothing to end, because a result is whole when it is returned.
+type scope struct {
+	context.Context
+	caller *session
+}
+
+func (*scope) Deadline() (deadline time.Time, ok bool) { return time.Time{}, false }
+func (*scope) Done() <-chan struct{}                   { return nil }
+func (*scope) Err() error                              { return nil }
+
+func (s *scope) Value(key any) any {
+	if key == (scopeKey{}) {
+		return s
+	}
+	return s.Context.Value(key)
+}
+
+// scopeOf returns what a statement's context brings, or an error if it may not run.
+func scopeOf(ctx context.Context) (*scope, error) {
+	found, ok := ctx.Value(scopeKey{}).(*scope)
 	if !ok {
 		return nil, errors.New("a statement without a caller")
 	}
-	return s, s.err
-}
-
-// in returns ctx as the driver wants it.
-func (s *session) in(ctx context.Context) context.Context {
-	return context.WithValue(ctx, sessionKey{}, s)
+	return found, found.caller.err
 }
 
 func (s *session) QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error) {
-	return s.db.DB.QueryContext(s.in(ctx), s.db.QueryGen().FormatQuery(query, args...))
+	return s.db.DB.QueryContext(&scope{ctx, s}, s.db.QueryGen().FormatQuery(query, args...))
 }
 
 func (s *session) QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row {
-	return s.db.DB.QueryRowContext(s.in(ctx), s.db.QueryGen().FormatQuery(query, args...))
+	return s.db.DB.QueryRowContext(&scope{ctx, s}, s.db.QueryGen().FormatQuery(query, args...))
 }
 
 func (s *session) ExecContext(ctx context.Context, query string, args ...any) (sql.Result, error) {
-	return s.db.DB.ExecContext(s.in(ctx), s.db.QueryGen().FormatQuery(query, args...))
+	return s.db.DB.ExecContext(&scope{ctx, s}, s.db.QueryGen().FormatQuery(query, args...))
+}
+
+// whole returns ctx with the caller of a transaction, which database/sql rolls back when ctx ends.
+func (s *session) whole(ctx context.Context) context.Context {
+	return context.WithValue(ctx, scopeKey{}, &scope{ctx, s})
 }
 
 // BeginTx starts a transaction as the caller. All its statements run as the caller, whatever their context says.
 func (s *session) BeginTx(ctx context.Context, opts *sql.TxOptions) (bun.Tx, error) {
-	return s.db.BeginTx(s.in(ctx), opts)
+	return s.db.BeginTx(s.whole(ctx), opts)
 }
 
 // RunInTx commits if run returns nil, and rolls back if it returns an error or panics.
 func (s *session) RunInTx(ctx context.Context, opts *sql.TxOptions, run func(context.Context, bun.Tx) error) error {
-	err := s.db.RunInTx(s.in(ctx), opts, run)
+	err := s.db.RunInTx(s.whole(ctx), opts, run)
 	if errors.Is(err, sql.ErrTxDone) && ctx.Err() != nil {
 		// database/sql was quicker: it rolls back when ctx ends.
 		return fmt.Errorf("%w: %w", ctx.Err(), err)

@@ -2,8 +2,6 @@ package database
 
 import (
 	"context"
-	"database/sql"
-	"database/sql/driver"
 	"errors"
 	"fmt"
 	"math/rand/v2"
@@ -14,7 +12,6 @@ import (
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
-	"github.com/jackc/pgx/v5/pgproto3"
 )
 
 const (
@@ -27,22 +24,23 @@ const (
 	closeTimeout = time.Second
 )
 
-// connector opens connections for database/sql.
+// connector opens connections of the pool.
 type connector struct {
 	config  *pgx.ConnConfig
 	observe Observer
+	quick   time.Duration
 }
 
-// Connect logs in and finds out what the connection is capable of.
-func (c *connector) Connect(ctx context.Context) (driver.Conn, error) {
+// open logs in and finds out what the connection is capable of.
+func (c *connector) open(ctx context.Context) (*conn, error) {
 	pg, err := pgconn.ConnectConfig(ctx, &c.config.Config)
 	if err != nil {
 		return nil, unavailable(ctx, err)
 	}
 	conn := &conn{
 		pg:      pg,
-		front:   pg.Frontend(),
 		observe: c.observe,
+		quick:   c.quick,
 		expires: time.Now().Add(connLifetime*3/4 + rand.N(connLifetime/2)),
 	}
 	if err := conn.init(ctx, c.config.DefaultQueryExecMode); err != nil {
@@ -52,19 +50,15 @@ func (c *connector) Connect(ctx context.Context) (driver.Conn, error) {
 	return conn, nil
 }
 
-func (c *connector) Driver() driver.Driver { return noDriver{} }
-
-// noDriver is the answer to database/sql's wish for a driver that opens connections by name.
-type noDriver struct{}
-
-func (noDriver) Open(string) (driver.Conn, error) { return nil, errors.ErrUnsupported }
-
 // conn is a connection of the pool. It runs statements only for a caller.
 type conn struct {
-	pg      *pgconn.PgConn
-	front   *pgproto3.Frontend
-	observe Observer
-	expires time.Time
+	pg *pgconn.PgConn
+	// out is what waits to be written; unwritable is why it cannot be.
+	out        []byte
+	unwritable error
+	observe    Observer
+	quick      time.Duration // see Config.quick
+	expires    time.Time
 	// statements is nil behind a pooler, which may give every transaction another session of PostgreSQL.
 	statements *statements
 	// sent are the statements of the next round trip.
@@ -80,15 +74,6 @@ type transaction struct {
 	ctx    context.Context
 	caller *session
 }
-
-var (
-	_ driver.QueryerContext  = (*conn)(nil)
-	_ driver.ExecerContext   = (*conn)(nil)
-	_ driver.ConnBeginTx     = (*conn)(nil)
-	_ driver.Pinger          = (*conn)(nil)
-	_ driver.SessionResetter = (*conn)(nil)
-	_ driver.Validator       = (*conn)(nil)
-)
 
 // language is how PostgreSQL has to speak for rows.go and lift.go to understand it.
 var language = []struct{ parameter, value string }{
@@ -118,27 +103,19 @@ func (c *conn) init(ctx context.Context, mode pgx.QueryExecMode) error {
 	return nil
 }
 
-func (c *conn) QueryContext(ctx context.Context, text string, args []driver.NamedValue) (driver.Rows, error) {
-	return c.run(ctx, text, args)
+// job is a statement on its way to PostgreSQL.
+type job struct {
+	ctx    context.Context
+	caller *session
+	text   string // as bun wrote it
+	lifted string // with $1 in place of what became values
+	values [][]byte
 }
 
-func (c *conn) ExecContext(ctx context.Context, text string, args []driver.NamedValue) (driver.Result, error) {
-	result, err := c.run(ctx, text, args)
-	if err != nil {
-		return nil, err
-	}
-	return driver.RowsAffected(result.affected), nil
-}
+// reading are the first words of statements that a read-only caller may send. PostgreSQL still refuses those that write.
+var reading = []string{"SELECT", "WITH", "VALUES", "TABLE", "SHOW", "EXPLAIN", "SAVEPOINT", "RELEASE", "ROLLBACK"}
 
-// run runs a statement in one round trip: with the caller's settings, or as it is inside a transaction, which has them.
-func (c *conn) run(ctx context.Context, text string, args []driver.NamedValue) (*rows, error) {
-	if len(args) > 0 {
-		return nil, errors.New("arguments are written as ?, and bun puts them into the statement")
-	}
-	caller, err := c.caller(ctx)
-	if err != nil {
-		return nil, err
-	}
+func newJob(ctx context.Context, caller *session, text string) (*job, error) {
 	if caller.readOnly && !slices.Contains(reading, firstWord(text)) {
 		return nil, fmt.Errorf("%w: this caller only reads", ErrForbidden)
 	}
@@ -146,34 +123,28 @@ func (c *conn) run(ctx context.Context, text string, args []driver.NamedValue) (
 	if err != nil {
 		return nil, err
 	}
-	known := c.recall(caller.role, lifted, len(values))
+	return &job{ctx, caller, text, lifted, values}, nil
+}
+
+// run runs a statement in one round trip: with the caller's settings, or as it is inside a transaction, which has them.
+func (c *conn) run(j *job) (*rows, error) {
+	known := c.recall(j.caller.role, j.lifted, len(j.values))
 	if known != nil {
-		result, err := c.trip(ctx, caller, known, values, lifted)
-		if !c.misfit(caller.role, known, err) {
+		result, err := c.trip(j.ctx, j.caller, known, j.values, j.lifted)
+		if !c.misfit(j.caller.role, known, err) {
 			return result, err
 		}
 	}
-	inline, err := unmark(text)
+	inline, err := unmark(j.text)
 	if err != nil {
 		return nil, err
 	}
-	result, err := c.trip(ctx, caller, &statement{text: inline}, nil, lifted)
+	result, err := c.trip(j.ctx, j.caller, &statement{text: inline}, nil, j.lifted)
 	if known != nil && err == nil && !known.parsed {
 		known.refused = true
 	}
 	return result, err
 }
-
-// caller returns whose statement it is.
-func (c *conn) caller(ctx context.Context) (*session, error) {
-	if c.tx != nil {
-		return c.tx.caller, nil
-	}
-	return sessionFrom(ctx)
-}
-
-// reading are the first words of statements that a read-only caller may send. PostgreSQL still refuses those that write.
-var reading = []string{"SELECT", "WITH", "VALUES", "TABLE", "SHOW", "EXPLAIN", "SAVEPOINT", "RELEASE", "ROLLBACK"}
 
 // recall returns the statement to prepare, or already prepared, for a text. It is nil if the text is to be sent as bun
 // wrote it.
@@ -206,43 +177,19 @@ func (c *conn) misfit(role string, known *statement, err error) bool {
 	return c.tx == nil
 }
 
-// isolation is what BEGIN says for a level of database/sql.
-var isolation = map[sql.IsolationLevel]string{
-	sql.LevelDefault:         "begin",
-	sql.LevelReadUncommitted: "begin isolation level read uncommitted",
-	sql.LevelReadCommitted:   "begin isolation level read committed",
-	sql.LevelRepeatableRead:  "begin isolation level repeatable read",
-	sql.LevelSnapshot:        "begin isolation level repeatable read",
-	sql.LevelSerializable:    "begin isolation level serializable",
-}
-
-// BeginTx starts a transaction and makes it the caller's, in one round trip.
-func (c *conn) BeginTx(ctx context.Context, opts driver.TxOptions) (driver.Tx, error) {
-	caller, err := sessionFrom(ctx)
-	if err != nil {
-		return nil, err
-	}
-	begin, ok := isolation[sql.IsolationLevel(opts.Isolation)]
-	if !ok {
-		return nil, errors.New("PostgreSQL does not know this isolation level")
-	}
-	if opts.ReadOnly {
-		begin += " read only"
-	}
-	if err := ctx.Err(); err != nil {
-		return nil, err
-	}
-	c.send(&statement{text: begin}, nil)
+// begin starts a transaction and makes it the caller's, in one round trip.
+func (c *conn) begin(ctx context.Context, caller *session, text string) error {
+	c.send(&statement{text: text}, nil)
 	c.sendSettings(caller)
-	if _, err := c.exchange(ctx, begin); err != nil {
-		return nil, err // and the pool closes the connection: IsValid sees the failed transaction
+	if _, err := c.exchange(ctx, text); err != nil {
+		return err // and the pool closes the connection: usable sees the failed transaction
 	}
 	c.tx = &transaction{ctx, caller}
-	return c, nil
+	return nil
 }
 
-// Commit ends the transaction. A transaction that had failed is rolled back instead, and that is an error.
-func (c *conn) Commit() error {
+// commit ends the transaction. A transaction that had failed is rolled back instead, and that is an error.
+func (c *conn) commit() error {
 	result, err := c.end(c.tx.ctx, "commit")
 	if err == nil && result.tag != "COMMIT" {
 		return errors.New("the transaction had failed and was rolled back")
@@ -250,8 +197,8 @@ func (c *conn) Commit() error {
 	return err
 }
 
-// Rollback ends the transaction, even where its context has ended.
-func (c *conn) Rollback() error {
+// rollback ends the transaction, even where its context has ended.
+func (c *conn) rollback() error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(c.tx.ctx), rollbackTimeout)
 	defer cancel()
 	_, err := c.end(ctx, "rollback")
@@ -263,8 +210,8 @@ func (c *conn) end(ctx context.Context, text string) (*rows, error) {
 	return c.trip(ctx, nil, &statement{text: text}, nil, text)
 }
 
-// Ping asks PostgreSQL for an answer.
-func (c *conn) Ping(ctx context.Context) error {
+// ping asks PostgreSQL for an answer.
+func (c *conn) ping(ctx context.Context) error {
 	if err := c.pg.Ping(ctx); err != nil {
 		return unavailable(ctx, err)
 	}
@@ -288,18 +235,12 @@ func (c *conn) settle(text, tag string) error {
 	return nil
 }
 
-// IsValid says whether the connection may go back to the pool: only if nothing is left on it.
-func (c *conn) IsValid() bool {
-	return !c.pg.IsClosed() && !c.used && c.pg.TxStatus() == 'I' && time.Now().Before(c.expires)
+// usable says whether the connection may go back to the pool: only if nothing is left on it.
+func (c *conn) usable() bool {
+	return !c.pg.IsClosed() && !c.used && c.pg.TxStatus() == 'I' && !c.old()
 }
 
-// ResetSession is asked before a connection leaves the pool again. One that PostgreSQL has closed meanwhile does not.
-func (c *conn) ResetSession(context.Context) error {
-	if c.pg.IsClosed() || !quiet(c.pg.Conn()) {
-		return driver.ErrBadConn
-	}
-	return nil
-}
+func (c *conn) old() bool { return time.Now().After(c.expires) }
 
 // Close says goodbye to PostgreSQL.
 func (c *conn) Close() error {
@@ -310,9 +251,3 @@ func (c *conn) Close() error {
 
 // abandon closes a connection whose state is in doubt; the pool throws it away.
 func (c *conn) abandon() { _ = c.Close() }
-
-func (c *conn) Prepare(string) (driver.Stmt, error) {
-	return nil, errors.New("the pool prepares statements by itself")
-}
-
-func (c *conn) Begin() (driver.Tx, error) { return c.BeginTx(context.Background(), driver.TxOptions{}) }

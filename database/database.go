@@ -6,6 +6,7 @@
 package database
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"errors"
@@ -27,6 +28,8 @@ const (
 	// connsPerCPU is how many connections a pool has for each CPU, unless told: enough to keep PostgreSQL busy while
 	// answers travel.
 	connsPerCPU = 4
+	// maxIdleLanes is how many lanes database/sql keeps, each a few bytes.
+	maxIdleLanes = 1024
 )
 
 // Config says where PostgreSQL is and how much of it may be used.
@@ -38,6 +41,9 @@ type Config struct {
 	MaxConns int
 	// Observe, if set, hears of each round trip, in the goroutine that waits for it.
 	Observe Observer
+
+	// quick is quickAnswer unless a test says otherwise.
+	quick time.Duration
 }
 
 // Observer is told the text of a statement, with $1 in place of the arguments that are text; how long the round trip
@@ -46,7 +52,8 @@ type Observer func(ctx context.Context, statement string, took time.Duration, er
 
 // DB is a pool of connections to one PostgreSQL database.
 type DB struct {
-	bun *bun.DB
+	bun  *bun.DB
+	pool *pool
 }
 
 // Open checks cfg and returns a pool. It opens no connection, so it works while PostgreSQL is down; Ping tells.
@@ -62,11 +69,11 @@ func Open(cfg Config) (*DB, error) {
 	if cfg.MaxConns == 0 {
 		cfg.MaxConns = connsPerCPU * runtime.GOMAXPROCS(0)
 	}
-	pool := sql.OpenDB(&connector{config: connConfig, observe: cfg.Observe})
-	pool.SetMaxOpenConns(cfg.MaxConns)
-	// database/sql keeps two idle connections unless told otherwise; opening one costs ten times what a read does.
-	pool.SetMaxIdleConns(cfg.MaxConns)
-	return &DB{bun: bun.NewDB(pool, dialect{pgdialect.New()})}, nil
+	connector := &connector{config: connConfig, observe: cfg.Observe, quick: cmp.Or(cfg.quick, quickAnswer)}
+	pool := &pool{open: connector.open, maxOpen: cfg.MaxConns}
+	lanes := sql.OpenDB(lanes{pool})
+	lanes.SetMaxIdleConns(maxIdleLanes)
+	return &DB{bun: bun.NewDB(lanes, dialect{pgdialect.New()}), pool: pool}, nil
 }
 
 // Ping asks PostgreSQL for an answer, over a connection of the pool.
@@ -77,9 +84,9 @@ func (db *DB) Ping(ctx context.Context) error {
 }
 
 // Stats counts the connections of the pool, and who had to wait for one.
-func (db *DB) Stats() sql.DBStats { return db.bun.Stats() }
+func (db *DB) Stats() sql.DBStats { return db.pool.stats() }
 
-// Close closes the pool. Statements that have begun are waited for.
+// Close closes the pool. Statements that have begun may finish.
 func (db *DB) Close() error {
 	return db.bun.Close()
 }

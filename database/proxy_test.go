@@ -1,6 +1,7 @@
 package database_test
 
 import (
+	"bufio"
 	"encoding/binary"
 	"io"
 	"net"
@@ -119,17 +120,19 @@ func (p *proxy) fromServer(server, client net.Conn, spoke *bool) {
 func (p *proxy) fromClient(client, server net.Conn, spoke *bool) {
 	defer server.Close()
 	header := make([]byte, 5)
+	incoming := bufio.NewReaderSize(client, 64<<10)
+	var outgoing []byte
 	for started := false; ; started = true {
 		// The first message has no type.
 		from := 0
 		if !started {
 			from = 1
 		}
-		if _, err := io.ReadFull(client, header[from:]); err != nil {
+		if _, err := io.ReadFull(incoming, header[from:]); err != nil {
 			return
 		}
 		body := make([]byte, int(binary.BigEndian.Uint32(header[1:]))-4)
-		if _, err := io.ReadFull(client, body); err != nil {
+		if _, err := io.ReadFull(incoming, body); err != nil {
 			return
 		}
 		if started {
@@ -147,8 +150,13 @@ func (p *proxy) fromClient(client, server net.Conn, spoke *bool) {
 			p.starts++
 		}
 		p.mu.Unlock()
-		if _, err := server.Write(append(header[from:5:5], body...)); err != nil {
+		outgoing = append(append(outgoing, header[from:]...), body...)
+		if incoming.Buffered() > 0 {
+			continue // what came in one write goes out in one, so that PostgreSQL does not answer the half of it
+		}
+		if _, err := server.Write(outgoing); err != nil {
 			return
 		}
+		outgoing = outgoing[:0]
 	}
 }

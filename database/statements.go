@@ -23,6 +23,8 @@ type statement struct {
 	parsed, described bool
 	// refused says that PostgreSQL does not take parameters where bun writes literals.
 	refused bool
+	// quick says that the last answer came soon.
+	quick   bool
 	columns []column
 }
 

@@ -18,6 +18,8 @@ const (
 	cancelPatience = 2 * time.Second
 	// cancelAgain is when to cancel once more. A cancellation that overtakes its statement is lost.
 	cancelAgain = 200 * time.Millisecond
+	// keepBytes is the size of a buffer that is worth keeping for what is written next.
+	keepBytes = 64 << 10
 )
 
 // settings make PostgreSQL act as the caller until the transaction ends. NULL leaves a setting as it is.
@@ -48,14 +50,36 @@ func (f *failure) Unwrap() error { return f.PgError }
 // send puts a statement into the next round trip. Values and results are in PostgreSQL's text format.
 func (c *conn) send(s *statement, values [][]byte) {
 	if !s.parsed {
-		c.front.SendParse(&pgproto3.Parse{Name: s.name, Query: s.text})
+		c.put((&pgproto3.Parse{Name: s.name, Query: s.text}).Encode(c.out))
 	}
-	c.front.SendBind(&pgproto3.Bind{PreparedStatement: s.name, Parameters: values})
+	c.put((&pgproto3.Bind{PreparedStatement: s.name, Parameters: values}).Encode(c.out))
 	if !s.described {
-		c.front.SendDescribe(&pgproto3.Describe{ObjectType: 'P'})
+		c.put((&pgproto3.Describe{ObjectType: 'P'}).Encode(c.out))
 	}
-	c.front.SendExecute(&pgproto3.Execute{})
+	c.put((&pgproto3.Execute{}).Encode(c.out))
 	c.sent = append(c.sent, s)
+}
+
+// sync ends what is one transaction.
+func (c *conn) sync() { c.put((&pgproto3.Sync{}).Encode(c.out)) }
+
+// put takes what a message's Encode returns: what waits to be written, now with the message.
+func (c *conn) put(out []byte, err error) { c.out, c.unwritable = out, errors.Join(c.unwritable, err) }
+
+// flush writes what waits to be written.
+func (c *conn) flush() error {
+	if err := c.unwritable; err != nil {
+		return err
+	}
+	if len(c.out) == 0 {
+		return nil
+	}
+	_, err := c.pg.Conn().Write(c.out)
+	c.out = c.out[:0]
+	if cap(c.out) > keepBytes {
+		c.out = nil
+	}
+	return err
 }
 
 // trip sends a statement in one round trip, after the settings of its caller unless they hold already. Outside of BEGIN
@@ -65,16 +89,22 @@ func (c *conn) trip(ctx context.Context, caller *session, s *statement, values [
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	if c.statements != nil {
-		for _, name := range c.statements.takeForgotten() {
-			c.front.SendClose(&pgproto3.Close{ObjectType: 'S', Name: name})
-		}
-	}
+	c.sendForgotten()
 	if caller != nil && c.tx == nil {
 		c.sendSettings(caller)
 	}
 	c.send(s, values)
 	return c.exchange(ctx, observed)
+}
+
+// sendForgotten tells PostgreSQL which statements it need no longer keep.
+func (c *conn) sendForgotten() {
+	if c.statements == nil {
+		return
+	}
+	for _, name := range c.statements.takeForgotten() {
+		c.put((&pgproto3.Close{ObjectType: 'S', Name: name}).Encode(c.out))
+	}
 }
 
 // sendSettings puts the settings of a caller into the next round trip.
@@ -87,20 +117,26 @@ func (c *conn) sendSettings(caller *session) {
 }
 
 // exchange makes a round trip of what was sent, and returns the result of the last statement.
+func (c *conn) exchange(ctx context.Context, observed string) (*rows, error) {
+	c.sync()
+	return c.answer(ctx, observed, time.Now())
+}
+
+// answer waits for what was sent, and returns the result of the last statement before the next Sync.
 //
 // When ctx ends, the statement is cancelled in PostgreSQL. The connection stays in use if PostgreSQL said that it
 // cancelled this statement; else the cancellation might still hit the next one, and the connection is closed.
-func (c *conn) exchange(ctx context.Context, observed string) (result *rows, err error) {
-	if c.observe != nil {
-		start := time.Now()
-		defer func() { c.observe(ctx, observed, time.Since(start), err) }()
-	}
-	c.front.SendSync(&pgproto3.Sync{})
-
+func (c *conn) answer(ctx context.Context, observed string, since time.Time) (result *rows, err error) {
 	answered, cancelled := make(chan struct{}), make(chan int, 1)
 	stop := context.AfterFunc(ctx, func() { cancelled <- c.cancel(answered) })
 	result = new(rows)
+	asked := c.sent[len(c.sent)-1]
 	refused, lost := c.receive(result)
+	took := time.Since(since)
+	asked.quick = took < c.quick
+	if c.observe != nil && observed != "" {
+		defer func() { c.observe(ctx, observed, took, err) }()
+	}
 	close(answered)
 	if lost != nil {
 		c.abandon()
@@ -133,7 +169,7 @@ func (c *conn) exchange(ctx context.Context, observed string) (result *rows, err
 func (c *conn) receive(result *rows) (refused *failure, lost error) {
 	sent := c.sent
 	c.sent = c.sent[:0]
-	if err := c.front.Flush(); err != nil {
+	if err := c.flush(); err != nil {
 		return nil, err
 	}
 	var index int

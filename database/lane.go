@@ -1,0 +1,153 @@
+package database
+
+import (
+	"context"
+	"database/sql"
+	"database/sql/driver"
+	"errors"
+)
+
+// lanes is the pool as database/sql sees it, which opens as many lanes as there are statements: the pool has them wait.
+type lanes struct{ pool *pool }
+
+func (l lanes) Connect(context.Context) (driver.Conn, error) { return &lane{pool: l.pool}, nil }
+func (l lanes) Driver() driver.Driver                        { return noDriver{} }
+
+// Close is called when the sql.DB is closed.
+func (l lanes) Close() error {
+	l.pool.close()
+	return nil
+}
+
+// noDriver is the answer to database/sql's wish for a driver that opens connections by name.
+type noDriver struct{}
+
+func (noDriver) Open(string) (driver.Conn, error) { return nil, errors.ErrUnsupported }
+
+// lane is what database/sql takes for a connection. It holds one only while a transaction is open.
+type lane struct {
+	pool *pool
+	conn *conn // nil outside of transactions
+}
+
+var (
+	_ driver.QueryerContext = (*lane)(nil)
+	_ driver.ExecerContext  = (*lane)(nil)
+	_ driver.ConnBeginTx    = (*lane)(nil)
+	_ driver.Pinger         = (*lane)(nil)
+	_ driver.Validator      = (*lane)(nil)
+)
+
+func (l *lane) QueryContext(ctx context.Context, text string, args []driver.NamedValue) (driver.Rows, error) {
+	return l.run(ctx, text, args)
+}
+
+func (l *lane) ExecContext(ctx context.Context, text string, args []driver.NamedValue) (driver.Result, error) {
+	result, err := l.run(ctx, text, args)
+	if err != nil {
+		return nil, err
+	}
+	return driver.RowsAffected(result.affected), nil
+}
+
+func (l *lane) run(ctx context.Context, text string, args []driver.NamedValue) (*rows, error) {
+	if len(args) > 0 {
+		return nil, errors.New("arguments are written as ?, and bun puts them into the statement")
+	}
+	if l.conn != nil {
+		j, err := newJob(ctx, l.conn.tx.caller, text)
+		if err != nil {
+			return nil, err
+		}
+		return l.conn.run(j)
+	}
+	scope, err := scopeOf(ctx)
+	if err != nil {
+		return nil, err
+	}
+	j, err := newJob(scope.Context, scope.caller, text)
+	if err != nil {
+		return nil, err
+	}
+	return l.pool.run(j)
+}
+
+// isolation is what BEGIN says for a level of database/sql.
+var isolation = map[sql.IsolationLevel]string{
+	sql.LevelDefault:         "begin",
+	sql.LevelReadUncommitted: "begin isolation level read uncommitted",
+	sql.LevelReadCommitted:   "begin isolation level read committed",
+	sql.LevelRepeatableRead:  "begin isolation level repeatable read",
+	sql.LevelSnapshot:        "begin isolation level repeatable read",
+	sql.LevelSerializable:    "begin isolation level serializable",
+}
+
+// BeginTx starts a transaction and makes it the caller's, in one round trip.
+func (l *lane) BeginTx(ctx context.Context, opts driver.TxOptions) (driver.Tx, error) {
+	scope, err := scopeOf(ctx)
+	if err != nil {
+		return nil, err
+	}
+	begin, ok := isolation[sql.IsolationLevel(opts.Isolation)]
+	if !ok {
+		return nil, errors.New("PostgreSQL does not know this isolation level")
+	}
+	if opts.ReadOnly {
+		begin += " read only"
+	}
+	turn, err := l.pool.take(ctx, nil)
+	if err != nil {
+		return nil, err
+	}
+	if err := turn.conn.begin(ctx, scope.caller, begin); err != nil {
+		l.pool.release(turn.conn)
+		return nil, err
+	}
+	l.conn = turn.conn
+	return l, nil
+}
+
+// Commit ends the transaction. A transaction that had failed is rolled back instead, and that is an error.
+func (l *lane) Commit() error {
+	defer l.end()
+	return l.conn.commit()
+}
+
+// Rollback ends the transaction, even where its context has ended.
+func (l *lane) Rollback() error {
+	defer l.end()
+	return l.conn.rollback()
+}
+
+func (l *lane) end() {
+	l.pool.release(l.conn)
+	l.conn = nil
+}
+
+// Ping asks PostgreSQL for an answer, over a connection of the pool.
+func (l *lane) Ping(ctx context.Context) error {
+	turn, err := l.pool.take(ctx, nil)
+	if err != nil {
+		return err
+	}
+	defer l.pool.release(turn.conn)
+	return turn.conn.ping(ctx)
+}
+
+// IsValid says whether database/sql may use the lane again.
+func (l *lane) IsValid() bool { return l.conn == nil }
+
+// Close ends what was left open.
+func (l *lane) Close() error {
+	if l.conn != nil {
+		l.conn.abandon()
+		l.end()
+	}
+	return nil
+}
+
+func (l *lane) Prepare(string) (driver.Stmt, error) {
+	return nil, errors.New("the pool prepares statements by itself")
+}
+
+func (l *lane) Begin() (driver.Tx, error) { return l.BeginTx(context.Background(), driver.TxOptions{}) }

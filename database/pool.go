@@ -1,0 +1,294 @@
+package database
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"runtime"
+	"sync"
+	"time"
+)
+
+const (
+	// maxTogether is how many statements travel in one write, at most.
+	maxTogether = 16
+	// maxTogetherBytes is how many bytes of parameters do: fewer than the buffers of a socket take, so that writing never
+	// waits for answers to be read.
+	maxTogetherBytes = 32 << 10
+)
+
+var errClosed = errors.New("the database is closed")
+
+// pool holds the connections to PostgreSQL. Whoever gets one takes along those next in line who only read: the statements
+// travel in one write, each with its own caller's settings in a transaction of its own, and each is waited for, and
+// cancelled if need be, by who sent it. So a busy server makes fewer system calls, and a lone statement goes at once.
+type pool struct {
+	open    func(ctx context.Context) (*conn, error)
+	maxOpen int
+
+	mu        sync.Mutex
+	idle      []*conn   // the last one to become idle is taken first
+	count     int       // connections, those being opened included
+	line      []*waiter // settled ones among them have left
+	gathering bool      // somebody will serve the line in a moment
+	closed    bool
+	waits     int64
+	waited    time.Duration
+	expired   int64
+}
+
+// waiter stands in line for a connection.
+type waiter struct {
+	job   *job       // nil for who needs the connection alone
+	known *statement // set when the statement travels with that of another
+	since time.Time  // when it began to wait; zero if it did not have to
+	// turn gets what it waits for, once; unless it has left. settled, under pool.mu, says that one of both has happened.
+	turn    chan turn
+	settled bool
+}
+
+// turn is what comes to those who stand in line.
+type turn struct {
+	// conn is a connection that one may use now. If it is nil, one may be opened, or open is false: then ask again.
+	conn *conn
+	open bool
+	// known is set if the statement travels with others: behind are those that follow it.
+	known  *statement
+	behind []*waiter
+	sent   time.Time   // when they were; zero if they have to be
+	hurry  *time.Timer // lets those behind ask again, if the ones before take too long
+}
+
+// take waits for a connection, or until ctx ends. A job may travel with others; without one the connection is for
+// whoever asks, alone.
+func (p *pool) take(ctx context.Context, j *job) (turn, error) {
+	for {
+		if err := ctx.Err(); err != nil {
+			return turn{}, err
+		}
+		t, w, err := p.ask(j)
+		if err != nil {
+			return turn{}, err
+		}
+		if w != nil {
+			if t, err = p.wait(ctx, w); err != nil {
+				return turn{}, err
+			}
+		}
+		if t.open {
+			if t.conn, err = p.open(ctx); err != nil {
+				p.forget()
+				return turn{}, err
+			}
+		}
+		if t.conn != nil {
+			return t, nil
+		}
+	}
+}
+
+// ask returns a connection if all are idle, else a place in line.
+func (p *pool) ask(j *job) (turn, *waiter, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.closed {
+		return turn{}, nil, errClosed
+	}
+	if p.count == len(p.idle) && p.front() == nil {
+		if c := p.takeIdle(); c != nil {
+			return turn{conn: c}, nil, nil
+		}
+	}
+	w := &waiter{job: j, turn: make(chan turn, 1)}
+	p.line = append(p.line, w)
+	if !p.gathering {
+		p.gather()
+		p.serve()
+	}
+	if p.front() != nil && !w.settled {
+		w.since = time.Now()
+		p.waits++
+	}
+	return turn{}, w, nil
+}
+
+// gather lets others go on who can, and perhaps stand in line: on a busy machine their statements then travel together.
+// Where nobody else can run it takes no time.
+func (p *pool) gather() {
+	p.gathering = true
+	p.mu.Unlock()
+	runtime.Gosched()
+	p.mu.Lock()
+	p.gathering = false
+}
+
+// serve gives those in line what there is, under mu.
+func (p *pool) serve() {
+	for p.front() != nil {
+		if c := p.takeIdle(); c != nil {
+			p.company(c)
+		} else if p.count < p.maxOpen && !p.closed {
+			p.count++
+			p.next().give(turn{open: true})
+		} else {
+			return
+		}
+	}
+}
+
+// takeIdle returns an idle connection that can be used, under mu, or nil.
+func (p *pool) takeIdle() *conn {
+	for len(p.idle) > 0 {
+		last := len(p.idle) - 1
+		c := p.idle[last]
+		p.idle = p.idle[:last]
+		if c.usable() && quiet(c.pg.Conn()) {
+			return c
+		}
+		p.drop(c)
+	}
+	return nil
+}
+
+// company gives a connection to the first in line, under mu, with those whose statements travel with the first one's.
+func (p *pool) company(c *conn) {
+	first := p.next()
+	t := turn{conn: c, known: c.shareable(first.job)}
+	if t.known != nil {
+		bytes := first.job.size()
+		for w := p.front(); w != nil && len(t.behind) < maxTogether-1; w = p.front() {
+			if w.known = c.shareable(w.job); w.known == nil {
+				break
+			}
+			if bytes += w.job.size(); bytes > maxTogetherBytes {
+				break
+			}
+			t.behind = append(t.behind, p.next())
+		}
+	}
+	first.give(t)
+}
+
+// front returns the first in line, under mu, or nil.
+func (p *pool) front() *waiter {
+	for len(p.line) > 0 && p.line[0].settled {
+		p.line = p.line[1:]
+	}
+	if len(p.line) == 0 {
+		return nil
+	}
+	return p.line[0]
+}
+
+// next takes the first out of the line, under mu.
+func (p *pool) next() *waiter {
+	w := p.line[0]
+	p.line = p.line[1:]
+	if !w.since.IsZero() {
+		p.waited += time.Since(w.since)
+	}
+	return w
+}
+
+// wait waits for the turn of who stands in line.
+func (p *pool) wait(ctx context.Context, w *waiter) (turn, error) {
+	select {
+	case t := <-w.turn:
+		return t, nil
+	case <-ctx.Done():
+	}
+	if p.leave(w) {
+		return turn{}, ctx.Err()
+	}
+	return <-w.turn, nil
+}
+
+// leave takes a waiter out of the line. It returns false if its turn has come.
+func (p *pool) leave(w *waiter) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	left := !w.settled
+	w.settled = true
+	return left
+}
+
+// give hands a waiter its turn. It returns false if it has left.
+func (p *pool) give(w *waiter, t turn) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return w.give(t)
+}
+
+// give is pool.give under mu.
+func (w *waiter) give(t turn) bool {
+	if w.settled {
+		return false
+	}
+	w.settled = true
+	w.turn <- t
+	return true
+}
+
+// release takes a connection back, and gives it to the next in line.
+func (p *pool) release(c *conn) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	switch {
+	case p.closed || !c.usable():
+		p.drop(c)
+		p.serve()
+	case p.front() != nil:
+		p.company(c)
+	default:
+		p.idle = append(p.idle, c)
+	}
+}
+
+// forget counts one connection less, which could not be opened, and lets the next in line try.
+func (p *pool) forget() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.count--
+	p.serve()
+}
+
+// drop closes a connection that is of no more use, under mu.
+func (p *pool) drop(c *conn) {
+	p.count--
+	if c.old() {
+		p.expired++
+	}
+	go c.Close()
+}
+
+// close closes what is idle. What is in use is closed when it comes back.
+func (p *pool) close() {
+	p.mu.Lock()
+	p.closed = true
+	idle := p.idle
+	p.count -= len(idle)
+	p.idle = nil
+	for p.front() != nil {
+		p.next().give(turn{})
+	}
+	p.mu.Unlock()
+	var closing sync.WaitGroup
+	for _, c := range idle {
+		closing.Go(func() { c.Close() })
+	}
+	closing.Wait()
+}
+
+func (p *pool) stats() sql.DBStats {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return sql.DBStats{
+		MaxOpenConnections: p.maxOpen,
+		OpenConnections:    p.count,
+		InUse:              p.count - len(p.idle),
+		Idle:               len(p.idle),
+		WaitCount:          p.waits,
+		WaitDuration:       p.waited,
+		MaxLifetimeClosed:  p.expired,
+	}
+}

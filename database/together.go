@@ -1,0 +1,126 @@
+package database
+
+import (
+	"context"
+	"time"
+)
+
+const (
+	// quickAnswer is how soon PostgreSQL must have answered a statement last time for it to travel with others: it holds
+	// up those behind it.
+	quickAnswer = 10 * time.Millisecond
+	// hurryAfter is how long those behind wait for the ones before them, until they ask for another connection.
+	hurryAfter = 100 * time.Millisecond
+	// discardPatience is how long a statement may run on that nobody waits for any more, before it is cancelled. Most are
+	// over by then, and their connection stays in use.
+	discardPatience = 100 * time.Millisecond
+)
+
+// run runs a statement on a connection of the pool.
+func (p *pool) run(j *job) (*rows, error) {
+	for {
+		t, err := p.take(j.ctx, j)
+		if err != nil {
+			return nil, err
+		}
+		if t.known == nil {
+			return p.alone(t.conn, j)
+		}
+		if result, err, again := p.together(t, j); !again {
+			return result, err
+		}
+	}
+}
+
+func (p *pool) alone(c *conn, j *job) (*rows, error) {
+	defer p.release(c)
+	return c.run(j)
+}
+
+// together sends a statement with those behind it, unless it was sent with those before it, and reads its answer. It has
+// to run again if it cannot run the way it was prepared.
+func (p *pool) together(t turn, j *job) (result *rows, err error, again bool) {
+	if t.sent.IsZero() {
+		t.sent = time.Now()
+		t.hurry = time.AfterFunc(hurryAfter, func() { p.hurry(t.behind) })
+		t.conn.sendForgotten()
+		t.conn.sendShared(j, t.known)
+		for _, w := range t.behind {
+			t.conn.sendShared(w.job, w.known)
+		}
+	}
+	defer p.pass(t)
+	t.conn.expect(t.known)
+	result, err = t.conn.answer(j.ctx, j.lifted, t.sent)
+	return result, err, t.conn.misfit(j.caller.role, t.known, err)
+}
+
+// pass gives a connection on to the next of those whose statements were sent, and to the next in line after the last.
+func (p *pool) pass(t turn) {
+	for len(t.behind) > 0 {
+		w := t.behind[0]
+		t.known, t.behind = w.known, t.behind[1:]
+		if t.conn.pg.IsClosed() {
+			p.give(w, turn{})
+		} else if p.give(w, t) {
+			return
+		} else {
+			t.conn.discard(w.known)
+		}
+	}
+	t.hurry.Stop()
+	p.release(t.conn)
+}
+
+// hurry sends those whose answers have not come yet to ask again.
+func (p *pool) hurry(behind []*waiter) {
+	for _, w := range behind {
+		p.give(w, turn{})
+	}
+}
+
+// size is about how many bytes a statement takes on the wire.
+func (j *job) size() int {
+	size := 200
+	for _, value := range j.caller.settings {
+		size += len(value)
+	}
+	for _, value := range j.values {
+		size += len(value)
+	}
+	return size
+}
+
+// shareable returns how a statement is prepared, if it may travel with others: it only reads, so it may run once more,
+// and this connection has run it before, quickly.
+func (c *conn) shareable(j *job) *statement {
+	if j == nil || !j.caller.readOnly || c.statements == nil || !c.statements.settings.described {
+		return nil
+	}
+	known := c.statements.known[statementKey{j.caller.role, j.lifted}]
+	if known == nil || !known.described || !known.quick {
+		return nil
+	}
+	return known
+}
+
+// sendShared puts a statement, in a transaction of its own, into what is sent next.
+func (c *conn) sendShared(j *job, known *statement) {
+	c.sendSettings(j.caller)
+	c.send(known, j.values)
+	c.sync()
+	c.sent = c.sent[:0]
+}
+
+// expect says that the next answer is that of a shared statement.
+func (c *conn) expect(known *statement) {
+	c.sent = append(c.sent[:0], &c.statements.settings, known)
+}
+
+// discard reads the answer to a statement that nobody waits for.
+func (c *conn) discard(known *statement) {
+	ctx, cancel := context.WithTimeout(context.Background(), discardPatience)
+	defer cancel()
+	c.expect(known)
+	_, _ = c.answer(ctx, "", time.Time{})
+}

@@ -1,0 +1,290 @@
+package database_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/uptrace/bun"
+
+	"usergraph/database"
+	"usergraph/internal/pgtest"
+)
+
+// line is a pool whose connections are taken, and statements that wait for them in the order in which they were asked.
+// The first connection to be freed has prepared what they run.
+type line struct {
+	t     *testing.T
+	pg    *pgtest.Database
+	proxy *proxy
+	db    *database.DB
+	taken []bun.Tx
+	asked int64
+	all   sync.WaitGroup
+}
+
+func newLine(t *testing.T, conns int) *line {
+	t.Helper()
+	pg := newPostgres(t)
+	p := newProxy(t, pg.URL)
+	l := &line{t: t, pg: pg, proxy: p, db: open(t, database.Config{URL: p.URL, MaxConns: conns}.Patient())}
+	for range 3 {
+		if err := errors.Join(l.read(t.Context(), ada), l.sleep(t.Context(), "0")); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for range conns {
+		l.take()
+	}
+	return l
+}
+
+// take takes a connection.
+func (l *line) take() {
+	l.t.Helper()
+	tx, err := l.db.As(callerOf(ada)).BeginTx(context.Background(), nil)
+	if err != nil {
+		l.t.Fatal(err)
+	}
+	l.taken, l.asked = append(l.taken, tx), l.db.Stats().WaitCount
+}
+
+// free gives back the connection that was taken first.
+func (l *line) free() {
+	l.t.Helper()
+	if err := l.taken[0].Rollback(); err != nil {
+		l.t.Fatal(err)
+	}
+	l.taken = l.taken[1:]
+}
+
+// ask runs a statement, and returns when it stands in line.
+func (l *line) ask(run func() error) <-chan error {
+	l.t.Helper()
+	ended := make(chan error, 1)
+	l.all.Go(func() { ended <- run() })
+	l.asked++
+	until(l.t, "it stands in line", func() bool { return l.db.Stats().WaitCount == l.asked })
+	return ended
+}
+
+// readers asks for the rows of Ada and Bob, and returns a function that expects them.
+func (l *line) readers(count int) (expect func()) {
+	l.t.Helper()
+	var answers []<-chan error
+	for i := range count {
+		answers = append(answers, l.ask(func() error { return l.read(l.t.Context(), []uuid.UUID{ada, bob}[i%2]) }))
+	}
+	return func() {
+		l.t.Helper()
+		for i, answer := range answers {
+			if err := <-answer; err != nil {
+				l.t.Errorf("reader %d: %v", i, err)
+			}
+		}
+	}
+}
+
+// readerOf is a caller who only reads.
+func readerOf(id uuid.UUID) database.Caller {
+	caller := callerOf(id)
+	caller.ReadOnly = true
+	return caller
+}
+
+// read reads all that a user may see.
+func (l *line) read(ctx context.Context, id uuid.UUID) error {
+	var found []user
+	if err := l.db.As(readerOf(id)).NewSelect().Model(&found).Scan(ctx); err != nil {
+		return err
+	}
+	if len(found) != 1 || found[0].ID != id {
+		return fmt.Errorf("saw %v", found)
+	}
+	return nil
+}
+
+func (l *line) sleep(ctx context.Context, seconds string) error {
+	_, err := l.db.As(readerOf(ada)).ExecContext(ctx, "select pg_sleep(?::float8)", seconds)
+	return err
+}
+
+func until(t *testing.T, what string, reached func() bool) {
+	t.Helper()
+	for !reached() {
+		if t.Context().Err() != nil {
+			t.Fatal("gave up waiting until", what)
+		}
+		time.Sleep(time.Millisecond)
+	}
+}
+
+// Those who wait for the same connection send their statements in one write, each in a transaction of its own.
+func TestTogether(t *testing.T) {
+	l := newLine(t, 1)
+	expect := l.readers(10)
+	l.proxy.reset()
+	l.free() // a round trip of its own
+	expect()
+	if trips, syncs := l.proxy.count('S'); trips != 1+1 || syncs != 1+10 {
+		t.Errorf("%d transactions in %d round trips, not 11 in 2", syncs, trips)
+	}
+}
+
+// Who writes travels alone, and those who read do not overtake.
+func TestWritersTravelAlone(t *testing.T) {
+	l := newLine(t, 1)
+	first := l.readers(2)
+	write := l.ask(func() error { return rename(t.Context(), l.db.As(callerOf(ada)), ada, "Ada") })
+	second := l.readers(2)
+	l.proxy.reset()
+	l.free()
+	first()
+	second()
+	if err := <-write; err != nil {
+		t.Error(err)
+	}
+	if trips, syncs := l.proxy.count('S'); trips != 1+3 || syncs != 1+5 {
+		t.Errorf("%d transactions in %d round trips, not 6 in 4", syncs, trips)
+	}
+}
+
+// A statement that took long last time travels alone.
+func TestSlowTravelAlone(t *testing.T) {
+	l := newLine(t, 1)
+	l.free()
+	l.db = open(t, database.Config{URL: l.proxy.URL, MaxConns: 1})
+	for range 3 {
+		if err := l.sleep(t.Context(), "0.02"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	l.take()
+	slow := []<-chan error{l.ask(func() error { return l.sleep(t.Context(), "0") }), l.ask(func() error { return l.sleep(t.Context(), "0") })}
+	l.proxy.reset()
+	l.free()
+	if err := errors.Join(<-slow[0], <-slow[1]); err != nil {
+		t.Error(err)
+	}
+	if trips, syncs := l.proxy.count('S'); trips != 1+2 || syncs != 1+2 {
+		t.Errorf("%d transactions in %d round trips, not 3 in 3", syncs, trips)
+	}
+}
+
+// A statement that takes longer than it used to does not hold up those behind it for long.
+func TestSlowHead(t *testing.T) {
+	l := newLine(t, 2)
+	ctx, leave := context.WithCancel(t.Context())
+	slow := l.ask(func() error { return l.sleep(ctx, "600") })
+	expect := l.readers(5)
+	l.free()
+	newWatch(t, l.pg).until(1, sleeping)
+	l.free()
+	expect()
+	select {
+	case err := <-slow:
+		t.Errorf("the slow one has ended before them: %v", err)
+	default:
+	}
+	leave()
+	if err := <-slow; !errors.Is(err, context.Canceled) {
+		t.Errorf("the slow one ended with %v", err)
+	}
+}
+
+// Who leaves leaves alone, be it before its statement runs or while it does.
+func TestLeaveLine(t *testing.T) {
+	l := newLine(t, 1)
+	w := newWatch(t, l.pg)
+	ctx, leave := context.WithCancel(t.Context())
+	early, leaveEarly := context.WithCancel(t.Context())
+	first := l.readers(2)
+	slow := l.ask(func() error { return l.sleep(ctx, "600") })
+	second := l.readers(2)
+	behind := l.ask(func() error { return l.read(early, bob) })
+	third := l.readers(2)
+	l.free()
+	first()
+	w.until(1, sleeping)
+	leaveEarly()
+	if err := <-behind; !errors.Is(err, context.Canceled) {
+		t.Errorf("who left early got %v", err)
+	}
+	leave()
+	if err := <-slow; !errors.Is(err, context.Canceled) {
+		t.Errorf("who left while its statement ran got %v", err)
+	}
+	second()
+	third()
+	w.until(0, sleeping)
+}
+
+// Those behind whose connection is lost ask again.
+func TestLineLost(t *testing.T) {
+	l := newLine(t, 1)
+	slow := l.ask(func() error { return l.sleep(t.Context(), "600") })
+	expect := l.readers(5)
+	l.free()
+	newWatch(t, l.pg).until(1, sleeping)
+	l.pg.Exec(t, "select pg_terminate_backend(pid) from pg_stat_activity where query like '%pg_sleep%' and pid <> pg_backend_pid()")
+	if err := <-slow; !errors.Is(err, database.ErrUnavailable) {
+		t.Errorf("whose connection was lost got %v", err)
+	}
+	expect()
+}
+
+// Statements that cannot run the way they were prepared, because their table has changed, run again.
+func TestLineOutdated(t *testing.T) {
+	l := newLine(t, 1)
+	all := func() error {
+		return l.db.As(readerOf(ada)).NewRaw("select * from users").Scan(t.Context(), &[]map[string]any{})
+	}
+	l.free()
+	for range 3 {
+		if err := all(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	l.take()
+	one, two := l.ask(all), l.ask(all)
+	expect := l.readers(2)
+	l.pg.Exec(t, "alter table users add column nickname text")
+	l.free()
+	if err := errors.Join(<-one, <-two); err != nil {
+		t.Error(err)
+	}
+	expect()
+}
+
+// An error is that of the one statement.
+func TestErrorInLine(t *testing.T) {
+	l := newLine(t, 1)
+	l.free()
+	divide := func(by string) error {
+		_, err := l.db.As(readerOf(ada)).ExecContext(t.Context(), "select 1 / ?::int", by)
+		return err
+	}
+	for range 3 {
+		if err := divide("1"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	l.take()
+	first := l.readers(2)
+	failing := l.ask(func() error { return divide("0") })
+	second := l.readers(2)
+	l.proxy.reset()
+	l.free()
+	first()
+	second()
+	if err := <-failing; !isDivision(err) {
+		t.Errorf("the error is %v", err)
+	}
+	if trips, syncs := l.proxy.count('S'); trips != 1+1 || syncs != 1+5 {
+		t.Errorf("%d transactions in %d round trips, not 6 in 2", syncs, trips)
+	}
+}
