@@ -151,13 +151,21 @@ func parseBearer(value string) (rawToken string, err error) {
 	if rawToken == "" {
 		return "", refuse(ErrTokenInvalid, "the header Authorization has no token after Bearer", nil)
 	}
-	for _, c := range []byte(rawToken) {
-		if (c < 'A' || c > 'Z') && (c < 'a' || c > 'z') && (c < '0' || c > '9') && !strings.ContainsRune("-._~+/=", rune(c)) {
+	for i := range len(rawToken) {
+		if !isTokenCharacter[rawToken[i]] {
 			return "", refuse(ErrTokenInvalid, "the header Authorization holds something else than one token", nil)
 		}
 	}
 	return rawToken, nil
 }
+
+// isTokenCharacter says of a byte whether a b64token may have it.
+var isTokenCharacter = func() (is [256]bool) {
+	for _, c := range []byte("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~+/=") {
+		is[c] = true
+	}
+	return is
+}()
 
 // checkAPIKey looks for a known key in the header apikey, or, because browsers cannot set headers on websockets, in
 // the query of an upgrade request.

@@ -145,11 +145,9 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			refuse(w, r, http.StatusInternalServerError, h.presenter.internal(r.Context()))
 		}
 	}()
-	ctx := graphql.StartOperationTrace(r.Context())
-	if _, signedIn := auth.FromContext(ctx); !signedIn {
-		ctx = context.WithValue(ctx, addressKey{}, addressOf(r))
+	if _, signedIn := auth.FromContext(r.Context()); !signedIn {
+		r = r.WithContext(context.WithValue(r.Context(), addressKey{}, addressOf(r)))
 	}
-	r = r.WithContext(ctx)
 	for _, transport := range h.transports {
 		if transport.Supports(r) {
 			transport.Do(w, r, h.exec)

@@ -87,7 +87,9 @@ func (w *responseWriter) send(to http.ResponseWriter, r *http.Request, media str
 		})).ServeHTTP(to, r)
 		return
 	}
-	header["Content-Length"] = []string{strconv.Itoa(len(w.body))}
+	if len(w.body) >= compressFrom || r.Method == http.MethodHead { // else net/http counts
+		header["Content-Length"] = []string{strconv.Itoa(len(w.body))}
+	}
 	to.WriteHeader(status)
 	_, _ = to.Write(w.body)
 }

@@ -139,7 +139,7 @@ func (t *sseTransport) run(ctx context.Context, exec graphql.GraphExecutor, para
 	}
 	state := &stream{ready: func() {}}
 	defer state.end()
-	ctx = withStream(ctx, state)
+	ctx = withStream(graphql.StartOperationTrace(ctx), state)
 	operation, errs := exec.CreateOperationContext(ctx, params)
 	if errs != nil {
 		send(marshal(exec.DispatchError(graphql.WithOperationContext(ctx, operation), errs)))

@@ -107,7 +107,11 @@ func readBody(buffer *bytes.Buffer, w http.ResponseWriter, r *http.Request, atMo
 		w.Header().Set("Connection", "close")
 		return tooLarge()
 	}
-	if _, err := buffer.ReadFrom(http.MaxBytesReader(w, r.Body, int64(atMost))); err != nil {
+	body := r.Body
+	if r.ContentLength < 0 { // else net/http reads no more than that
+		body = http.MaxBytesReader(w, r.Body, int64(atMost))
+	}
+	if _, err := buffer.ReadFrom(body); err != nil {
 		if large := (*http.MaxBytesError)(nil); errors.As(err, &large) {
 			return tooLarge()
 		}
@@ -201,6 +205,7 @@ var onlyStreams = &graphql.Response{Errors: gqlerror.List{refusef(CodeBadRequest
 // execute runs one request.
 func execute(ctx context.Context, exec graphql.GraphExecutor, params *graphql.RawParams, headers http.Header, queriesOnly bool) *graphql.Response {
 	params.Headers = headers
+	ctx = graphql.StartOperationTrace(ctx)
 	opCtx, errs := exec.CreateOperationContext(ctx, params)
 	if errs != nil {
 		return exec.DispatchError(graphql.WithOperationContext(ctx, opCtx), errs)
