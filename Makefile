@@ -1,4 +1,4 @@
-.PHONY: drills validate bench bench-quick bench-growth
+.PHONY: drills validate bench bench-quick bench-growth profile
 
 # About 10 minutes; writes the table into bench/README.md.
 bench:
@@ -11,6 +11,10 @@ bench-quick:
 # About 3 minutes; writes the growth tables into bench/README.md.
 bench-growth:
 	go run ./bench -growth -write
+
+# Under a minute; go build uses it: https://go.dev/doc/pgo
+profile:
+	go run ./bench -profile default.pgo
 
 # About 2 minutes the first time: the files of deployment and continuous integration. Needs systemd-analyze.
 validate:

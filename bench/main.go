@@ -46,6 +46,7 @@ func run(ctx context.Context, args []string) error {
 	quick := flags.Bool("quick", false, "this server and the floors at 1 and 64 connections")
 	growth := flags.Bool("growth", false, "how this server's cost grows with rows, aliases, callers, writers and idle sockets")
 	write := flags.Bool("write", false, "write the tables into bench/README.md and the figures into bench/results.json")
+	profile := flags.String("profile", "", "write a CPU profile of this server into this file, and measure nothing")
 	flags.Func("only", "contenders to measure, separated by commas", func(v string) error { o.only = strings.Split(v, ","); return nil })
 	flags.Func("conns", "numbers of connections, separated by commas", func(v string) (err error) { o.conns, err = numbers(v); return err })
 	flags.IntVar(&o.rounds, "rounds", o.rounds, "rounds; the table shows medians")
@@ -69,6 +70,9 @@ func run(ctx context.Context, args []string) error {
 		return err
 	}
 	defer bench.close()
+	if *profile != "" {
+		return bench.profile(ctx, *profile)
+	}
 	if *growth {
 		tables, err := bench.growth(ctx)
 		if err != nil || !*write {
