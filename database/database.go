@@ -38,6 +38,8 @@ type Config struct {
 	MaxConns int
 	// Observe, if set, hears of each round trip, in the goroutine that waits for it.
 	Observe Observer
+	// Replica, if its URL is set, is read by callers who may lag. It has a pool of its own, as large.
+	Replica ReplicaConfig
 }
 
 // Observer is told the text of a statement, with $1 in place of the arguments that are text; how long the round trip
@@ -46,7 +48,8 @@ type Observer func(ctx context.Context, statement string, took time.Duration, er
 
 // DB is a pool of connections to one PostgreSQL database.
 type DB struct {
-	bun *bun.DB
+	bun     *bun.DB
+	replica *Replica // nil if there is none
 }
 
 // Open checks cfg and returns a pool. It opens no connection, so it works while PostgreSQL is down; Ping tells.
@@ -62,11 +65,22 @@ func Open(cfg Config) (*DB, error) {
 	if cfg.MaxConns == 0 {
 		cfg.MaxConns = connsPerCPU * runtime.GOMAXPROCS(0)
 	}
-	pool := sql.OpenDB(&connector{config: connConfig, observe: cfg.Observe})
-	pool.SetMaxOpenConns(cfg.MaxConns)
+	db := &DB{}
+	if cfg.Replica.URL != "" {
+		if db.replica, err = openReplica(cfg.Replica, cfg.URL, cfg.MaxConns, cfg.Observe); err != nil {
+			return nil, err
+		}
+	}
+	db.bun = newPool(&connector{config: connConfig, observe: cfg.Observe}, cfg.MaxConns)
+	return db, nil
+}
+
+func newPool(connector *connector, maxConns int) *bun.DB {
+	pool := sql.OpenDB(connector)
+	pool.SetMaxOpenConns(maxConns)
 	// database/sql keeps two idle connections unless told otherwise; opening one costs ten times what a read does.
-	pool.SetMaxIdleConns(cfg.MaxConns)
-	return &DB{bun: bun.NewDB(pool, dialect{pgdialect.New()})}, nil
+	pool.SetMaxIdleConns(maxConns)
+	return bun.NewDB(pool, dialect{pgdialect.New()})
 }
 
 // Ping asks PostgreSQL for an answer, over a connection of the pool.
@@ -79,8 +93,14 @@ func (db *DB) Ping(ctx context.Context) error {
 // Stats counts the connections of the pool, and who had to wait for one.
 func (db *DB) Stats() sql.DBStats { return db.bun.Stats() }
 
+// Replica is the replica that callers who may lag read from; nil if there is none.
+func (db *DB) Replica() *Replica { return db.replica }
+
 // Close closes the pool. Statements that have begun are waited for.
 func (db *DB) Close() error {
+	if db.replica != nil {
+		return errors.Join(db.bun.Close(), db.replica.close())
+	}
 	return db.bun.Close()
 }
 
