@@ -159,6 +159,7 @@ func TestLagIsNeverTooShort(t *testing.T) {
 		if i == 5 {
 			stop() // what is committed last waits longest for the disk
 		}
+		time.Sleep(time.Duration(i%5) * 50 * time.Millisecond) // at different times between two polls
 		name := fmt.Sprint("Ada ", i)
 		if err := rename(t.Context(), db.As(callerOf(ada)), ada, name); err != nil {
 			t.Fatal(err)
