@@ -42,8 +42,15 @@ type program struct {
 // startProgram runs the server with a database that knows Ada, until the test ends.
 func startProgram(t *testing.T, env ...string) *program {
 	t.Helper()
-	p := &program{issuer: authtest.New(t), database: pgtest.New(t)}
-	p.database.Exec(t, "insert into auth.users (id, raw_user_meta_data) values ($1, $2)", ada, `{"full_name": "Ada Lovelace"}`)
+	pg := pgtest.New(t)
+	pg.Exec(t, "insert into auth.users (id, raw_user_meta_data) values ($1, $2)", ada, `{"full_name": "Ada Lovelace"}`)
+	return runProgram(t, authtest.New(t), pg, env...)
+}
+
+// runProgram runs the server until the test ends.
+func runProgram(t *testing.T, issuer *authtest.Issuer, pg *pgtest.Database, env ...string) *program {
+	t.Helper()
+	p := &program{issuer: issuer, database: pg}
 	ctx, cancel := context.WithCancel(context.Background())
 	out, in := io.Pipe()
 	env = append(env, "DATABASE_URL", p.database.URL, "SUPABASE_URL", strings.TrimSuffix(p.issuer.URL(), "/auth/v1"),

@@ -102,8 +102,8 @@ func (r *Replica) Lag() time.Duration {
 	return time.Since(r.began) - time.Duration(complete)
 }
 
-// InUse says whether callers who may lag read from the replica.
-func (r *Replica) InUse() bool { return r.Lag() < r.cfg.MaxLag }
+// InUse says whether callers who may lag read from the replica. No replica is not in use.
+func (r *Replica) InUse() bool { return r != nil && r.Lag() < r.cfg.MaxLag }
 
 // Reads counts what the replica has answered, and what was asked of the primary after the replica had failed.
 func (r *Replica) Reads() (answered, repeated uint64) { return r.reads.Load(), r.repeated.Load() }

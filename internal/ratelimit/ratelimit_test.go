@@ -1,14 +1,10 @@
 package ratelimit
 
 import (
-	"context"
 	"encoding/json"
 	"fmt"
-	"io"
-	"net"
 	"net/http"
 	"net/http/httptest"
-	"os/exec"
 	"strconv"
 	"sync/atomic"
 	"syscall"
@@ -18,6 +14,8 @@ import (
 	"github.com/google/uuid"
 
 	"usergraph/auth"
+	"usergraph/internal/redisclient"
+	"usergraph/internal/redistest"
 )
 
 func TestParse(t *testing.T) {
@@ -105,7 +103,6 @@ func newLimiter(t *testing.T, cfg Config) *Limiter {
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { _ = l.Close() })
 	return l
 }
 
@@ -152,52 +149,23 @@ func TestMiddleware(t *testing.T) {
 	}
 }
 
-// redisServer is a real one, on a port that it gets again when it is started again.
-type redisServer struct {
-	port string
-	cmd  *exec.Cmd
-}
-
-func startRedis(t *testing.T, port string) *redisServer {
+// redisOf returns a client of a Redis.
+func redisOf(t *testing.T, server *redistest.Server, failed func(error)) *redisclient.Client {
 	t.Helper()
-	if port == "" {
-		listener, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
-			t.Fatal(err)
-		}
-		_, port, _ = net.SplitHostPort(listener.Addr().String())
-		listener.Close()
+	client, err := redisclient.New(server.URL(), failed)
+	if err != nil {
+		t.Fatal(err)
 	}
-	s := &redisServer{port: port, cmd: exec.Command("redis-server", "--port", port, "--bind", "127.0.0.1", "--save", "", "--appendonly", "no", "--dir", t.TempDir())}
-	if err := s.cmd.Start(); err != nil {
-		t.Fatalf("a Redis for the tests (apt-get install redis-server): %v", err)
-	}
-	t.Cleanup(func() {
-		_ = s.cmd.Process.Kill()
-		_ = s.cmd.Wait()
-	})
-	for deadline := time.Now().Add(time.Minute); ; time.Sleep(5 * time.Millisecond) {
-		conn, err := net.Dial("tcp", "127.0.0.1:"+port)
-		if err == nil {
-			_, _ = io.WriteString(conn, "PING\r\n")
-			_, err = conn.Read(make([]byte, 5))
-			conn.Close()
-		}
-		if err == nil {
-			return s
-		}
-		if time.Now().After(deadline) {
-			t.Fatal("the Redis for the tests does not start: ", err)
-		}
-	}
+	t.Cleanup(func() { _ = client.Close() })
+	return client
 }
-
-func (s *redisServer) url() string { return "redis://127.0.0.1:" + s.port + "/0" }
 
 func TestReplicasShareBuckets(t *testing.T) {
-	server := startRedis(t, "")
-	cfg := Config{Caller: Limit{3, time.Hour}, RedisURL: server.url(), Failed: func(err error) { t.Error(err) }}
-	one, other := newLimiter(t, cfg), newLimiter(t, cfg)
+	server := redistest.Start(t)
+	cfg := Config{Caller: Limit{3, time.Hour}, Redis: redisOf(t, server, func(err error) { t.Error(err) })}
+	one := newLimiter(t, cfg)
+	cfg.Redis = redisOf(t, server, func(err error) { t.Error(err) })
+	other := newLimiter(t, cfg)
 	ada := uuid.New()
 	for i, want := range []struct {
 		replica *Limiter
@@ -215,14 +183,16 @@ func TestReplicasShareBuckets(t *testing.T) {
 func TestRedisGoesAndComes(t *testing.T) {
 	for name, outage := range map[string]syscall.Signal{"killed": syscall.SIGKILL, "hangs": syscall.SIGSTOP} {
 		t.Run(name, func(t *testing.T) {
-			server := startRedis(t, "")
+			t.Parallel()
+			server := redistest.Start(t)
 			var failures atomic.Int64
-			l := newLimiter(t, Config{Caller: Limit{2, time.Hour}, RedisURL: server.url(), Failed: func(error) { failures.Add(1) }})
+			client := redisOf(t, server, func(error) { failures.Add(1) })
+			l := newLimiter(t, Config{Caller: Limit{2, time.Hour}, Redis: client})
 			ada := uuid.New()
 			if answer := request(l, ada, ""); answer.Code != 200 || answer.Header().Get("RateLimit-Remaining") != "1" {
 				t.Fatal(answer.Code, answer.Header())
 			}
-			if err := server.cmd.Process.Signal(outage); err != nil {
+			if err := server.Command.Process.Signal(outage); err != nil {
 				t.Fatal(err)
 			}
 			for i, want := range []int{200, 200, 429} {
@@ -234,26 +204,21 @@ func TestRedisGoesAndComes(t *testing.T) {
 				t.Errorf("%d failures were told", failures.Load())
 			}
 			if outage == syscall.SIGSTOP {
-				_ = server.cmd.Process.Signal(syscall.SIGCONT)
+				_ = server.Command.Process.Signal(syscall.SIGCONT)
 			} else {
-				_ = server.cmd.Wait()
-				startRedis(t, server.port)
+				_ = server.Command.Wait()
+				server.Restart(t)
 			}
-			l.redis.restUntil.Store(0)
-			if answer := request(l, uuid.New(), ""); answer.Code != 200 || failures.Load() != 1 {
-				t.Error(answer.Code, failures.Load())
+			bob := uuid.New()
+			for deadline := time.Now().Add(time.Minute); client.Redis().Exists(t.Context(), "rate:usergraph:caller:"+bob.String()).Val() == 0; time.Sleep(50 * time.Millisecond) {
+				if time.Now().After(deadline) {
+					t.Fatal("nothing is kept in Redis")
+				}
+				request(l, bob, "")
 			}
-			if keys, err := l.redis.client.Keys(context.Background(), "*").Result(); err != nil || len(keys) == 0 {
-				t.Error("nothing is kept in Redis", keys, err)
+			if failures.Load() != 1 {
+				t.Errorf("%d failures were told", failures.Load())
 			}
 		})
-	}
-}
-
-func TestNewRefusesABadURL(t *testing.T) {
-	if _, err := New(Config{RedisURL: "redis://:hunter2@db:nonsense/"}); err == nil || err.Error() == "" {
-		t.Error(err)
-	} else if want := "REDIS_URL is not of the form redis://user:password@host:6379/0"; err.Error() != want {
-		t.Error(err)
 	}
 }
