@@ -40,8 +40,9 @@ func (w *Writers) Note(ctx context.Context, subject string) {
 	if w.redis == nil {
 		return
 	}
-	// Even for a client who has gone. If Redis is down, the others will not get an answer from it either.
-	_ = w.redis.Ask(context.WithoutCancel(ctx), func(ctx context.Context, client *redis.Client) error {
+	// Even for a client who has gone, and while Redis is left in peace: if it is down, the others get no answer either, but
+	// one that has failed this server alone must be told.
+	_ = w.redis.Insist(context.WithoutCancel(ctx), func(ctx context.Context, client *redis.Client) error {
 		return client.Set(ctx, key(subject), 1, w.moment).Err()
 	})
 }

@@ -100,6 +100,10 @@ func TestEverybodyIsRecentWhileRedisIsDown(t *testing.T) {
 	}
 	w.Note(t.Context(), "ada")
 	server.Restart(t)
+	w.Note(t.Context(), "cy")
+	if !newWriters(t, time.Hour, server.URL()).Recent(t.Context(), "cy") {
+		t.Error("Redis is not told while it is left in peace")
+	}
 	for deadline := time.Now().Add(time.Minute); w.Recent(t.Context(), "bob"); time.Sleep(50 * time.Millisecond) {
 		if time.Now().After(deadline) {
 			t.Fatal("Redis is not asked again")

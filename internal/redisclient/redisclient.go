@@ -57,6 +57,11 @@ func (c *Client) Ask(ctx context.Context, question func(context.Context, *redis.
 	if time.Now().UnixNano() < c.restUntil.Load() {
 		return ErrResting
 	}
+	return c.Insist(ctx, question)
+}
+
+// Insist has a question asked in any case.
+func (c *Client) Insist(ctx context.Context, question func(context.Context, *redis.Client) error) error {
 	within, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
 	err := question(within, c.redis)
