@@ -86,7 +86,7 @@ func TestAFailedMutationMayHaveWritten(t *testing.T) {
 }
 
 func TestServersThatShareRedisReadEachOthersWrites(t *testing.T) {
-	redis := redistest.Start(t)
+	redis := redistest.Start(t, "")
 	r := newReplicated(t)
 	r.standby = pgtest.NewStandby(t, r.primary)
 	env := []string{"DATABASE_READ_MAX_LAG", "1h", "REDIS_URL", redis.URL()}
@@ -99,9 +99,7 @@ func TestServersThatShareRedisReadEachOthersWrites(t *testing.T) {
 		one, other = other, one
 	}
 	// Who cannot ask whether somebody has written reads from the primary.
-	if err := redis.Command.Process.Kill(); err != nil {
-		t.Fatal(err)
-	}
+	redis.Kill()
 	r.renameAda(t, one, "Ada without Redis")
 	r.wantAda(t, other, "Ada without Redis")
 }

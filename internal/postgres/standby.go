@@ -48,7 +48,11 @@ func (s *Server) follow(ctx context.Context, primary *Server, cfg Config) error 
 	if err != nil {
 		return err
 	}
-	backup, err := s.home.spawn(binaries{dir: filepath.Dir(program)}.command("pg_basebackup", "-D", s.home.data(), "-d", primary.URL("postgres", ""),
+	bin.dir = filepath.Dir(program)
+	if _, err := os.Stat(filepath.Join(bin.dir, "pg_basebackup")); err != nil {
+		return fmt.Errorf("%w: a standby needs a whole PostgreSQL, such as apt-get install postgresql installs", err)
+	}
+	backup, err := s.home.spawn(bin.command("pg_basebackup", "-D", s.home.data(), "-d", primary.URL("postgres", ""),
 		"--write-recovery-conf", "--wal-method=stream", "--checkpoint=fast", "--no-sync"))
 	if err != nil {
 		return err

@@ -68,7 +68,7 @@ func newWriters(t *testing.T, moment time.Duration, url string) *Writers {
 }
 
 func TestServersTellEachOtherByRedis(t *testing.T) {
-	server := redistest.Start(t)
+	server := redistest.Start(t, "")
 	one, other := newWriters(t, time.Hour, server.URL()), newWriters(t, time.Hour, server.URL())
 	one.Note(t.Context(), "ada")
 	if !other.Recent(t.Context(), "ada") || other.Recent(t.Context(), "bob") {
@@ -84,22 +84,19 @@ func TestServersTellEachOtherByRedis(t *testing.T) {
 }
 
 func TestEverybodyIsRecentWhileRedisIsDown(t *testing.T) {
-	server := redistest.Start(t)
+	server := redistest.Start(t, "")
 	w := newWriters(t, time.Hour, server.URL())
 	if w.Recent(t.Context(), "ada") {
 		t.Error("before")
 	}
-	if err := server.Command.Process.Kill(); err != nil {
-		t.Fatal(err)
-	}
-	_ = server.Command.Wait()
+	server.Kill()
 	for range 2 { // the second time it is not asked
 		if !w.Recent(t.Context(), "ada") {
 			t.Error("nobody can know")
 		}
 	}
 	w.Note(t.Context(), "ada")
-	server.Restart(t)
+	redistest.Start(t, server.Port)
 	w.Note(t.Context(), "cy")
 	if !newWriters(t, time.Hour, server.URL()).Recent(t.Context(), "cy") {
 		t.Error("Redis is not told while it is left in peace")

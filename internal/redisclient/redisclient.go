@@ -26,7 +26,8 @@ var ErrResting = errors.New("redis has not answered, and is left in peace for a 
 type Client struct {
 	redis  *redis.Client
 	failed func(error)
-	// restUntil is a time in nanoseconds.
+	started time.Time
+	// restUntil is in nanoseconds since started: a clock that is set back must not prolong the rest.
 	restUntil atomic.Int64
 }
 
@@ -46,7 +47,7 @@ func New(url string, failed func(error)) (*Client, error) {
 	options.DisableIdentity = true
 	options.MaintNotificationsConfig = &maintnotifications.Config{Mode: maintnotifications.ModeDisabled}
 	redis.SetLogger(silent{}) // what goes wrong comes back as an error
-	return &Client{redis: redis.NewClient(options), failed: failed}, nil
+	return &Client{redis: redis.NewClient(options), failed: failed, started: time.Now()}, nil
 }
 
 // Redis is the client within, for libraries. Its questions are asked in Ask.
@@ -54,7 +55,7 @@ func (c *Client) Redis() *redis.Client { return c.redis }
 
 // Ask has a question asked, unless Redis is left in peace.
 func (c *Client) Ask(ctx context.Context, question func(context.Context, *redis.Client) error) error {
-	if time.Now().UnixNano() < c.restUntil.Load() {
+	if int64(time.Since(c.started)) < c.restUntil.Load() {
 		return ErrResting
 	}
 	return c.Insist(ctx, question)
@@ -79,9 +80,9 @@ func (c *Client) rest(ctx context.Context, err error) {
 	if errors.Is(ctx.Err(), context.Canceled) {
 		return // it was the client who went
 	}
-	now := time.Now()
+	now := time.Since(c.started)
 	before := c.restUntil.Load()
-	if now.UnixNano() > before && c.restUntil.CompareAndSwap(before, now.Add(restTime).UnixNano()) && c.failed != nil {
+	if int64(now) >= before && c.restUntil.CompareAndSwap(before, int64(now+restTime)) && c.failed != nil {
 		c.failed(err)
 	}
 }
