@@ -24,8 +24,8 @@ var ErrResting = errors.New("redis has not answered, and is left in peace for a 
 
 // Client is a Redis. It is safe for concurrent use.
 type Client struct {
-	redis  *redis.Client
-	failed func(error)
+	redis   *redis.Client
+	failed  func(error)
 	started time.Time
 	// restUntil is in nanoseconds since started: a clock that is set back must not prolong the rest.
 	restUntil atomic.Int64

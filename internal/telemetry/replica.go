@@ -26,11 +26,11 @@ func (t *Telemetry) WatchReplica(replica *database.Replica) {
 		}
 		return math.Inf(1)
 	})
-	counter := func(outcome string, value func() uint64) {
-		t.metrics.registry.MustRegister(prometheus.NewCounterFunc(prometheus.CounterOpts{Name: "usergraph_replica_reads_total",
-			Help: "Reads that the replica answered, and those repeated on the primary because it did not.", ConstLabels: prometheus.Labels{"outcome": outcome}},
-			func() float64 { return float64(value()) }))
+	counter := func(name, help, outcome string, value func() uint64) {
+		t.metrics.registry.MustRegister(prometheus.NewCounterFunc(prometheus.CounterOpts{Name: "usergraph_" + name, Help: help,
+			ConstLabels: prometheus.Labels{"outcome": outcome}}, func() float64 { return float64(value()) }))
 	}
-	counter("answered", func() uint64 { answered, _ := replica.Reads(); return answered })
-	counter("repeated", func() uint64 { _, repeated := replica.Reads(); return repeated })
+	const reads = "Reads that the replica answered, and those repeated on the primary because it did not."
+	counter("replica_reads_total", reads, "answered", func() uint64 { answered, _ := replica.Reads(); return answered })
+	counter("replica_reads_total", reads, "repeated", func() uint64 { _, repeated := replica.Reads(); return repeated })
 }
