@@ -59,9 +59,9 @@ type Replica struct {
 	// Of the goroutine that follows: whether anything was reported yet, and whether that was good.
 	settled, reported bool
 
-	mu        sync.Mutex
-	reachable context.Context // ends when the replica no longer answers
-	lose      context.CancelFunc
+	mu      sync.Mutex
+	reading context.Context // ends when the replica goes out of use
+	end     context.CancelFunc
 }
 
 // openReplica begins to follow a replica. Until it is known to be complete nobody reads there.
@@ -86,7 +86,7 @@ func openReplica(cfg ReplicaConfig, primaryURL string, maxConns int, observe Obs
 		pool:  newPool(&connector{config: replica, observe: observe}, maxConns),
 		began: time.Now(),
 	}
-	r.reachable, r.lose = context.WithCancel(context.Background())
+	r.reading, r.end = context.WithCancel(context.Background())
 	r.primary.RuntimeParams["application_name"] += " replica"
 	r.replica.RuntimeParams["application_name"] += " replica"
 	go r.run(ctx)
@@ -114,7 +114,7 @@ func (r *Replica) Stats() sql.DBStats { return r.pool.Stats() }
 func (r *Replica) close() error {
 	r.cancel()
 	<-r.done
-	r.lose()
+	r.end()
 	return r.pool.Close()
 }
 
@@ -149,7 +149,7 @@ func (r *Replica) read(ctx context.Context, query func(context.Context, *sql.DB)
 	}
 	// Not cancelled after a good answer: the rows would be closed.
 	within, cancel := context.WithCancel(ctx)
-	stop := context.AfterFunc(r.whileReachable(), cancel)
+	stop := context.AfterFunc(r.whileInUse(), cancel)
 	err := query(within, r.pool.DB)
 	if inTime := stop(); err == nil && inTime {
 		r.reads.Add(1)
@@ -163,10 +163,10 @@ func (r *Replica) read(ctx context.Context, query func(context.Context, *sql.DB)
 	return false
 }
 
-func (r *Replica) whileReachable() context.Context {
+func (r *Replica) whileInUse() context.Context {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return r.reachable
+	return r.reading
 }
 
 // run follows the replica until ctx ends.
@@ -256,25 +256,32 @@ func (r *Replica) follow(ctx context.Context) error {
 	}
 }
 
-// lost takes the replica out of use, and ends the reads that wait for it.
-func (r *Replica) lost() {
-	r.complete.Store(0)
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.lose()
-	r.reachable, r.lose = context.WithCancel(context.Background())
-}
+// lost takes the replica out of use.
+func (r *Replica) lost() { r.complete.Store(0) }
 
-// settle reports that the replica goes into use or out of it. While only the primary cannot be asked, the replica stays
-// in use for as long as its lag is known to be short.
+// settle ends the reads that wait for a replica which has gone out of use, and reports that it goes out of use or into it.
+// While only the primary cannot be asked, the replica stays in use for as long as its lag is known to be short.
 func (r *Replica) settle(err error) {
 	if err != nil && r.InUse() {
 		return
 	}
-	if !r.settled || r.reported != (err == nil) {
-		r.settled, r.reported = true, err == nil
-		r.cfg.Report(err)
+	if r.settled && r.reported == (err == nil) {
+		return
 	}
+	r.settled, r.reported = true, err == nil
+	if err != nil {
+		r.endReads()
+	}
+	r.cfg.Report(err)
+}
+
+// endReads ends those that have begun: they may wait for an answer that never comes, or for a lock that the replica will
+// hold until it has caught up.
+func (r *Replica) endReads() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.end()
+	r.reading, r.end = context.WithCancel(context.Background())
 }
 
 // position is how far a server is in the write-ahead log, and of which database.

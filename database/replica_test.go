@@ -304,6 +304,30 @@ func TestThePrimaryAnswersWhatTheReplicaCannot(t *testing.T) {
 	}
 }
 
+// The replica locks a table as the primary did, until it has heard that the primary is done.
+func TestAReadThatWaitsForTheReplicaGoesToThePrimary(t *testing.T) {
+	pg := newPostgres(t)
+	standby := pgtest.NewStandby(t, pg)
+	db, _ := openReplicated(t, pg, standby.URL, 2*time.Second)
+	w := newWatch(t, pg)
+	tx, err := w.conn.Begin(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := tx.Exec(t.Context(), "lock table public.users in access exclusive mode"); err != nil {
+		t.Fatal(err)
+	}
+	standby.CatchUp(t)
+	standby.Pause(t)
+	if err := tx.Commit(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	wantName(t, db.As(lagging()), "Ada")
+	if answered, repeated := db.Replica().Reads(); answered != 0 || repeated != 1 {
+		t.Errorf("%d answered, %d repeated", answered, repeated)
+	}
+}
+
 func TestASlowReadIsNotRepeated(t *testing.T) {
 	pg := newPostgres(t)
 	standby := pgtest.NewStandby(t, pg)
