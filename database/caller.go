@@ -105,7 +105,7 @@ func (s *session) in(ctx context.Context) context.Context {
 func (s *session) QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error) {
 	text := s.db.QueryGen().FormatQuery(query, args...)
 	if s.replica != nil {
-		return s.replica.query(s.in(ctx), s.db.DB, text)
+		return s.replica.query(ctx, s, text)
 	}
 	return s.db.DB.QueryContext(s.in(ctx), text)
 }
@@ -113,7 +113,7 @@ func (s *session) QueryContext(ctx context.Context, query string, args ...any) (
 func (s *session) QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row {
 	text := s.db.QueryGen().FormatQuery(query, args...)
 	if s.replica != nil {
-		return s.replica.queryRow(s.in(ctx), s.db.DB, text)
+		return s.replica.queryRow(ctx, s, text)
 	}
 	return s.db.DB.QueryRowContext(s.in(ctx), text)
 }

@@ -65,22 +65,23 @@ func Open(cfg Config) (*DB, error) {
 	if cfg.MaxConns == 0 {
 		cfg.MaxConns = connsPerCPU * runtime.GOMAXPROCS(0)
 	}
-	db := &DB{}
+	var replica *Replica
 	if cfg.Replica.URL != "" {
-		if db.replica, err = openReplica(cfg.Replica, cfg.URL, cfg.MaxConns, cfg.Observe); err != nil {
+		if replica, err = openReplica(cfg); err != nil {
 			return nil, err
 		}
 	}
-	db.bun = newPool(&connector{config: connConfig, observe: cfg.Observe}, cfg.MaxConns)
+	db := openPool(connConfig, cfg)
+	db.replica = replica
 	return db, nil
 }
 
-func newPool(connector *connector, maxConns int) *bun.DB {
-	pool := sql.OpenDB(connector)
-	pool.SetMaxOpenConns(maxConns)
+func openPool(connConfig *pgx.ConnConfig, cfg Config) *DB {
+	pool := sql.OpenDB(&connector{config: connConfig, observe: cfg.Observe})
+	pool.SetMaxOpenConns(cfg.MaxConns)
 	// database/sql keeps two idle connections unless told otherwise; opening one costs ten times what a read does.
-	pool.SetMaxIdleConns(maxConns)
-	return bun.NewDB(pool, dialect{pgdialect.New()})
+	pool.SetMaxIdleConns(cfg.MaxConns)
+	return &DB{bun: bun.NewDB(pool, dialect{pgdialect.New()})}
 }
 
 // Ping asks PostgreSQL for an answer, over a connection of the pool.

@@ -46,7 +46,7 @@ var (
 // everything that was committed MaxLag ago. Whatever it cannot answer, the primary does.
 type Replica struct {
 	cfg     ReplicaConfig
-	pool    *bun.DB
+	pool    *DB
 	primary *pgconn.Config
 	replica *pgconn.Config
 	cancel  context.CancelFunc
@@ -65,26 +65,25 @@ type Replica struct {
 }
 
 // openReplica begins to follow a replica. Until it is known to be complete nobody reads there.
-func openReplica(cfg ReplicaConfig, primaryURL string, maxConns int, observe Observer) (*Replica, error) {
-	if cfg.MaxLag <= 0 {
+func openReplica(cfg Config) (*Replica, error) {
+	if cfg.Replica.MaxLag <= 0 {
 		return nil, errors.New("a replica needs a largest lag")
 	}
-	replica, err := parseURL(cfg.URL)
+	replica, err := parseURL(cfg.Replica.URL)
 	if err != nil {
 		return nil, fmt.Errorf("replica: %w", err)
 	}
-	primary, err := parseURL(primaryURL)
+	primary, err := parseURL(cfg.URL)
 	if err != nil {
 		return nil, err
 	}
-	if cfg.Report == nil {
-		cfg.Report = func(error) {}
+	if cfg.Replica.Report == nil {
+		cfg.Replica.Report = func(error) {}
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	r := &Replica{
-		cfg: cfg, primary: &primary.Config, replica: replica.Config.Copy(), cancel: cancel, done: make(chan struct{}),
-		pool:  newPool(&connector{config: replica, observe: observe}, maxConns),
-		began: time.Now(),
+		cfg: cfg.Replica, pool: openPool(replica, cfg), primary: &primary.Config, replica: replica.Config.Copy(),
+		cancel: cancel, done: make(chan struct{}), began: time.Now(),
 	}
 	r.reading, r.end = context.WithCancel(context.Background())
 	r.primary.RuntimeParams["application_name"] += " replica"
@@ -119,38 +118,39 @@ func (r *Replica) close() error {
 }
 
 // query runs a query on the replica, or else on the primary.
-func (r *Replica) query(ctx context.Context, primary *sql.DB, text string) (rows *sql.Rows, err error) {
-	run := func(ctx context.Context, pool *sql.DB) error {
-		rows, err = pool.QueryContext(ctx, text)
+func (r *Replica) query(ctx context.Context, s *session, text string) (rows *sql.Rows, err error) {
+	run := func(ctx context.Context, db *bun.DB) error {
+		rows, err = db.DB.QueryContext(s.in(ctx), text)
 		return err
 	}
 	if !r.read(ctx, run) {
-		_ = run(ctx, primary)
+		_ = run(ctx, s.db)
 	}
 	return rows, err
 }
 
-func (r *Replica) queryRow(ctx context.Context, primary *sql.DB, text string) (row *sql.Row) {
-	run := func(ctx context.Context, pool *sql.DB) error {
-		row = pool.QueryRowContext(ctx, text)
+func (r *Replica) queryRow(ctx context.Context, s *session, text string) (row *sql.Row) {
+	run := func(ctx context.Context, db *bun.DB) error {
+		row = db.DB.QueryRowContext(s.in(ctx), text)
 		return row.Err()
 	}
 	if !r.read(ctx, run) {
-		_ = run(ctx, primary)
+		_ = run(ctx, s.db)
 	}
 	return row
 }
 
 // read has a query run on the replica. It returns false if the primary is to be asked: the replica is not in use, has
 // gone, has cancelled the query to catch up, or has not heard of a new column yet. So what it refuses proves nothing.
-func (r *Replica) read(ctx context.Context, query func(context.Context, *sql.DB) error) (done bool) {
+func (r *Replica) read(ctx context.Context, query func(context.Context, *bun.DB) error) (done bool) {
+	reading := r.whileInUse() // before InUse: what ends afterwards is noticed
 	if !r.InUse() {
 		return false
 	}
 	// Not cancelled after a good answer: the rows would be closed.
 	within, cancel := context.WithCancel(ctx)
-	stop := context.AfterFunc(r.whileInUse(), cancel)
-	err := query(within, r.pool.DB)
+	stop := context.AfterFunc(reading, cancel)
+	err := query(within, r.pool.bun)
 	if inTime := stop(); err == nil && inTime {
 		r.reads.Add(1)
 		return true
