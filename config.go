@@ -23,6 +23,8 @@ type config struct {
 	port              int
 	databaseURL       string
 	databaseListenURL string
+	databaseReadURL   string
+	databaseMaxLag    time.Duration
 	databaseConns     int
 	supabaseURL       string
 	jwks              string
@@ -51,6 +53,7 @@ type config struct {
 	h2c            bool
 	trustedProxies []netip.Prefix
 	rateLimit      ratelimit.Config
+	redisURL       string // "" for none
 	endpoint       endpointConfig
 
 	// debug is set by `usergraph dev`, and by no setting.
@@ -66,7 +69,14 @@ var settings = slices.Concat([]setting{
 		func(c *config, v string) error { c.databaseListenURL = v; return checkURL(v, "postgres", "postgresql") }},
 	{"DATABASE_MIGRATE_URL", "", "PostgreSQL for `usergraph migrate`, logging in as one who may change the schema; default: DATABASE_URL",
 		func(_ *config, v string) error { return checkURL(v, "postgres", "postgresql") }},
-	{"DATABASE_MAX_CONNS", "16", "connections to PostgreSQL at most, all kept open",
+	{"DATABASE_READ_URL", "", "a streaming replica of the database, which queries read from; logging in as `authenticator`",
+		func(c *config, v string) error {
+			c.databaseReadURL = v
+			return checkURL(v, "postgres", "postgresql")
+		}},
+	{"DATABASE_READ_MAX_LAG", "5s", "how old may be what is read there; for so long whoever has changed something reads from DATABASE_URL",
+		func(c *config, v string) error { return setDuration(&c.databaseMaxLag, v, time.Second, time.Hour) }},
+	{"DATABASE_MAX_CONNS", "16", "connections to PostgreSQL at most, all kept open; as many more to DATABASE_READ_URL",
 		func(c *config, v string) error { return setInt(&c.databaseConns, v, 1, 10_000) }},
 	{"SUPABASE_URL", "", "the project, `https://<ref>.supabase.co`: issuer and key set follow from it",
 		func(c *config, v string) error {
@@ -139,8 +149,8 @@ var settings = slices.Concat([]setting{
 		func(c *config, v string) error { return setLimit(&c.rateLimit.Caller, v) }},
 	{"RATE_LIMIT_ANONYMOUS", "off", "requests of callers who are not signed in, for each address or IPv6 /64 network",
 		func(c *config, v string) error { return setLimit(&c.rateLimit.Anonymous, v) }},
-	{"REDIS_URL", "", "where replicas share their rate limits, `redis://` or `rediss://`; default: each has its own",
-		func(c *config, v string) error { c.rateLimit.RedisURL = v; return checkURL(v, "redis", "rediss") }},
+	{"REDIS_URL", "", "where servers share rate limits and who has just changed something, `redis://` or `rediss://`; default: each knows its own",
+		func(c *config, v string) error { c.redisURL = v; return checkURL(v, "redis", "rediss") }},
 	{"TRUSTED_PROXIES", "", "addresses and networks, separated by commas, whose X-Forwarded-For is believed",
 		func(c *config, v string) error { return setProxies(&c.trustedProxies, v) }},
 	{"LOG_FORMAT", "auto", "`json`, `text`, or `auto`: text in a terminal, JSON elsewhere", func(c *config, v string) error {
@@ -163,7 +173,7 @@ var settings = slices.Concat([]setting{
 
 // secrets are the settings that nobody may see. Each can be given as NAME_FILE, the path of a file that holds the value.
 // Publishable keys are no secret, but a secret one may be put in their place by mistake.
-var secrets = []string{"DATABASE_URL", "DATABASE_LISTEN_URL", "DATABASE_MIGRATE_URL", "SUPABASE_JWT_SECRET", "REDIS_URL", "SUPABASE_PUBLISHABLE_KEYS"}
+var secrets = []string{"DATABASE_URL", "DATABASE_LISTEN_URL", "DATABASE_READ_URL", "DATABASE_MIGRATE_URL", "SUPABASE_JWT_SECRET", "REDIS_URL", "SUPABASE_PUBLISHABLE_KEYS"}
 
 // derive fills in the settings whose default follows from another one.
 func derive(values map[string]string) {
@@ -197,8 +207,9 @@ func (c config) problems() []error {
 	refuse(c.supabaseURL == "" && len(c.issuers) == 0, "SUPABASE_URL is missing: https://<ref>.supabase.co, from Supabase's dashboard, Connect")
 	refuse(insecure(c.supabaseURL), "SUPABASE_URL must be https: keys fetched over http can be anybody's")
 	refuse(!insecure(c.supabaseURL) && insecure(c.jwksURL), "SUPABASE_JWKS_URL must be https: keys fetched over http can be anybody's")
-	refuse(c.rateLimit.RedisURL != "" && c.rateLimit.Caller == (ratelimit.Limit{}) && c.rateLimit.Anonymous == (ratelimit.Limit{}),
-		"REDIS_URL is set, but neither RATE_LIMIT nor RATE_LIMIT_ANONYMOUS: nothing would be kept there")
+	refuse(c.redisURL != "" && c.databaseReadURL == "" && c.rateLimit.Caller == (ratelimit.Limit{}) && c.rateLimit.Anonymous == (ratelimit.Limit{}),
+		"REDIS_URL is set, but neither RATE_LIMIT, RATE_LIMIT_ANONYMOUS nor DATABASE_READ_URL: nothing would be kept there")
+	refuse(c.databaseReadURL != "" && c.databaseReadURL == c.databaseURL, "DATABASE_READ_URL is DATABASE_URL: leave it out, or name a replica")
 	refuse(c.jwksURL != "" && c.jwks != "", "SUPABASE_JWKS and SUPABASE_JWKS_URL are both set: keep one")
 	refuse(c.apiKeyRequired && len(c.publishableKeys) == 0, "API_KEY_REQUIRED needs SUPABASE_PUBLISHABLE_KEYS, from Supabase's dashboard, API Keys")
 	refuse(c.sessionCookie == "on", "SESSION_COOKIE is on without SUPABASE_URL: give the cookie's name instead")

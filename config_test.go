@@ -59,6 +59,8 @@ func TestServeWithBadSettings(t *testing.T) {
 		"nothing set":                 {nil, "usergraph dev"},
 		"published secret":            {append(database, "SUPABASE_JWT_SECRET", "super-secret-jwt-token-with-at-least-32-characters-long"), "publishes"},
 		"playground without a schema": {append(database, "PLAYGROUND", "on", "INTROSPECTION", "off"), "PLAYGROUND=on needs"},
+		"replica that is the primary": {append(database, "DATABASE_READ_URL", database[1]), "name a replica"},
+		"nothing to keep in Redis":    {append(database, "REDIS_URL", "redis://127.0.0.1:1"), "nothing would be kept"},
 		"bad key set":                 {append(database, "SUPABASE_JWKS", "hello"), "SUPABASE_JWKS"},
 	} {
 		err := run(t.Context(), []string{"serve"}, environment(append(test.env, "PORT", "0")...), io.Discard)

@@ -68,6 +68,7 @@ func runDoctor(ctx context.Context, args []string, getenv func(string) string, s
 	patient := doctor.Config{
 		SupabaseURL: cfg.supabaseURL, JWKSURL: cfg.jwksURL, HasSecret: cfg.jwtSecret != "", Issuers: cfg.issuers,
 		DatabaseURL: cfg.databaseURL, ListenURL: cfg.databaseListenURL, Migrations: migrationVersions(),
+		ReadURL: cfg.databaseReadURL, MaxLag: cfg.databaseMaxLag, SharesWrites: cfg.redisURL != "",
 		Origins: slices.Concat(splitList(getenv("ALLOWED_ORIGINS")), cfg.sessionCookieOrigins),
 	}
 	if verifier, err := newVerifier(cfg, nil, quiet); err != nil && len(problems) > 0 {

@@ -53,6 +53,13 @@ func ready(log *slog.Logger, draining *drain, db *database.DB, verifier *auth.Ve
 		default:
 			report["subscriptions"] = "delayed: the connection that hears of changes is being opened"
 		}
+		// Without the replica everything works.
+		if replica := db.Replica(); replica != nil {
+			report["replica"] = "ok"
+			if !replica.InUse() {
+				report["replica"] = "not in use: queries read from the primary"
+			}
+		}
 		w.Header().Set("Content-Type", "application/json")
 		w.Header().Set("Cache-Control", "no-store")
 		w.WriteHeader(status)
@@ -71,6 +78,17 @@ func reportChanges(log *slog.Logger) func(error) {
 		default:
 			log.Warn("changes do not arrive: subscriptions are delayed until the database is back", "reason", err)
 		}
+	}
+}
+
+// reportReplica logs whether queries read from the replica.
+func reportReplica(log *slog.Logger) func(error) {
+	return func(err error) {
+		if err == nil {
+			log.Info("queries read from the replica")
+			return
+		}
+		log.Warn("queries read from the primary: the replica at DATABASE_READ_URL cannot be used", "reason", err)
 	}
 }
 

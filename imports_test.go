@@ -12,7 +12,7 @@ var forbidden = map[string][]string{
 	"usergraph/database": {"usergraph/auth", "usergraph/graph", "usergraph/models", "github.com/99designs/gqlgen"},
 	"usergraph/models":   {"usergraph/auth", "usergraph/database", "usergraph/graph", "github.com/99designs/gqlgen"},
 	// Not "testing": embedded-postgres has a test in a file whose name does not say so.
-	"usergraph": {"usergraph/internal/pgtest", "usergraph/auth/authtest"},
+	"usergraph": {"usergraph/internal/pgtest", "usergraph/internal/redistest", "usergraph/auth/authtest"},
 }
 
 func TestImports(t *testing.T) {

@@ -42,8 +42,15 @@ type program struct {
 // startProgram runs the server with a database that knows Ada, until the test ends.
 func startProgram(t *testing.T, env ...string) *program {
 	t.Helper()
-	p := &program{issuer: authtest.New(t), database: pgtest.New(t)}
-	p.database.Exec(t, "insert into auth.users (id, raw_user_meta_data) values ($1, $2)", ada, `{"full_name": "Ada Lovelace"}`)
+	pg := pgtest.New(t)
+	pg.Exec(t, "insert into auth.users (id, raw_user_meta_data) values ($1, $2)", ada, `{"full_name": "Ada Lovelace"}`)
+	return runProgram(t, authtest.New(t), pg, env...)
+}
+
+// runProgram runs the server until the test ends.
+func runProgram(t *testing.T, issuer *authtest.Issuer, pg *pgtest.Database, env ...string) *program {
+	t.Helper()
+	p := &program{issuer: issuer, database: pg}
 	ctx, cancel := context.WithCancel(context.Background())
 	out, in := io.Pipe()
 	env = append(env, "DATABASE_URL", p.database.URL, "SUPABASE_URL", strings.TrimSuffix(p.issuer.URL(), "/auth/v1"),
@@ -463,9 +470,13 @@ func TestDashboard(t *testing.T) {
 	if !json.Valid(text) {
 		t.Fatal("the dashboard is no JSON")
 	}
-	source, err := os.ReadFile("internal/telemetry/metrics.go")
-	if err != nil {
-		t.Fatal(err)
+	var source string
+	for _, name := range []string{"metrics.go", "replica.go"} {
+		text, err := os.ReadFile("internal/telemetry/" + name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		source += string(text)
 	}
 	p := startProgram(t)
 	ask(t, p.url, p.issuer.Token(ada), "{ me { id } }")
@@ -476,7 +487,7 @@ func TestDashboard(t *testing.T) {
 	}
 	for _, name := range names {
 		// Counters of what has not happened yet are not told.
-		known := strings.Contains(metrics, "\n"+name+"{") || strings.Contains(metrics, "\n"+name+" ") || strings.Contains(string(source), `"`+strings.TrimPrefix(name, "usergraph_")+`"`)
+		known := strings.Contains(metrics, "\n"+name+"{") || strings.Contains(metrics, "\n"+name+" ") || strings.Contains(source, `"`+strings.TrimPrefix(name, "usergraph_")+`"`)
 		if !known {
 			t.Errorf("%s is shown, but never told", name)
 		}

@@ -22,6 +22,8 @@ import (
 	"usergraph/database"
 	"usergraph/graph"
 	"usergraph/internal/ratelimit"
+	"usergraph/internal/recent"
+	"usergraph/internal/redisclient"
 	"usergraph/internal/telemetry"
 )
 
@@ -163,7 +165,10 @@ func serve(ctx context.Context, cfg config, log *slog.Logger, listener net.Liste
 	}
 	defer closeTelemetry(ctx, log, observed)
 
-	db, err := database.Open(database.Config{URL: cfg.databaseURL, MaxConns: cfg.databaseConns, Observe: cfg.debug.Observe(observed.Statement)})
+	db, err := database.Open(database.Config{
+		URL: cfg.databaseURL, MaxConns: cfg.databaseConns, Observe: cfg.debug.Observe(observed.Statement),
+		Replica: database.ReplicaConfig{URL: cfg.databaseReadURL, MaxLag: cfg.databaseMaxLag, Report: reportReplica(log)},
+	})
 	if err != nil {
 		return usageError{err}
 	}
@@ -182,18 +187,29 @@ func serve(ctx context.Context, cfg config, log *slog.Logger, listener net.Liste
 	}
 	defer changes.Close()
 
-	cfg.rateLimit.Hit, cfg.rateLimit.Failed = observed.RateLimitHit, observed.RedisFailed
+	if cfg.redisURL != "" {
+		redis, err := redisclient.New(cfg.redisURL, observed.RedisFailed)
+		if err != nil {
+			return usageError{err}
+		}
+		defer redis.Close()
+		cfg.rateLimit.Redis = redis
+	}
+	cfg.rateLimit.Hit = observed.RateLimitHit
 	limiter, err := ratelimit.New(cfg.rateLimit)
 	if err != nil {
 		return usageError{err}
 	}
-	defer limiter.Close()
 	options := graph.Options{
 		DB: db, Log: log, Observer: observed, Verifier: verifier, Changes: changes, Admit: limiter.Admit,
 		RequestID: telemetry.RequestID, Debug: cfg.debug,
 	}
 	if cfg.sessionCheck == "always" {
 		options.CheckSession = verifier.CheckSession
+	}
+	if replica := db.Replica(); replica != nil {
+		observed.WatchReplica(replica)
+		options.Writers = recent.New(cfg.databaseMaxLag, cfg.rateLimit.Redis)
 	}
 	handler, err := newHandler(cfg.endpoint, options)
 	if err != nil {

@@ -25,6 +25,9 @@ type Caller struct {
 	// ReadOnly refuses every write: PostgreSQL does, and no statement is sent that could talk it out of it. Only functions
 	// of the database that RESET transaction_read_only can, before PostgreSQL 16.
 	ReadOnly bool
+	// MayLag says that what a ReadOnly caller reads may be a little old, as ReplicaConfig.MaxLag has it. It is read from
+	// the replica where there is one, but for transactions.
+	MayLag bool
 	// StatementTimeout ends a statement that runs longer. 0 leaves the role's own timeout, as Supabase sets it.
 	StatementTimeout time.Duration
 }
@@ -60,6 +63,9 @@ func (db *DB) As(caller Caller) bun.IDB {
 	s.settings[0], s.settings[1], s.settings[2] = []byte(caller.Role), caller.Claims, []byte(caller.Subject)
 	if caller.ReadOnly {
 		s.settings[3] = []byte("on")
+		if caller.MayLag {
+			s.replica = db.replica
+		}
 	}
 	if caller.StatementTimeout > 0 {
 		s.settings[4] = strconv.AppendInt(nil, max(1, caller.StatementTimeout.Milliseconds()), 10)
@@ -70,6 +76,7 @@ func (db *DB) As(caller Caller) bun.IDB {
 // session is a bun.IDB that tells the driver, through the context, whose statement it runs.
 type session struct {
 	db       *bun.DB
+	replica  *Replica // nil if only the primary will do
 	role     string
 	readOnly bool
 	settings [5][]byte // the parameters of the statement settings
@@ -110,11 +117,19 @@ func scopeOf(ctx context.Context) (*scope, error) {
 }
 
 func (s *session) QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error) {
-	return s.db.DB.QueryContext(&scope{ctx, s}, s.db.QueryGen().FormatQuery(query, args...))
+	text := s.db.QueryGen().FormatQuery(query, args...)
+	if s.replica != nil {
+		return s.replica.query(ctx, s, text)
+	}
+	return s.db.DB.QueryContext(&scope{ctx, s}, text)
 }
 
 func (s *session) QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row {
-	return s.db.DB.QueryRowContext(&scope{ctx, s}, s.db.QueryGen().FormatQuery(query, args...))
+	text := s.db.QueryGen().FormatQuery(query, args...)
+	if s.replica != nil {
+		return s.replica.queryRow(ctx, s, text)
+	}
+	return s.db.DB.QueryRowContext(&scope{ctx, s}, text)
 }
 
 func (s *session) ExecContext(ctx context.Context, query string, args ...any) (sql.Result, error) {

@@ -41,6 +41,8 @@ type Config struct {
 	MaxConns int
 	// Observe, if set, hears of each round trip, in the goroutine that waits for it.
 	Observe Observer
+	// Replica, if its URL is set, is read by callers who may lag. It has a pool of its own, as large.
+	Replica ReplicaConfig
 
 	// quick is quickAnswer unless a test says otherwise.
 	quick time.Duration
@@ -52,8 +54,9 @@ type Observer func(ctx context.Context, statement string, took time.Duration, er
 
 // DB is a pool of connections to one PostgreSQL database.
 type DB struct {
-	bun  *bun.DB
-	pool *pool
+	bun     *bun.DB
+	pool    *pool
+	replica *Replica // nil if there is none
 }
 
 // Open checks cfg and returns a pool. It opens no connection, so it works while PostgreSQL is down; Ping tells.
@@ -69,11 +72,23 @@ func Open(cfg Config) (*DB, error) {
 	if cfg.MaxConns == 0 {
 		cfg.MaxConns = connsPerCPU * runtime.GOMAXPROCS(0)
 	}
+	var replica *Replica
+	if cfg.Replica.URL != "" {
+		if replica, err = openReplica(cfg); err != nil {
+			return nil, err
+		}
+	}
+	db := openPool(connConfig, cfg)
+	db.replica = replica
+	return db, nil
+}
+
+func openPool(connConfig *pgx.ConnConfig, cfg Config) *DB {
 	connector := &connector{config: connConfig, observe: cfg.Observe, quick: cmp.Or(cfg.quick, quickAnswer)}
 	pool := &pool{open: connector.open, maxOpen: cfg.MaxConns}
 	lanes := sql.OpenDB(lanes{pool})
 	lanes.SetMaxIdleConns(maxIdleLanes)
-	return &DB{bun: bun.NewDB(lanes, dialect{pgdialect.New()}), pool: pool}, nil
+	return &DB{bun: bun.NewDB(lanes, dialect{pgdialect.New()}), pool: pool}
 }
 
 // Ping asks PostgreSQL for an answer, over a connection of the pool.
@@ -86,8 +101,14 @@ func (db *DB) Ping(ctx context.Context) error {
 // Stats counts the connections of the pool, and who had to wait for one.
 func (db *DB) Stats() sql.DBStats { return db.pool.stats() }
 
+// Replica is the replica that callers who may lag read from; nil if there is none.
+func (db *DB) Replica() *Replica { return db.replica }
+
 // Close closes the pool. Statements that have begun may finish.
 func (db *DB) Close() error {
+	if db.replica != nil {
+		return errors.Join(db.bun.Close(), db.replica.close())
+	}
 	return db.bun.Close()
 }
 

@@ -28,17 +28,19 @@ type caller struct {
 type callerKey struct{}
 
 // withCaller puts the caller of an operation into its context. Anonymous operations get none.
-func withCaller(ctx context.Context, operation ast.Operation) context.Context {
+func withCaller(ctx context.Context, operation ast.Operation, lag lag) context.Context {
 	claims, ok := auth.FromContext(ctx)
 	if !ok {
 		return ctx
 	}
+	subject := claims.UserID.String()
 	return context.WithValue(ctx, callerKey{}, &caller{
 		Caller: database.Caller{
 			Role:     claims.Role,
-			Subject:  claims.UserID.String(),
+			Subject:  subject,
 			Claims:   claims.Payload,
 			ReadOnly: operation != ast.Mutation,
+			MayLag:   lag.allows(ctx, operation, subject),
 		},
 		UserID: claims.UserID,
 		Email:  claims.Email,

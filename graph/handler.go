@@ -42,6 +42,8 @@ type Options struct {
 	CheckSession func(context.Context, *auth.Claims) error
 	// Changes announces changed rows. Without them subscriptions are refused.
 	Changes *database.Changes
+	// Writers, if set, lets queries read from the replica of DB, but for callers who have just changed something.
+	Writers Writers
 	// Origins are the sites whose pages may open websockets besides the server's own. nil means none.
 	Origins *Origins
 	// RequestID, if set, returns the id under which a request is logged. Clients find it with internal errors.
@@ -124,7 +126,11 @@ func newHandler(schema graphql.ExecutableSchema, live *live, options Options) (*
 		h.exec.AroundOperations(observe(options.Observer))
 		h.exec.AroundResponses(observeRefusals(options.Observer))
 	}
-	h.exec.Use(&operations{limits: options.Limits, introspection: options.Introspection, costs: costs})
+	lag := lag{writers: options.Writers}
+	if lag.writers != nil {
+		lag.replica = options.DB.Replica()
+	}
+	h.exec.Use(&operations{limits: options.Limits, introspection: options.Introspection, costs: costs, lag: lag})
 	h.exec.Use(subscriptions{})
 	if options.Debug != nil {
 		h.exec.Use(options.Debug)

@@ -19,6 +19,7 @@ type operations struct {
 	introspection Introspection
 	costs         costs
 	running       running
+	lag           lag
 }
 
 func (*operations) ExtensionName() string { return "Operations" }
@@ -39,7 +40,7 @@ func (o *operations) MutateOperationContext(ctx context.Context, opCtx *graphql.
 func (o *operations) InterceptOperation(ctx context.Context, next graphql.OperationHandler) graphql.ResponseHandler {
 	kind := graphql.GetOperationContext(ctx).Operation.Operation
 	bounds := o.limits.of(ctx)
-	ctx = withCaller(ctx, kind)
+	ctx = withCaller(ctx, kind, o.lag)
 	if kind == ast.Subscription {
 		return next(ctx)
 	}
@@ -60,6 +61,7 @@ func (o *operations) InterceptOperation(ctx context.Context, next graphql.Operat
 		defer o.running.leave(who)
 		defer cancel()
 		response := handler(ctx)
+		o.lag.note(ctx, kind)
 		if response == nil { // its time was over before it began
 			return &graphql.Response{Errors: gqlerror.List{refusef(CodeTimeout, "this took too long")}}
 		}

@@ -43,7 +43,7 @@ func (p *patient) database(ctx context.Context) {
 	defer conn.Close(context.WithoutCancel(ctx))
 	p.reached = true
 	p.found("database", OK, fmt.Sprintf("%s:%d, connected in %s", config.Host, config.Port, round(time.Since(start))), "")
-	p.tls(config)
+	p.tls("tls", config)
 	for _, check := range []func(context.Context, *pgx.Conn) error{p.latency, p.pooler, p.login, p.tables, p.policies, p.indexes, p.migrations, p.extensions} {
 		if err := check(ctx, conn); err != nil {
 			p.found("database", Error, "a check failed: "+reason(err), "")
@@ -78,19 +78,19 @@ func connectAdvice(err error) string {
 }
 
 // tls says whether somebody on the way could read along.
-func (p *patient) tls(config *pgx.ConnConfig) {
+func (p *patient) tls(check string, config *pgx.ConnConfig) {
 	const advice = "add sslmode=verify-full, and sslrootcert=… with the certificate from Supabase's dashboard, Database Settings"
 	switch {
 	case config.TLSConfig == nil && (isLoopback(config.Host) || strings.HasPrefix(config.Host, "/")):
-		p.found("tls", OK, "not needed: the database is on this machine", "")
+		p.found(check, OK, "not needed: the database is on this machine", "")
 	case config.TLSConfig == nil:
-		p.found("tls", Warning, "the connection is not encrypted", advice)
+		p.found(check, Warning, "the connection is not encrypted", advice)
 	case config.TLSConfig.InsecureSkipVerify:
-		p.found("tls", Warning, "the server's certificate or name is not verified", advice)
+		p.found(check, Warning, "the server's certificate or name is not verified", advice)
 	case slices.ContainsFunc(config.Fallbacks, func(f *pgconn.FallbackConfig) bool { return f.TLSConfig == nil }):
-		p.found("tls", Warning, "the connection falls back to one without encryption", advice)
+		p.found(check, Warning, "the connection falls back to one without encryption", advice)
 	default:
-		p.found("tls", OK, "encrypted, certificate and name verified", "")
+		p.found(check, OK, "encrypted, certificate and name verified", "")
 	}
 }
 

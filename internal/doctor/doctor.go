@@ -47,6 +47,11 @@ type Config struct {
 	Verify func(ctx context.Context, rawToken string) (*auth.Claims, error)
 	// DatabaseURL is what the server logs in with, ListenURL what it hears of changes by if that is another.
 	DatabaseURL, ListenURL string
+	// ReadURL is the replica that queries read from, MaxLag how far it may be behind. SharesWrites says that servers tell each
+	// other who has changed something.
+	ReadURL      string
+	MaxLag       time.Duration
+	SharesWrites bool
 	// Migrations are the versions that there are.
 	Migrations []string
 	// Origins are those of pages that may ask, as they were given.
@@ -63,7 +68,7 @@ type patient struct {
 // Examine runs all checks, one after the other, and reports each finding when it is there.
 func Examine(ctx context.Context, cfg Config, report func(Finding)) {
 	p := &patient{Config: cfg, report: report}
-	for _, check := range []func(context.Context){p.url, p.keys, p.token, p.origins, p.database, p.changes} {
+	for _, check := range []func(context.Context){p.url, p.keys, p.token, p.origins, p.database, p.replica, p.changes} {
 		ctx, cancel := context.WithTimeout(ctx, checkTimeout)
 		check(ctx)
 		cancel()

@@ -7,7 +7,9 @@ import (
 	"context"
 	"crypto/rand"
 	"fmt"
+	"net/url"
 	"os"
+	"path"
 	"path/filepath"
 	"sync"
 	"sync/atomic"
@@ -58,6 +60,15 @@ func Dir(t testing.TB) string {
 		t.Fatal(err)
 	}
 	return dir
+}
+
+// Name is that of the database.
+func (d *Database) Name() string {
+	u, err := url.Parse(d.URL)
+	if err != nil {
+		panic(err) // New has made it
+	}
+	return path.Base(u.Path)
 }
 
 // Exec runs SQL as the superuser: several statements without arguments, or one with.

@@ -16,6 +16,9 @@ type Server struct{}
 // Start fails on this system.
 func Start(context.Context, Config) (*Server, error) { return nil, errSystem }
 
+// Standby is never reached, since there is no Server.
+func (*Server) Standby(context.Context, Config) (*Server, error) { return nil, errSystem }
+
 // Remove fails on this system.
 func Remove(string) error { return errSystem }
 

@@ -8,7 +8,6 @@ package ratelimit
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"math"
 	"net/http"
@@ -18,6 +17,7 @@ import (
 	"time"
 
 	"usergraph/auth"
+	"usergraph/internal/redisclient"
 )
 
 // codeRateLimited is what a client finds in extensions.code.
@@ -48,12 +48,10 @@ type Config struct {
 	// Caller is the limit of each signed-in caller, Anonymous that of each address from which others come: an IPv4
 	// address, or an IPv6 network of 64 bits, which is what one customer gets.
 	Caller, Anonymous Limit
-	// RedisURL is redis://… or rediss://…; "" keeps the buckets in this process.
-	RedisURL string
+	// Redis, if set, keeps the buckets for all replicas.
+	Redis *redisclient.Client
 	// Hit, if set, is told of each refusal: caller or anonymous.
 	Hit func(limit string)
-	// Failed, if set, is told when Redis does not answer. That is at most once in a while: requests do not wait for it then.
-	Failed func(error)
 }
 
 // Limiter refuses those who ask too often. It is safe for concurrent use.
@@ -70,18 +68,10 @@ func New(cfg Config) (*Limiter, error) {
 	if l.local, err = newLocal(max(cfg.Caller.Per, cfg.Anonymous.Per)); err != nil {
 		return nil, err
 	}
-	if cfg.RedisURL != "" {
-		l.redis, err = newShared(cfg.RedisURL, cfg.Failed)
+	if cfg.Redis != nil {
+		l.redis = newShared(cfg.Redis)
 	}
-	return l, err
-}
-
-// Close closes the connections to Redis.
-func (l *Limiter) Close() error {
-	if l.redis == nil {
-		return nil
-	}
-	return l.redis.client.Close()
+	return l, nil
 }
 
 // result is what became of a request.
@@ -153,9 +143,6 @@ func (l *Limiter) take(ctx context.Context, key string, limit Limit) result {
 		found, err := l.redis.take(ctx, key, limit)
 		if err == nil {
 			return found
-		}
-		if !errors.Is(err, errResting) {
-			l.redis.rest(ctx, err)
 		}
 	}
 	return l.local.take(key, limit, time.Now())

@@ -1,23 +1,19 @@
 package ratelimit
 
 import (
-	"context"
 	"encoding/json"
 	"fmt"
-	"io"
-	"net"
 	"net/http"
 	"net/http/httptest"
-	"os/exec"
 	"strconv"
-	"sync/atomic"
-	"syscall"
 	"testing"
 	"time"
 
 	"github.com/google/uuid"
 
 	"usergraph/auth"
+	"usergraph/internal/redisclient"
+	"usergraph/internal/redistest"
 )
 
 func TestParse(t *testing.T) {
@@ -105,7 +101,6 @@ func newLimiter(t *testing.T, cfg Config) *Limiter {
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { _ = l.Close() })
 	return l
 }
 
@@ -152,52 +147,23 @@ func TestMiddleware(t *testing.T) {
 	}
 }
 
-// redisServer is a real one, on a port that it gets again when it is started again.
-type redisServer struct {
-	port string
-	cmd  *exec.Cmd
-}
-
-func startRedis(t *testing.T, port string) *redisServer {
+// redisOf returns a client of a Redis.
+func redisOf(t *testing.T, server *redistest.Server, failed func(error)) *redisclient.Client {
 	t.Helper()
-	if port == "" {
-		listener, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
-			t.Fatal(err)
-		}
-		_, port, _ = net.SplitHostPort(listener.Addr().String())
-		listener.Close()
+	client, err := redisclient.New(server.URL(), failed)
+	if err != nil {
+		t.Fatal(err)
 	}
-	s := &redisServer{port: port, cmd: exec.Command("redis-server", "--port", port, "--bind", "127.0.0.1", "--save", "", "--appendonly", "no", "--dir", t.TempDir())}
-	if err := s.cmd.Start(); err != nil {
-		t.Fatalf("a Redis for the tests (apt-get install redis-server): %v", err)
-	}
-	t.Cleanup(func() {
-		_ = s.cmd.Process.Kill()
-		_ = s.cmd.Wait()
-	})
-	for deadline := time.Now().Add(time.Minute); ; time.Sleep(5 * time.Millisecond) {
-		conn, err := net.Dial("tcp", "127.0.0.1:"+port)
-		if err == nil {
-			_, _ = io.WriteString(conn, "PING\r\n")
-			_, err = conn.Read(make([]byte, 5))
-			conn.Close()
-		}
-		if err == nil {
-			return s
-		}
-		if time.Now().After(deadline) {
-			t.Fatal("the Redis for the tests does not start: ", err)
-		}
-	}
+	t.Cleanup(func() { _ = client.Close() })
+	return client
 }
-
-func (s *redisServer) url() string { return "redis://127.0.0.1:" + s.port + "/0" }
 
 func TestReplicasShareBuckets(t *testing.T) {
-	server := startRedis(t, "")
-	cfg := Config{Caller: Limit{3, time.Hour}, RedisURL: server.url(), Failed: func(err error) { t.Error(err) }}
-	one, other := newLimiter(t, cfg), newLimiter(t, cfg)
+	server := redistest.Start(t, "")
+	cfg := Config{Caller: Limit{3, time.Hour}, Redis: redisOf(t, server, func(err error) { t.Error(err) })}
+	one := newLimiter(t, cfg)
+	cfg.Redis = redisOf(t, server, func(err error) { t.Error(err) })
+	other := newLimiter(t, cfg)
 	ada := uuid.New()
 	for i, want := range []struct {
 		replica *Limiter
@@ -208,52 +174,5 @@ func TestReplicasShareBuckets(t *testing.T) {
 		if answer.Code != want.status || answer.Header().Get("RateLimit-Remaining") != want.left {
 			t.Errorf("request %d: %d %v", i, answer.Code, answer.Header())
 		}
-	}
-}
-
-// While Redis is away each replica counts for itself, and says so once.
-func TestRedisGoesAndComes(t *testing.T) {
-	for name, outage := range map[string]syscall.Signal{"killed": syscall.SIGKILL, "hangs": syscall.SIGSTOP} {
-		t.Run(name, func(t *testing.T) {
-			server := startRedis(t, "")
-			var failures atomic.Int64
-			l := newLimiter(t, Config{Caller: Limit{2, time.Hour}, RedisURL: server.url(), Failed: func(error) { failures.Add(1) }})
-			ada := uuid.New()
-			if answer := request(l, ada, ""); answer.Code != 200 || answer.Header().Get("RateLimit-Remaining") != "1" {
-				t.Fatal(answer.Code, answer.Header())
-			}
-			if err := server.cmd.Process.Signal(outage); err != nil {
-				t.Fatal(err)
-			}
-			for i, want := range []int{200, 200, 429} {
-				if answer := request(l, ada, ""); answer.Code != want {
-					t.Errorf("request %d: %d", i, answer.Code)
-				}
-			}
-			if failures.Load() != 1 {
-				t.Errorf("%d failures were told", failures.Load())
-			}
-			if outage == syscall.SIGSTOP {
-				_ = server.cmd.Process.Signal(syscall.SIGCONT)
-			} else {
-				_ = server.cmd.Wait()
-				startRedis(t, server.port)
-			}
-			l.redis.restUntil.Store(0)
-			if answer := request(l, uuid.New(), ""); answer.Code != 200 || failures.Load() != 1 {
-				t.Error(answer.Code, failures.Load())
-			}
-			if keys, err := l.redis.client.Keys(context.Background(), "*").Result(); err != nil || len(keys) == 0 {
-				t.Error("nothing is kept in Redis", keys, err)
-			}
-		})
-	}
-}
-
-func TestNewRefusesABadURL(t *testing.T) {
-	if _, err := New(Config{RedisURL: "redis://:hunter2@db:nonsense/"}); err == nil || err.Error() == "" {
-		t.Error(err)
-	} else if want := "REDIS_URL is not of the form redis://user:password@host:6379/0"; err.Error() != want {
-		t.Error(err)
 	}
 }

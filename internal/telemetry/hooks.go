@@ -46,8 +46,8 @@ func (t *Telemetry) RateLimitHit(whose string) {
 	t.metrics.limits.WithLabelValues("rate_" + whose).Inc()
 }
 
-// RedisFailed tells that rate limits are not shared for the time being.
+// RedisFailed tells that servers share nothing for the time being.
 func (t *Telemetry) RedisFailed(err error) {
 	t.metrics.redisFailures.Inc()
-	t.log.Warn("redis does not answer: each replica counts for itself meanwhile", "error", err)
+	t.log.Warn("redis does not answer: meanwhile each server counts rate limits for itself, and all read from the primary", "error", err)
 }

@@ -96,28 +96,30 @@ func (t *Telemetry) WatchConnections(count func() int) {
 		Help: "Open websockets and event streams."}, func() float64 { return float64(count()) }))
 }
 
-// WatchPool tells of a pool of database connections. It may be called once.
-func (t *Telemetry) WatchPool(stats func() sql.DBStats) {
+// WatchPool tells of the pool of database connections. It may be called once.
+func (t *Telemetry) WatchPool(stats func() sql.DBStats) { t.watchPool("pool", stats) }
+
+func (t *Telemetry) watchPool(prefix string, stats func() sql.DBStats) {
 	for _, g := range []struct {
 		name, help string
 		value      func(sql.DBStats) float64
 	}{
-		{"pool_connections_max", "Connections to PostgreSQL at most.", func(s sql.DBStats) float64 { return float64(s.MaxOpenConnections) }},
-		{"pool_connections_open", "Open connections to PostgreSQL.", func(s sql.DBStats) float64 { return float64(s.OpenConnections) }},
-		{"pool_connections_in_use", "Connections that run a statement.", func(s sql.DBStats) float64 { return float64(s.InUse) }},
+		{"connections_max", "Connections to PostgreSQL at most.", func(s sql.DBStats) float64 { return float64(s.MaxOpenConnections) }},
+		{"connections_open", "Open connections to PostgreSQL.", func(s sql.DBStats) float64 { return float64(s.OpenConnections) }},
+		{"connections_in_use", "Connections that run a statement.", func(s sql.DBStats) float64 { return float64(s.InUse) }},
 	} {
-		t.metrics.registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "usergraph_" + g.name, Help: g.help},
+		t.metrics.registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "usergraph_" + prefix + "_" + g.name, Help: g.help},
 			func() float64 { return g.value(stats()) }))
 	}
 	for _, c := range []struct {
 		name, help string
 		value      func(sql.DBStats) float64
 	}{
-		{"pool_waits_total", "Statements that waited for a connection.", func(s sql.DBStats) float64 { return float64(s.WaitCount) }},
-		{"pool_wait_seconds_total", "How long they waited in all.", func(s sql.DBStats) float64 { return s.WaitDuration.Seconds() }},
-		{"pool_connections_expired_total", "Connections closed because of their age.", func(s sql.DBStats) float64 { return float64(s.MaxLifetimeClosed) }},
+		{"waits_total", "Statements that waited for a connection.", func(s sql.DBStats) float64 { return float64(s.WaitCount) }},
+		{"wait_seconds_total", "How long they waited in all.", func(s sql.DBStats) float64 { return s.WaitDuration.Seconds() }},
+		{"connections_expired_total", "Connections closed because of their age.", func(s sql.DBStats) float64 { return float64(s.MaxLifetimeClosed) }},
 	} {
-		t.metrics.registry.MustRegister(prometheus.NewCounterFunc(prometheus.CounterOpts{Name: "usergraph_" + c.name, Help: c.help},
+		t.metrics.registry.MustRegister(prometheus.NewCounterFunc(prometheus.CounterOpts{Name: "usergraph_" + prefix + "_" + c.name, Help: c.help},
 			func() float64 { return c.value(stats()) }))
 	}
 }

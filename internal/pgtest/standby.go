@@ -1,0 +1,144 @@
+package pgtest
+
+import (
+	"context"
+	"crypto/rand"
+	"os"
+	"path/filepath"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"usergraph/internal/postgres"
+)
+
+// Standby is a streaming replica of the PostgreSQL of the tests, with the database of one test.
+type Standby struct {
+	*Database
+	// Primary is the database that it follows.
+	Primary *Database
+
+	config postgres.Config
+	server *postgres.Server
+}
+
+// NewStandby returns a replica that tests share one after the other: they may pause it, and no more. It has got
+// everything that the primary has.
+func NewStandby(t testing.TB, primary *Database) *Standby {
+	t.Helper()
+	server, err := sharedStandby()
+	if err != nil {
+		t.Fatalf("a standby for the tests: %v", err)
+	}
+	s := &Standby{Primary: primary}
+	s.use(server)
+	s.CatchUp(t)
+	t.Cleanup(func() { s.Resume(t) })
+	return s
+}
+
+// NewOwnStandby returns a replica of the test's own, which may be killed. It ends with the test.
+func NewOwnStandby(t testing.TB, primary *Database) *Standby {
+	t.Helper()
+	s := &Standby{Primary: primary, config: standbyConfig(filepath.Join(Dir(t), "data"))}
+	server, err := startStandby(s.config)
+	if err != nil {
+		t.Fatalf("a standby for the tests: %v", err)
+	}
+	s.use(server)
+	s.CatchUp(t)
+	t.Cleanup(func() { _ = s.server.Kill() })
+	return s
+}
+
+var sharedStandby = sync.OnceValues(func() (*postgres.Server, error) {
+	config := standbyConfig(filepath.Join(os.TempDir(), "usergraph-test-"+rand.Text()))
+	config.Temporary = true
+	return startStandby(config)
+})
+
+func standbyConfig(dir string) postgres.Config {
+	return postgres.Config{DataDir: dir, Settings: map[string]string{"fsync": "off", "max_connections": "200"}}
+}
+
+func startStandby(config postgres.Config) (*postgres.Server, error) {
+	primary, err := shared()
+	if err != nil {
+		return nil, err
+	}
+	return primary.Standby(context.Background(), config)
+}
+
+func (s *Standby) use(server *postgres.Server) {
+	name := s.Primary.Name()
+	s.server = server
+	s.Database = &Database{URL: server.URL("authenticator", name), AdminURL: server.URL("postgres", name)}
+}
+
+// Pause stops replaying what the primary writes, until Resume.
+func (s *Standby) Pause(t testing.TB) {
+	t.Helper()
+	s.Exec(t, "select pg_wal_replay_pause()")
+	for ask(t, s.AdminURL, "select pg_get_wal_replay_pause_state()") != "paused" {
+		time.Sleep(time.Millisecond)
+	}
+}
+
+// Resume goes on replaying.
+func (s *Standby) Resume(t testing.TB) {
+	t.Helper()
+	s.Exec(t, "select pg_wal_replay_resume()")
+}
+
+// CatchUp waits until everything that the primary has written by now is replayed.
+func (s *Standby) CatchUp(t testing.TB) {
+	t.Helper()
+	position := ask(t, s.Primary.AdminURL, "select pg_current_wal_insert_lsn()::text")
+	// At the start of a page the position counts the page's header, which comes with the next record.
+	s.Primary.Exec(t, "select pg_logical_emit_message(false, 'test', 'more')")
+	for ask(t, s.server.URL("postgres", "postgres"), "select (pg_last_wal_replay_lsn() >= '"+position+"')::text") != "true" {
+		time.Sleep(time.Millisecond)
+	}
+}
+
+// Kill ends it as a crash would.
+func (s *Standby) Kill(t testing.TB) {
+	t.Helper()
+	if err := s.server.Kill(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// Restart starts it again where it was.
+func (s *Standby) Restart(t testing.TB) {
+	t.Helper()
+	s.config.Port = s.server.Port()
+	server, err := postgres.Start(context.Background(), s.config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.server = server
+}
+
+// Promote makes a primary of it.
+func (s *Standby) Promote(t testing.TB) {
+	t.Helper()
+	s.Exec(t, "select pg_promote()")
+}
+
+// ask returns the one value of a query of the superuser.
+func ask(t testing.TB, url, query string) (answer string) {
+	t.Helper()
+	ctx := context.Background()
+	conn, err := pgx.Connect(ctx, url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close(ctx)
+	if err := conn.QueryRow(ctx, query).Scan(&answer); err != nil {
+		t.Fatal(err)
+	}
+	return answer
+}
