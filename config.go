@@ -201,7 +201,7 @@ func (c config) problems() []error {
 			problems = append(problems, errors.New(text))
 		}
 	}
-	insecure := func(address string) bool { return strings.HasPrefix(address, "http:") && !isLoopback(address) }
+	insecure := func(address string) bool { return strings.HasPrefix(address, "http:") && !auth.IsLoopbackURL(address) }
 
 	refuse(c.databaseURL == "", "DATABASE_URL is missing: take it from Supabase's dashboard, Connect, and log in as authenticator")
 	refuse(c.supabaseURL == "" && len(c.issuers) == 0, "SUPABASE_URL is missing: https://<ref>.supabase.co, from Supabase's dashboard, Connect")

@@ -79,6 +79,12 @@ func ask(t *testing.T, url, token, query string) (status int, body string) {
 	if token != "" {
 		request.Header.Set("Authorization", "Bearer "+token)
 	}
+	return send(t, request)
+}
+
+// send returns the status and the body of the answer.
+func send(t *testing.T, request *http.Request) (status int, body string) {
+	t.Helper()
 	answer, err := http.DefaultClient.Do(request)
 	if err != nil {
 		t.Fatal(err)

@@ -20,6 +20,7 @@ import (
 
 	"github.com/joho/godotenv"
 
+	"usergraph/auth"
 	"usergraph/internal/ratelimit"
 )
 
@@ -265,7 +266,7 @@ func checkURLs(list []string) error {
 		if err := checkURL(value, "https", "http"); err != nil {
 			return fmt.Errorf("has an entry that %w", err)
 		}
-		if strings.HasPrefix(value, "http:") && !isLoopback(value) {
+		if strings.HasPrefix(value, "http:") && !auth.IsLoopbackURL(value) {
 			return errors.New("has an entry that is not https")
 		}
 	}
@@ -327,17 +328,4 @@ func splitList(value string) []string {
 		}
 	}
 	return list
-}
-
-// isLoopback tells whether a URL's host is this machine, whatever a name server says.
-func isLoopback(address string) bool {
-	parsed, err := url.Parse(address)
-	if err != nil {
-		return false
-	}
-	if parsed.Hostname() == "localhost" {
-		return true
-	}
-	ip, err := netip.ParseAddr(parsed.Hostname())
-	return err == nil && ip.IsLoopback()
 }

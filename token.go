@@ -13,6 +13,7 @@ import (
 	"strings"
 	"time"
 
+	"usergraph/auth"
 	"usergraph/internal/devauth"
 )
 
@@ -39,10 +40,10 @@ type devToken struct {
 
 // devTokens answers a devTokenRequest with a fresh token of a new session. A page of another site cannot ask: a JSON body
 // needs a preflight that nobody answers, and a host name that is not loopback is refused.
-func devTokens(auth *devauth.Server, life time.Duration) http.Handler {
+func devTokens(local *devauth.Server, life time.Duration) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Cache-Control", "no-store")
-		if !isLoopback("http://" + r.Host) {
+		if !auth.IsLoopbackURL("http://" + r.Host) {
 			http.Error(w, "development tokens are for this machine only", http.StatusForbidden)
 			return
 		}
@@ -59,7 +60,7 @@ func devTokens(auth *devauth.Server, life time.Duration) http.Handler {
 		var given devToken
 		if err == nil && user != "" {
 			var token string
-			token, err = auth.Token(r.Context(), user, time.Now().Add(lasts))
+			token, err = local.Token(r.Context(), user, time.Now().Add(lasts))
 			given.Token = &token
 		}
 		switch {

@@ -9,7 +9,6 @@ import (
 	"log/slog"
 	"net/http"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 
@@ -117,52 +116,12 @@ func TestSessionsAreNotCheckedByDefault(t *testing.T) {
 	}
 }
 
-func TestHangupForgetsKeys(t *testing.T) {
-	issuer := authtest.New(t)
-	key := issuer.Publish("ES256")
-	issuer.Use(key)
-	url, _ := startServer(t, issuer)
-	token := issuer.Token(ada)
-	if status, body := ask(t, url, token, whoAmI); status != 200 {
-		t.Fatalf("at first: %d %s", status, body)
-	}
-	issuer.Revoke(key)
-	if status, body := ask(t, url, token, whoAmI); status != 200 {
-		t.Fatalf("the keys are those of the first fetch: %d %s", status, body)
-	}
-	if err := syscall.Kill(syscall.Getpid(), syscall.SIGHUP); err != nil {
-		t.Fatal(err)
-	}
-	deadline := time.Now().Add(time.Minute)
-	for {
-		status, body := ask(t, url, token, whoAmI)
-		if status == 401 && strings.Contains(body, `"TOKEN_INVALID"`) {
-			return
-		}
-		if time.Now().After(deadline) {
-			t.Fatalf("the revoked key is still in use: %d %s", status, body)
-		}
-		time.Sleep(10 * time.Millisecond)
-	}
-}
-
 // The server starts while the keys are out of reach, says so, and heals by itself.
 func TestStartsWithoutKeys(t *testing.T) {
 	issuer := authtest.New(t)
 	issuer.Answer(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusBadGateway) })
 	url, _ := startServer(t, issuer)
-	readyz := func() (int, string) {
-		answer, err := http.Get(url + "/readyz")
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer answer.Body.Close()
-		body, err := io.ReadAll(answer.Body)
-		if err != nil {
-			t.Fatal(err)
-		}
-		return answer.StatusCode, string(body)
-	}
+	readyz := func() (int, string) { return fetch(t, http.MethodGet, url+"/readyz") }
 	if status, body := readyz(); status != 503 || !strings.Contains(body, `"keys":"the keys that verify tokens cannot be fetched"`) {
 		t.Errorf("/readyz: %d %s", status, body)
 	}

@@ -114,7 +114,7 @@ func (v *Verifier) checkSameOrigin(r *http.Request) error {
 		return refuse(ErrUnauthenticated, "the session cookie is taken from pages of the same origin only: send the token in the header Authorization", nil)
 	}
 	mediaType, _, _ := mime.ParseMediaType(r.Header.Get("Content-Type"))
-	if mediaType != "application/json" && !isWebsocket(r) {
+	if mediaType != "application/json" && !IsWebsocket(r) {
 		return refuse(ErrUnauthenticated, "the session cookie is taken with the content type application/json only", nil)
 	}
 	return nil

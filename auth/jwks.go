@@ -113,7 +113,7 @@ func NewRemoteKeySet(cfg RemoteConfig) (*RemoteKeySet, error) {
 	switch {
 	case err != nil || parsed.Host == "" || parsed.User != nil:
 		return nil, errors.New("the key set's URL is not one that starts with https:// and holds no password")
-	case parsed.Scheme != "https" && (parsed.Scheme != "http" || !isLoopback(parsed.Hostname())):
+	case parsed.Scheme != "https" && (parsed.Scheme != "http" || !IsLoopback(parsed.Hostname())):
 		return nil, errors.New("the key set's URL must be https, or http on a loopback address: keys fetched over http can be anybody's")
 	}
 	cfg.MaxStale = cmp.Or(cfg.MaxStale, defaultMaxStale)

@@ -174,7 +174,7 @@ func (v *Verifier) checkAPIKey(r *http.Request) error {
 		return nil
 	}
 	key := r.Header.Get("apikey")
-	if key == "" && isWebsocket(r) {
+	if key == "" && IsWebsocket(r) {
 		key = r.URL.Query().Get("apikey")
 	}
 	switch {
@@ -198,7 +198,8 @@ func (v *Verifier) isAPIKey(key string) bool {
 	return found == 1
 }
 
-func isWebsocket(r *http.Request) bool {
+// IsWebsocket tells whether a request asks for its connection to become a websocket.
+func IsWebsocket(r *http.Request) bool {
 	return r.Method == http.MethodGet && strings.EqualFold(r.Header.Get("Upgrade"), "websocket")
 }
 

@@ -6,7 +6,6 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
-	"net/netip"
 	"net/url"
 	"slices"
 	"time"
@@ -163,7 +162,7 @@ func (v *Verifier) addIssuer(i Issuer) error {
 	if i.Keys == nil && len(i.Secret) == 0 {
 		return errors.New("it has neither keys nor a secret")
 	}
-	added := &issuer{url: i.URL, keys: i.Keys, loopback: isLoopback(parsed.Hostname())}
+	added := &issuer{url: i.URL, keys: i.Keys, loopback: IsLoopback(parsed.Hostname())}
 	if len(i.Secret) > 0 {
 		if err := checkSecret(i.Secret, added.loopback); err != nil {
 			return err
@@ -202,15 +201,6 @@ func checkSecret(secret []byte, loopback bool) error {
 }
 
 var errPublishedKey = refuse(ErrTokenInvalid, "token is signed with the key that Supabase publishes for development, which only a loopback issuer may use", nil)
-
-// isLoopback tells whether a host is this machine, whatever a name server says.
-func isLoopback(host string) bool {
-	if host == "localhost" {
-		return true
-	}
-	ip, err := netip.ParseAddr(host)
-	return err == nil && ip.IsLoopback()
-}
 
 // Ready returns nil if tokens of every issuer can be verified, and ErrKeysUnavailable with the reason if not. It fetches
 // keys that are missing, so calling it at the start saves the first request the wait.

@@ -1,4 +1,4 @@
-//go:build pgbouncer
+//go:build services
 
 // These tests need PgBouncer (apt-get install pgbouncer) beside what the others need.
 

@@ -1,7 +1,5 @@
 //go:build services
 
-// These drills need nginx, for example from apt-get install nginx.
-
 package drills_test
 
 import (

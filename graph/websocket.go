@@ -76,11 +76,7 @@ type websocketTransport struct {
 	origins     *Origins // besides the server's own
 }
 
-func (t *websocketTransport) Supports(r *http.Request) bool { return isUpgrade(r) }
-
-func isUpgrade(r *http.Request) bool {
-	return r.Method == http.MethodGet && strings.EqualFold(r.Header.Get("Upgrade"), "websocket")
-}
+func (t *websocketTransport) Supports(r *http.Request) bool { return auth.IsWebsocket(r) }
 
 // Do upgrades the connection and returns. Everything that net/http holds for a request is free then.
 func (t *websocketTransport) Do(w http.ResponseWriter, r *http.Request, exec graphql.GraphExecutor) {

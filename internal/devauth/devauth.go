@@ -14,11 +14,11 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"net/netip"
-	"net/url"
 	"time"
 
 	"github.com/jackc/pgx/v5/pgxpool"
+
+	"usergraph/auth"
 )
 
 // PublishableKey is what clients are given as the project's public key. Any other key does as well: it opens nothing.
@@ -54,7 +54,7 @@ func Open(ctx context.Context, cfg Config) (*Server, error) {
 	if cfg.KeyFile == "" || cfg.DatabaseURL == "" || cfg.TokenLife < time.Second || cfg.Log == nil {
 		return nil, errors.New("devauth: key file, database, token life of a second or more, and log are required")
 	}
-	if !isLoopback(cfg.URL) {
+	if !auth.IsLoopbackURL(cfg.URL) {
 		return nil, fmt.Errorf("devauth: %q is not on a loopback address: whoever reaches it may sign in as anybody", cfg.URL)
 	}
 	issuer, err := openIssuer(cfg.KeyFile, cfg.URL+"/auth/v1")
@@ -80,16 +80,3 @@ func Open(ctx context.Context, cfg Config) (*Server, error) {
 
 // Close ends the connections to the database. Requests must have ended.
 func (s *Server) Close() { s.db.Close() }
-
-// isLoopback tells whether a URL's host is this machine, whatever a name server says.
-func isLoopback(address string) bool {
-	parsed, err := url.Parse(address)
-	if err != nil {
-		return false
-	}
-	if parsed.Hostname() == "localhost" {
-		return true
-	}
-	ip, err := netip.ParseAddr(parsed.Hostname())
-	return err == nil && ip.IsLoopback()
-}

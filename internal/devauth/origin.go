@@ -1,19 +1,23 @@
 package devauth
 
-import "net/http"
+import (
+	"net/http"
+
+	"usergraph/auth"
+)
 
 // sameMachine lets pages of this machine ask from any port, as that of a Next.js development server, and nobody else. The
 // host is checked because a name server could let a page's own name mean 127.0.0.1.
 func (s *Server) sameMachine(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if !isLoopback("http://" + r.Host) {
+		if !auth.IsLoopbackURL("http://" + r.Host) {
 			s.answerError(w, r, errHost)
 			return
 		}
 		header := w.Header()
 		header.Add("Vary", "Origin")
 		if origin := r.Header.Get("Origin"); origin != "" {
-			if !isLoopback(origin) {
+			if !auth.IsLoopbackURL(origin) {
 				s.answerError(w, r, errHost)
 				return
 			}

@@ -1,4 +1,4 @@
-//go:build pgbouncer
+//go:build services
 
 package doctor_test
 

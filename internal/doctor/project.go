@@ -8,12 +8,13 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"net/netip"
 	"net/url"
 	"regexp"
 	"slices"
 	"strings"
 	"time"
+
+	"usergraph/auth"
 )
 
 const (
@@ -43,7 +44,7 @@ func (p *patient) url(context.Context) {
 		p.found("url", Error, "SUPABASE_URL has a path, "+parsed.Path, "end it after the host: "+parsed.Scheme+"://"+parsed.Host)
 	case strings.HasSuffix(host, ".supabase.co") && !projectHost.MatchString(host):
 		p.found("url", Warning, host+" does not look like a project: a ref has 20 letters and digits", advice)
-	case projectHost.MatchString(host) || isLoopback(host):
+	case projectHost.MatchString(host) || auth.IsLoopback(host):
 		p.found("url", OK, p.SupabaseURL, "")
 	default:
 		p.found("url", Note, p.SupabaseURL+" is a custom domain or self-hosted",
@@ -140,9 +141,9 @@ func (p *patient) origins(context.Context) {
 			p.found("origins", Error, origin+" is no origin", "write it as browsers do: https://app.example.com")
 		case parsed.Path != "" || parsed.RawQuery != "":
 			p.found("origins", Error, origin+" has a path, which no browser sends", "write "+parsed.Scheme+"://"+parsed.Host)
-		case parsed.Scheme == "http" && !isLoopback(parsed.Hostname()):
+		case parsed.Scheme == "http" && !auth.IsLoopback(parsed.Hostname()):
 			p.found("origins", Warning, origin+" is not https: anybody on the way can change that page", "serve it over https")
-		case isLoopback(parsed.Hostname()) && !isLoopbackURL(p.SupabaseURL):
+		case auth.IsLoopback(parsed.Hostname()) && !auth.IsLoopbackURL(p.SupabaseURL):
 			p.found("origins", Note, origin+" is somebody's own machine", "leave it out in production")
 		default:
 			p.found("origins", OK, origin, "")
@@ -165,16 +166,6 @@ func fetch(ctx context.Context, address string) (*http.Response, []byte, error) 
 	defer answer.Body.Close()
 	text, err := io.ReadAll(io.LimitReader(answer.Body, maxJWKSBytes))
 	return answer, text, err
-}
-
-func isLoopbackURL(address string) bool {
-	parsed, err := url.Parse(address)
-	return err == nil && isLoopback(parsed.Hostname())
-}
-
-func isLoopback(host string) bool {
-	ip, err := netip.ParseAddr(host)
-	return host == "localhost" || (err == nil && ip.IsLoopback())
 }
 
 // round writes a short duration with as many digits as matter.

@@ -65,7 +65,7 @@ func (e *exchange) Unwrap() http.ResponseWriter { return e.ResponseWriter }
 func (t *Telemetry) Middleware(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		start := time.Now()
-		e := &exchange{ResponseWriter: w, status: http.StatusOK, id: r.Header.Get("X-Request-Id"), socket: isWebsocket(r)}
+		e := &exchange{ResponseWriter: w, status: http.StatusOK, id: r.Header.Get("X-Request-Id"), socket: auth.IsWebsocket(r)}
 		if !goodRequestID(e.id) {
 			e.id = newRequestID()
 		}
@@ -137,10 +137,6 @@ func endTrace(ctx context.Context, r *http.Request, e *exchange) {
 		}
 	}
 	span.End()
-}
-
-func isWebsocket(r *http.Request) bool {
-	return r.Method == http.MethodGet && strings.EqualFold(r.Header.Get("Upgrade"), "websocket")
 }
 
 // newRequestID returns 16 hex digits. They need not be hard to guess.
