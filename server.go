@@ -27,11 +27,12 @@ import (
 	"usergraph/internal/telemetry"
 )
 
-// The limits of a connection. A client has this long to send a request's headers and the whole of it, and may then
-// rest this long between two requests.
+// The limits of a connection. A client has this long to send a request's headers and the whole of it, may take this long
+// over the answer, and may then rest this long between two requests.
 const (
 	readHeaderTimeout = 5 * time.Second
 	readTimeout       = 15 * time.Second
+	writeTimeout      = 15 * time.Second
 	idleTimeout       = 2 * time.Minute
 	// A token of 16 KiB, a cookie of the same, and what browsers send besides.
 	maxHeaderBytes = 48 << 10
@@ -245,6 +246,8 @@ func serve(ctx context.Context, cfg config, log *slog.Logger, listener net.Liste
 
 	server := newServer(log, withClientAddress(cfg.trustedProxies, observed.Middleware(draining.middleware(mux))))
 	server.MaxHeaderBytes = maxHeaderBytes
+	// net/http counts from the headers. Event streams have a limit for each event instead.
+	server.WriteTimeout = readTimeout + max(cfg.endpoint.limits.SignedIn.Time, cfg.endpoint.limits.Anonymous.Time) + writeTimeout
 	server.Protocols.SetUnencryptedHTTP2(cfg.h2c)
 	hangup := make(chan os.Signal, 1)
 	signal.Notify(hangup, syscall.SIGHUP)

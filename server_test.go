@@ -71,6 +71,12 @@ func readBanner(t *testing.T, out io.Reader) (url, token string) {
 // ask sends a query and returns the status and the body.
 func ask(t *testing.T, url, token, query string) (status int, body string) {
 	t.Helper()
+	return send(t, newQuestion(t, url, token, query))
+}
+
+// newQuestion is a query that has not been sent yet.
+func newQuestion(t *testing.T, url, token, query string) *http.Request {
+	t.Helper()
 	request, err := http.NewRequestWithContext(t.Context(), http.MethodPost, url+"/graphql", strings.NewReader(fmt.Sprintf(`{"query":%q}`, query)))
 	if err != nil {
 		t.Fatal(err)
@@ -79,7 +85,7 @@ func ask(t *testing.T, url, token, query string) (status int, body string) {
 	if token != "" {
 		request.Header.Set("Authorization", "Bearer "+token)
 	}
-	return send(t, request)
+	return request
 }
 
 // send returns the status and the body of the answer.

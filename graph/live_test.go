@@ -42,6 +42,7 @@ type liveServer struct {
 	pg      *pgtest.Database
 	issuer  *authtest.Issuer
 	handler *graph.Handler
+	root    http.Handler // handler behind auth.Middleware
 	changes *database.Changes
 	reads   atomic.Int64 // of public.users
 }
@@ -91,7 +92,8 @@ func startLiveServer(t *testing.T, pg *pgtest.Database, issuer *authtest.Issuer,
 	if err != nil {
 		t.Fatal(err)
 	}
-	server := httptest.NewServer(auth.Middleware(verifier, auth.Options{})(s.handler))
+	s.root = auth.Middleware(verifier, auth.Options{})(s.handler)
+	server := httptest.NewServer(s.root)
 	s.url = server.URL
 	t.Cleanup(func() {
 		ctx, cancel := context.WithTimeout(context.Background(), soon)

@@ -215,5 +215,9 @@ func (s *events) write(text string) {
 	if _, s.err = io.WriteString(s.w, text); s.err != nil {
 		return
 	}
-	s.err = s.control.Flush()
+	if s.err = s.control.Flush(); s.err != nil {
+		return
+	}
+	// Over HTTP/2 a deadline ends a stream that rests, too.
+	s.err = s.control.SetWriteDeadline(time.Time{})
 }

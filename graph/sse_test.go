@@ -5,6 +5,7 @@ import (
 	"context"
 	"io"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 	"time"
@@ -196,6 +197,37 @@ func TestEventStreamShutdown(t *testing.T) {
 	if refused.answer.StatusCode != 503 || refused.answer.Header.Get("Retry-After") == "" || !strings.Contains(string(text), `"UNAVAILABLE"`) {
 		t.Error(refused.answer.Status, string(text))
 	}
+}
+
+// Over HTTP/2 a deadline ends a stream even while nothing is written: it must not outlast the write that it is for.
+func TestEventStreamRestsOverHTTP2(t *testing.T) {
+	const write = 100 * time.Millisecond
+	s := newLiveServer(t, func(o *graph.Options) { o.Hurry(soon, soon, soon, write) })
+	server := httptest.NewUnstartedServer(s.root)
+	server.Config.Protocols = new(http.Protocols)
+	server.Config.Protocols.SetUnencryptedHTTP2(true)
+	server.Start()
+	t.Cleanup(server.Close)
+	transport := &http.Transport{Protocols: server.Config.Protocols}
+	t.Cleanup(transport.CloseIdleConnections)
+	request, err := http.NewRequestWithContext(t.Context(), http.MethodPost, server.URL+"/graphql", strings.NewReader(watchName))
+	if err != nil {
+		t.Fatal(err)
+	}
+	request.Header = http.Header{"Content-Type": {"application/json"}, "Accept": {"text/event-stream"}, "Authorization": {"Bearer " + s.issuer.Token(ada)}}
+	answer, err := transport.RoundTrip(request)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer answer.Body.Close()
+	if answer.ProtoMajor != 2 {
+		t.Fatal(answer.Proto)
+	}
+	e := &events{t: t, answer: answer, lines: bufio.NewReader(answer.Body)}
+	e.expect(nextEvent("Ada"))
+	time.Sleep(3 * write)
+	s.rename(ada, "Ada King")
+	e.expect(nextEvent("Ada King"))
 }
 
 // Who does not read is cut off.
