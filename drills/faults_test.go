@@ -6,8 +6,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
-	"net"
 	"net/http"
 	"strings"
 	"testing"
@@ -35,6 +33,7 @@ func TestPostgreSQLCrashes(t *testing.T) {
 	migrate(t, first.URL("postgres", "postgres"))
 	around := populate(t, first.URL("postgres", "postgres"), 20)
 	s := start(t, around.settings(first.URL("authenticator", "postgres"))...)
+	before := s.warm(t, around.callers)
 	asked := begin(t, s.url, around.callers, 8)
 	asked.more(t, 200)
 
@@ -60,12 +59,11 @@ func TestPostgreSQLCrashes(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer again.Stop()
-	back := time.Now()
-	eventually(t, "the first good answer", func() error { return works(t.Context(), s.url, around.callers[0]) })
-	t.Logf("the first good answer came %s after PostgreSQL was back", time.Since(back).Round(time.Millisecond))
+	s.recovers(t, around.callers[0])
 	eventually(t, "readiness", func() error { return getOK(s.url + "/readyz") })
 	asked.more(t, 200)
 	asked.onlyCodes(t, codeUnavailable)
+	s.letsGo(t, before)
 	s.stop(t)
 }
 
@@ -76,6 +74,7 @@ func TestNetworkFails(t *testing.T) {
 	around := populate(t, fresh.AdminURL, 20)
 	between, url := through(t, fresh.URL)
 	s := start(t, append(around.settings(url), "REQUEST_TIMEOUT=1s", "DATABASE_MAX_CONNS=8")...)
+	before := s.warm(t, around.callers)
 	for _, fault := range []struct {
 		name    string
 		begin   func()
@@ -102,9 +101,10 @@ func TestNetworkFails(t *testing.T) {
 				asked.more(t, 20)
 			}
 			between.mend()
-			eventually(t, "a good answer", func() error { return works(t.Context(), s.url, around.callers[0]) })
+			s.recovers(t, around.callers[0])
 			asked.more(t, 100)
 			asked.onlyCodes(t, codeUnavailable, codeTimeout)
+			s.letsGo(t, before)
 		})
 	}
 }
@@ -138,19 +138,26 @@ func TestConnectionSlotsExhausted(t *testing.T) {
 	if got, err := ask(t.Context(), s.url, around.callers[0].token, whoAmI); err != nil || got.code != codeUnavailable {
 		t.Errorf("without a connection: %v %v", got, err)
 	}
+	before := s.holds(t)
+	asked := begin(t, s.url, around.callers, 8)
+	asked.hear(t, codeUnavailable, 100)
 	for _, conn := range others {
 		if err := conn.Close(t.Context()); err != nil {
 			t.Error(err)
 		}
 	}
-	eventually(t, "a good answer", func() error { return works(t.Context(), s.url, around.callers[0]) })
+	s.recovers(t, around.callers[0])
+	asked.more(t, 100)
+	asked.onlyCodes(t, codeUnavailable)
+	s.letsGo(t, before)
 }
 
 // A statement that waits for a lock ends with REQUEST_TIMEOUT, in PostgreSQL too.
 func TestStatementWaits(t *testing.T) {
 	fresh := pgtest.New(t)
-	around := populate(t, fresh.AdminURL, 1)
+	around := populate(t, fresh.AdminURL, 8)
 	s := start(t, append(around.settings(fresh.URL), "REQUEST_TIMEOUT=1s")...)
+	before := s.warm(t, around.callers)
 	conn, err := pgx.Connect(t.Context(), fresh.AdminURL)
 	if err != nil {
 		t.Fatal(err)
@@ -163,9 +170,9 @@ func TestStatementWaits(t *testing.T) {
 	if _, err := tx.Exec(t.Context(), "lock table public.users"); err != nil {
 		t.Fatal(err)
 	}
-	if got, err := ask(t.Context(), s.url, around.callers[0].token, whoAmI); err != nil || got.code != codeTimeout {
-		t.Errorf("behind a lock: %v %v", got, err)
-	}
+	asked := begin(t, s.url, around.callers, 8)
+	asked.hear(t, codeTimeout, 8)
+	asked.end()
 	eventually(t, "nobody waits in PostgreSQL", func() error {
 		var waiting int
 		err := tx.QueryRow(t.Context(), `select count(*) from pg_stat_activity
@@ -178,31 +185,45 @@ func TestStatementWaits(t *testing.T) {
 	if err := tx.Rollback(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	eventually(t, "a good answer", func() error { return works(t.Context(), s.url, around.callers[0]) })
+	s.recovers(t, around.callers[0])
+	asked.onlyCodes(t, codeTimeout)
+	s.letsGo(t, before)
 }
 
 // PostgreSQL says that its disk is full: changes fail cleanly, reads go on.
 func TestDiskFull(t *testing.T) {
 	fresh := pgtest.New(t)
-	around := populate(t, fresh.AdminURL, 1)
+	around := populate(t, fresh.AdminURL, 8)
+	s := start(t, around.settings(fresh.URL)...)
+	before := s.warm(t, around.callers)
 	fresh.Exec(t, `create function full_disk() returns trigger language plpgsql as
 		$$ begin raise 'could not extend file: No space left on device' using errcode = 'disk_full'; end $$;
 		create trigger full_disk before update on public.users for each row execute function full_disk()`)
-	s := start(t, around.settings(fresh.URL)...)
-	got, err := ask(t.Context(), s.url, around.callers[0].token, `mutation { updateMe(input: {fullName: "x"}) { fullName } }`)
+	ada := around.callers[0]
+	got, err := ask(t.Context(), s.url, ada.token, ada.renames())
 	if err != nil || got.code != codeUnavailable || strings.Contains(got.body, "device") {
 		t.Errorf("a change: %v %v", got, err)
 	}
-	if err := works(t.Context(), s.url, around.callers[0]); err != nil {
-		t.Error(err)
-	}
+	asked := begin(t, s.url, around.callers, 8)
+	asked.hear(t, codeUnavailable, 20)
+	asked.more(t, 200)
+	fresh.Exec(t, "drop trigger full_disk on public.users")
+	eventually(t, "a change", func() error {
+		got, err := ask(t.Context(), s.url, ada.token, ada.renames())
+		if err == nil && got.name != ada.name {
+			err = errors.New(got.body)
+		}
+		return err
+	})
+	asked.onlyCodes(t, codeUnavailable)
+	s.letsGo(t, before)
 }
 
 // The keys cannot be fetched when the server starts: it listens, says why it is not ready, and heals by itself. Later on
 // an outage of the keys is not noticed.
 func TestKeysCannotBeFetched(t *testing.T) {
 	fresh := pgtest.New(t)
-	around := populate(t, fresh.AdminURL, 1)
+	around := populate(t, fresh.AdminURL, 8)
 	down := func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusBadGateway) }
 	around.issuer.Answer(down)
 	s := start(t, around.settings(fresh.URL)...)
@@ -212,66 +233,17 @@ func TestKeysCannotBeFetched(t *testing.T) {
 	if got, err := ask(t.Context(), s.url, around.callers[0].token, whoAmI); err != nil || got.status != http.StatusServiceUnavailable || got.code != codeUnavailable {
 		t.Errorf("without keys: %v %v", got, err)
 	}
+	before := s.holds(t)
+	asked := begin(t, s.url, around.callers, 8)
+	asked.hear(t, codeUnavailable, 100)
 	around.issuer.Answer(nil)
-	eventually(t, "a good answer", func() error { return works(t.Context(), s.url, around.callers[0]) })
+	s.recovers(t, around.callers[0])
 	eventually(t, "readiness", func() error { return getOK(s.url + "/readyz") })
+	asked.onlyCodes(t, codeUnavailable)
+
 	around.issuer.Answer(down)
-	if err := works(t.Context(), s.url, around.callers[0]); err != nil {
-		t.Errorf("the keys are known, and still: %v", err)
-	}
-}
-
-// Clients that send a byte now and then are dropped, and disturb nobody meanwhile.
-func TestSlowloris(t *testing.T) {
-	fresh := pgtest.New(t)
-	around := populate(t, fresh.AdminURL, 20)
-	s := start(t, around.settings(fresh.URL)...)
-	const slow = 500
-	dropped := make(chan error, slow)
-	for range slow {
-		conn, err := net.Dial("tcp", strings.TrimPrefix(s.url, "http://"))
-		if err != nil {
-			t.Fatal(err)
-		}
-		t.Cleanup(func() { conn.Close() })
-		if _, err := io.WriteString(conn, "POST /graphql HTTP/1.1\r\nHost: a\r\nX-Slow: "); err != nil {
-			t.Fatal(err)
-		}
-		go func() {
-			_ = conn.SetReadDeadline(time.Now().Add(patience))
-			_, err := io.Copy(io.Discard, conn) // until the server hangs up
-			dropped <- err
-		}()
-	}
-	asked := begin(t, s.url, around.callers, 8)
-	asked.more(t, 200)
-	for range slow {
-		if err := <-dropped; errors.Is(err, context.DeadlineExceeded) || isTimeout(err) {
-			t.Fatal("a slow client is still connected")
-		}
-	}
-	asked.onlyCodes(t)
-}
-
-func isTimeout(err error) bool {
-	var timeout net.Error
-	return errors.As(err, &timeout) && timeout.Timeout()
-}
-
-// Ten thousand connections that say nothing cost a descriptor each, and no answers.
-func TestIdleConnections(t *testing.T) {
-	fresh := pgtest.New(t)
-	around := populate(t, fresh.AdminURL, 20)
-	s := start(t, around.settings(fresh.URL)...)
-	const idle = 10_000
-	for range idle {
-		conn, err := net.Dial("tcp", strings.TrimPrefix(s.url, "http://"))
-		if err != nil {
-			t.Fatal(err)
-		}
-		t.Cleanup(func() { conn.Close() })
-	}
-	asked := begin(t, s.url, around.callers, 8)
+	asked = begin(t, s.url, around.callers, 8)
 	asked.more(t, 200)
 	asked.onlyCodes(t)
+	s.letsGo(t, before)
 }

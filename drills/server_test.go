@@ -54,6 +54,7 @@ func TestMain(m *testing.M) {
 // server is a running `usergraph serve`.
 type server struct {
 	url     string
+	admin   string // the URL of the admin listener
 	process *exec.Cmd
 	log     *logBuffer
 	ended   chan struct{} // closed when the process has gone
@@ -80,10 +81,16 @@ func (l *logBuffer) String() string {
 // start runs `usergraph serve` with these settings, NAME=value, until the test ends.
 func start(t *testing.T, settings ...string) *server {
 	t.Helper()
-	port := freePort(t)
-	s := &server{url: "http://127.0.0.1:" + port, process: exec.Command(binary, "serve"), log: &logBuffer{}, ended: make(chan struct{})}
+	return startProgram(t, binary, settings...)
+}
+
+// startProgram is start for another program.
+func startProgram(t *testing.T, program string, settings ...string) *server {
+	t.Helper()
+	port, adminAddress := freePort(t), "127.0.0.1:"+freePort(t)
+	s := &server{url: "http://127.0.0.1:" + port, admin: "http://" + adminAddress, process: exec.Command(program, "serve"), log: &logBuffer{}, ended: make(chan struct{})}
 	s.process.Dir = t.TempDir()
-	s.process.Env = append([]string{"HOST=127.0.0.1", "PORT=" + port}, settings...)
+	s.process.Env = append([]string{"HOST=127.0.0.1", "PORT=" + port, "ADMIN_ADDR=" + adminAddress}, settings...)
 	s.process.Stdout, s.process.Stderr = s.log, s.log
 	if err := s.process.Start(); err != nil {
 		t.Fatal(err)
@@ -110,12 +117,24 @@ func start(t *testing.T, settings ...string) *server {
 	return s
 }
 
+// signal sends the process a signal.
+func (s *server) signal(t *testing.T, signal os.Signal) {
+	t.Helper()
+	if err := s.process.Process.Signal(signal); err != nil {
+		t.Fatal(err)
+	}
+}
+
 // stop asks the server to end and waits until it has.
 func (s *server) stop(t *testing.T) {
 	t.Helper()
-	if err := s.process.Process.Signal(syscall.SIGTERM); err != nil {
-		t.Fatal(err)
-	}
+	s.signal(t, syscall.SIGTERM)
+	s.waitForEnd(t)
+}
+
+// waitForEnd wants the server to end well.
+func (s *server) waitForEnd(t *testing.T) {
+	t.Helper()
 	select {
 	case <-s.ended:
 	case <-time.After(patience):
@@ -146,16 +165,17 @@ func freePort(t *testing.T) string {
 	return port
 }
 
-// eventually tries until there is no error.
-func eventually(t *testing.T, what string, try func() error) {
+// eventually tries until there is no error, and returns how long that took.
+func eventually(t *testing.T, what string, try func() error) time.Duration {
 	t.Helper()
-	deadline := time.Now().Add(patience)
+	began := time.Now()
 	for {
 		err := try()
+		took := time.Since(began)
 		if err == nil {
-			return
+			return took.Round(time.Millisecond)
 		}
-		if time.Now().After(deadline) {
+		if took > patience {
 			t.Fatalf("%s: %v", what, err)
 		}
 		time.Sleep(20 * time.Millisecond)
@@ -218,12 +238,13 @@ func migrate(t *testing.T, adminURL string) {
 // client keeps as many connections as a drill has askers.
 var client = &http.Client{
 	Timeout:   patience,
-	Transport: &http.Transport{MaxIdleConnsPerHost: 64},
+	Transport: &http.Transport{MaxIdleConnsPerHost: 64, DisableCompression: true},
 }
 
 // answer is what came of a question.
 type answer struct {
 	status int
+	header http.Header
 	code   string // extensions.code of the first error
 	name   string // of the caller, as the server tells it
 	body   string
@@ -264,7 +285,7 @@ func ask(ctx context.Context, url, token, query string) (answer, error) {
 			} `json:"extensions"`
 		} `json:"errors"`
 	}
-	got := answer{status: response.StatusCode, body: string(text)}
+	got := answer{status: response.StatusCode, header: response.Header, body: string(text)}
 	if err := json.Unmarshal(text, &parsed); err != nil {
 		return got, fmt.Errorf("%d %q: %w", got.status, text, err)
 	}
@@ -278,6 +299,11 @@ func ask(ctx context.Context, url, token, query string) (answer, error) {
 }
 
 const whoAmI = "{ me { fullName } }"
+
+// renames is a change after which everything is as before, answered like whoAmI.
+func (c caller) renames() string {
+	return fmt.Sprintf("mutation { me: updateMe(input: {fullName: %q}) { fullName } }", c.name)
+}
 
 // works wants a caller's own name.
 func works(ctx context.Context, url string, c caller) error {
@@ -295,6 +321,7 @@ type load struct {
 
 	mu      sync.Mutex
 	good    int
+	slowest time.Duration  // of the good ones
 	codes   map[string]int // answers with an error, by code
 	failed  []error        // requests without an answer
 	strange []string       // another caller's name, or no code
@@ -309,9 +336,14 @@ func begin(t *testing.T, url string, callers []caller, askers int) *load {
 		l.done.Go(func() {
 			for n := i; ctx.Err() == nil; n++ {
 				c := callers[n%len(callers)]
-				got, err := ask(ctx, url, c.token, whoAmI)
+				question := whoAmI
+				if n%10 == 0 {
+					question = c.renames()
+				}
+				asked := time.Now()
+				got, err := ask(ctx, url, c.token, question)
 				if ctx.Err() == nil {
-					l.count(c, got, err)
+					l.count(c, got, err, time.Since(asked))
 				}
 			}
 		})
@@ -320,7 +352,7 @@ func begin(t *testing.T, url string, callers []caller, askers int) *load {
 	return l
 }
 
-func (l *load) count(c caller, got answer, err error) {
+func (l *load) count(c caller, got answer, err error, took time.Duration) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	switch {
@@ -328,6 +360,7 @@ func (l *load) count(c caller, got answer, err error) {
 		l.failed = append(l.failed, err)
 	case got.name == c.name:
 		l.good++
+		l.slowest = max(l.slowest, took)
 	case got.name == "" && got.code != "":
 		l.codes[got.code]++
 	default:
@@ -353,6 +386,19 @@ func (l *load) more(t *testing.T, answers int) {
 	})
 }
 
+// hear waits until so many answers had a code.
+func (l *load) hear(t *testing.T, code string, answers int) {
+	t.Helper()
+	eventually(t, code, func() error {
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		if l.codes[code] < answers {
+			return fmt.Errorf("%d of %d", l.codes[code], answers)
+		}
+		return nil
+	})
+}
+
 func (l *load) goodSoFar() int {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -363,7 +409,7 @@ func (l *load) goodSoFar() int {
 func (l *load) onlyCodes(t *testing.T, allowed ...string) {
 	t.Helper()
 	l.end()
-	t.Logf("%d good answers, with codes %v", l.good, l.codes)
+	t.Logf("%d good answers, the slowest after %s, and with codes %v", l.good, l.slowest.Round(time.Millisecond), l.codes)
 	for _, code := range allowed {
 		delete(l.codes, code)
 	}
@@ -373,3 +419,20 @@ func (l *load) onlyCodes(t *testing.T, allowed ...string) {
 }
 
 func first[T any](list []T) []T { return list[:min(len(list), 3)] }
+
+// warm has a server answer some requests, so that its pool and its caches are what they are in use, and returns what it
+// holds afterwards.
+func (s *server) warm(t *testing.T, callers []caller) holding {
+	t.Helper()
+	asked := begin(t, s.url, callers, 16)
+	asked.more(t, 500)
+	asked.onlyCodes(t)
+	return s.holds(t)
+}
+
+// recovers waits for a good answer.
+func (s *server) recovers(t *testing.T, c caller) {
+	t.Helper()
+	took := eventually(t, "a good answer", func() error { return works(t.Context(), s.url, c) })
+	t.Logf("the first good answer %s after all was well", took)
+}
