@@ -86,38 +86,50 @@ func (b *balancer) use(t *testing.T, servers ...*server) {
 	}
 }
 
-// Three replicas are replaced one after the other under load, and not one request fails.
-func TestRollingRestart(t *testing.T) {
+// replicas starts three servers that share few sessions of PostgreSQL by way of PgBouncer in transaction mode, and nginx in
+// front of them.
+func replicas(t *testing.T, users int) (around *surroundings, settings []string, three []*server, b *balancer) {
+	t.Helper()
 	fresh := pgtest.New(t)
-	around := populate(t, fresh.AdminURL, 50)
-	settings := append(around.settings(fresh.URL), "DATABASE_MAX_CONNS=4", "DRAIN_DELAY=1s")
-	replicas := []*server{start(t, settings...), start(t, settings...), start(t, settings...)}
-	b := balance(t, replicas...)
-	asked := begin(t, b.url, around.callers, 8)
-	asked.more(t, 200)
-	for i := range replicas {
-		old, others := replicas[i], append(append([]*server{}, replicas[:i]...), replicas[i+1:]...)
+	around = populate(t, fresh.AdminURL, users)
+	settings = append(around.settings(pgtest.PgBouncer(t, fresh.URL)), "DATABASE_LISTEN_URL="+fresh.URL, "DATABASE_MAX_CONNS=4", "DRAIN_DELAY=1s")
+	for range 3 {
+		three = append(three, start(t, settings...))
+	}
+	return around, settings, three, balance(t, three...)
+}
+
+// Hundreds of users ask three replicas through one PgBouncer, and each is told of themselves. Then the replicas are replaced
+// one after the other, and not one request fails.
+func TestRollingRestart(t *testing.T) {
+	around, settings, three, b := replicas(t, 300)
+	before := three[0].warm(t, around.callers)
+	asked := begin(t, b.url, around.callers, 32)
+	asked.more(t, 3000)
+	for i := range three {
+		old, others := three[i], append(append([]*server{}, three[:i]...), three[i+1:]...)
 		b.use(t, others...)
 		asked.more(t, 50)
 		old.stop(t)
-		replicas[i] = start(t, settings...)
-		b.use(t, replicas...)
+		three[i] = start(t, settings...)
+		b.use(t, three...)
 		asked.more(t, 100)
 	}
+	asked.more(t, 3000)
 	asked.onlyCodes(t)
+	for _, s := range three {
+		s.letsGo(t, before)
+	}
 }
 
 // A replica is killed under load. Only the requests that it had in hand are lost.
 func TestReplicaKilled(t *testing.T) {
-	fresh := pgtest.New(t)
-	around := populate(t, fresh.AdminURL, 50)
-	settings := append(around.settings(fresh.URL), "DATABASE_MAX_CONNS=4", "DRAIN_DELAY=1s")
-	replicas := []*server{start(t, settings...), start(t, settings...), start(t, settings...)}
-	b := balance(t, replicas...)
+	around, _, three, b := replicas(t, 50)
+	before := three[1].warm(t, around.callers)
 	const askers = 8
 	asked := begin(t, b.url, around.callers, askers)
 	asked.more(t, 200)
-	if err := replicas[0].process.Process.Kill(); err != nil {
+	if err := three[0].process.Process.Kill(); err != nil {
 		t.Fatal(err)
 	}
 	asked.more(t, 300)
@@ -129,4 +141,5 @@ func TestReplicaKilled(t *testing.T) {
 	if len(asked.strange) > 0 || len(asked.codes) > 0 {
 		t.Errorf("strange answers %v, codes %v", first(asked.strange), asked.codes)
 	}
+	three[1].letsGo(t, before)
 }
