@@ -233,10 +233,11 @@ func TestTraces(t *testing.T) {
 			t.Errorf("%s is not in the client's trace", span.Name)
 		}
 	}
-	parents := map[string]string{"POST /graphql": clientSpan, "mutation updateMe": ids["POST /graphql"], "UPDATE": ids["mutation updateMe"]}
+	parents := map[string]string{"POST /graphql": clientSpan, "mutation updateMe": ids["POST /graphql"], "Mutation.updateMe": ids["mutation updateMe"], "UPDATE": ids["Mutation.updateMe"]}
 	wants := map[string]map[string]string{
 		"POST /graphql":     {"http.response.status_code": "200", "http.route": "/graphql", "enduser.id": ada.String()},
 		"mutation updateMe": {"graphql.operation.name": "Rename", "graphql.operation.type": "mutation"},
+		"Mutation.updateMe": {},
 		"UPDATE":            {"db.system.name": "postgresql", "graphql.field": "Mutation.updateMe"},
 	}
 	for _, span := range r.spans {

@@ -202,7 +202,7 @@ func serve(ctx context.Context, cfg config, log *slog.Logger, listener net.Liste
 		return usageError{err}
 	}
 	options := graph.Options{
-		DB: db, Log: log, Observer: observed, Verifier: verifier, Changes: changes, Admit: limiter.Admit,
+		DB: db, Log: log, Observer: observed, AroundFields: observed.Resolvers(), Verifier: verifier, Changes: changes, Admit: limiter.Admit,
 		RequestID: telemetry.RequestID, Debug: cfg.debug,
 	}
 	if cfg.sessionCheck == "always" {

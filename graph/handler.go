@@ -34,6 +34,8 @@ type Options struct {
 	Admit func(ctx context.Context) (retryAfter time.Duration, ok bool)
 	// Observer, if set, hears of operations.
 	Observer Observer
+	// AroundFields, if set, goes around the resolution of each field.
+	AroundFields graphql.FieldMiddleware
 	// Verifier finds the caller of a websocket, whose token comes after the request. Without one it is who the request
 	// names.
 	Verifier *auth.Verifier
@@ -125,6 +127,9 @@ func newHandler(schema graphql.ExecutableSchema, live *live, options Options) (*
 	if options.Observer != nil {
 		h.exec.AroundOperations(observe(options.Observer))
 		h.exec.AroundResponses(observeRefusals(options.Observer))
+	}
+	if options.AroundFields != nil {
+		h.exec.AroundFields(options.AroundFields)
 	}
 	lag := lag{writers: options.Writers}
 	if lag.writers != nil {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"regexp"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/99designs/gqlgen/graphql"
@@ -37,6 +38,9 @@ func (t *Telemetry) Statement(ctx context.Context, statement string, took time.D
 func (t *Telemetry) traceStatement(ctx context.Context, statement string, took time.Duration, err error) {
 	if !trace.SpanFromContext(ctx).IsRecording() {
 		return
+	}
+	if asked, ok := ctx.Value(resolverKey{}).(*atomic.Bool); ok {
+		asked.Store(true)
 	}
 	end := time.Now()
 	verb, _, _ := strings.Cut(statement, " ")
