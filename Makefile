@@ -21,6 +21,6 @@ validate:
 	cd deploy/validate && go vet . && go test -count=1 .
 	go run github.com/rhysd/actionlint/cmd/actionlint@v1.7.12 -shellcheck= .github/workflows/*.yml
 
-# About a minute: what is around the server breaks under load. Needs nginx.
+# About 3 minutes: what is around the server breaks under load. Needs pgbouncer, redis-server and nginx.
 drills:
 	go test -tags services -count=1 -v ./drills

@@ -3,5 +3,5 @@
 // Its tests run the built program as a process of its own, or three behind nginx, on a real PostgreSQL with real tokens,
 // ask it all the time, break something, mend it, and look at every answer. docs/reliability.md has the figures.
 //
-// They are for `make drills`, with the build tag services, because they take a while and need more than the other tests.
+// They are for `make drills`, with the build tag services: they take minutes and need PgBouncer, Redis and nginx.
 package drills

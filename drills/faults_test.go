@@ -172,7 +172,7 @@ func TestStatementWaits(t *testing.T) {
 	}
 	asked := begin(t, s.url, around.callers, 8)
 	asked.hear(t, codeTimeout, 8)
-	asked.end()
+	asked.onlyCodes(t, codeTimeout)
 	eventually(t, "nobody waits in PostgreSQL", func() error {
 		var waiting int
 		err := tx.QueryRow(t.Context(), `select count(*) from pg_stat_activity
@@ -186,7 +186,6 @@ func TestStatementWaits(t *testing.T) {
 		t.Fatal(err)
 	}
 	s.recovers(t, around.callers[0])
-	asked.onlyCodes(t, codeTimeout)
 	s.letsGo(t, before)
 }
 
