@@ -63,7 +63,7 @@ type config struct {
 // settings are all that can be set, one environment variable each: name, default, meaning, and how its value gets into
 // the config. The README's table is written from them: go test . -run Readme -update.
 var settings = slices.Concat([]setting{
-	{"DATABASE_URL", "", "PostgreSQL, logging in as `authenticator`; required. SUPABASE_DB_URL is read too",
+	{"DATABASE_URL", "", "PostgreSQL, logging in as a role that can become only `anon` and `authenticated`; required. SUPABASE_DB_URL is read too",
 		func(c *config, v string) error { c.databaseURL = v; return checkURL(v, "postgres", "postgresql") }},
 	{"DATABASE_LISTEN_URL", "", "PostgreSQL for hearing of changes, past a pooler in transaction mode; default: DATABASE_URL",
 		func(c *config, v string) error { c.databaseListenURL = v; return checkURL(v, "postgres", "postgresql") }},
@@ -203,7 +203,7 @@ func (c config) problems() []error {
 	}
 	insecure := func(address string) bool { return strings.HasPrefix(address, "http:") && !auth.IsLoopbackURL(address) }
 
-	refuse(c.databaseURL == "", "DATABASE_URL is missing: take it from Supabase's dashboard, Connect, and log in as authenticator")
+	refuse(c.databaseURL == "", "DATABASE_URL is missing: take host and port from Supabase's dashboard, Connect; deploy/README.md has the login")
 	refuse(c.supabaseURL == "" && len(c.issuers) == 0, "SUPABASE_URL is missing: https://<ref>.supabase.co, from Supabase's dashboard, Connect")
 	refuse(insecure(c.supabaseURL), "SUPABASE_URL must be https: keys fetched over http can be anybody's")
 	refuse(!insecure(c.supabaseURL) && insecure(c.jwksURL), "SUPABASE_JWKS_URL must be https: keys fetched over http can be anybody's")

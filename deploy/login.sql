@@ -1,1 +1,3 @@
-alter role authenticator password 'authenticator'; -- reachable inside this compose network only
+-- The server's login, reachable inside this compose network only.
+create role usergraph login noinherit password 'usergraph';
+grant anon, authenticated to usergraph;

@@ -10,7 +10,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"runtime"
 	"strconv"
 	"strings"
 	"testing"
@@ -26,7 +25,11 @@ import (
 // library. As when a machine's clock is set, timers and durations go on as before.
 func wrongClock(t *testing.T) (program string) {
 	t.Helper()
-	library := filepath.Join(runtime.GOROOT(), "src", "time")
+	root, err := exec.Command("go", "env", "GOROOT").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	library := filepath.Join(strings.TrimSpace(string(root)), "src", "time")
 	text, err := os.ReadFile(filepath.Join(library, "time.go"))
 	if err != nil {
 		t.Fatal(err)

@@ -31,7 +31,7 @@ func (p *patient) database(ctx context.Context) {
 	}
 	config, err := pgx.ParseConfig(p.DatabaseURL)
 	if err != nil {
-		p.found("database", Error, "DATABASE_URL is malformed", "write it as postgres://authenticator:password@host:5432/postgres; percent-encode the password")
+		p.found("database", Error, "DATABASE_URL is malformed", "write it as postgres://user:password@host:5432/postgres; percent-encode the password")
 		return
 	}
 	config.DefaultQueryExecMode = pgx.QueryExecModeExec // poolers know it
@@ -69,7 +69,7 @@ func connectAdvice(err error) string {
 	var refused *pgconn.PgError
 	switch {
 	case errors.As(err, &refused) && refused.Code[:2] == "28":
-		return "check user and password in DATABASE_URL; behind Supabase's pooler the user is authenticator.<ref>"
+		return "check user and password in DATABASE_URL; behind Supabase's pooler the user is usergraph.<ref> or authenticator.<ref>"
 	case errors.As(err, &refused) && refused.Code == "3D000":
 		return "check the database's name: Supabase's is postgres"
 	case errors.As(err, &refused) && refused.Code == "53300":
@@ -142,28 +142,32 @@ func (p *patient) pooler(ctx context.Context, conn *pgx.Conn) error {
 func (p *patient) login(ctx context.Context, conn *pgx.Conn) error {
 	var name string
 	var inherits, bypasses, owns bool
-	var member []string
+	var member, strong []string
 	err := conn.QueryRow(ctx, `select current_user, rolinherit, rolsuper or rolbypassrls,
 		exists (select from pg_class where relowner = r.oid and relkind in ('r', 'p') and relnamespace = 'public'::regnamespace),
-		array(select rolname::text from pg_roles where rolname in ('anon', 'authenticated') and pg_has_role(current_user, oid, 'member') order by 1)
-		from pg_roles r where rolname = current_user`).Scan(&name, &inherits, &bypasses, &owns, &member)
+		array(select rolname::text from pg_roles where rolname in ('anon', 'authenticated') and pg_has_role(current_user, oid, 'member') order by 1),
+		array(select rolname::text from pg_roles where (rolsuper or rolbypassrls) and pg_has_role(current_user, oid, 'member') order by 1)
+		from pg_roles r where rolname = current_user`).Scan(&name, &inherits, &bypasses, &owns, &member, &strong)
 	if err != nil {
 		return err
 	}
-	const advice = "log in as authenticator, which may do nothing until its role is switched"
+	const advice = "log in as a role that can become these two and nothing else: " +
+		"create role usergraph login noinherit password '…'; grant anon, authenticated to usergraph"
 	switch {
 	case len(member) < 2:
-		p.found("login", Error, name+" cannot switch to the roles anon and authenticated", "grant anon, authenticated to "+name+", or "+advice)
+		p.found("login", Error, name+" cannot switch to the roles anon and authenticated", "grant anon, authenticated to "+name)
 	case bypasses:
 		p.found("login", Error, "danger: "+name+" bypasses row-level security", advice)
 	case owns:
 		p.found("login", Error, "danger: "+name+" owns tables, and row-level security does not bind owners", advice)
 	case inherits:
-		p.found("login", Warning, name+" has the rights of its roles without switching to one", "alter role "+name+" noinherit, or "+advice)
+		p.found("login", Warning, name+" has the rights of its roles without switching to one", "alter role "+name+" noinherit")
+	case len(strong) > 0:
+		p.found("login", Note, name+" may do nothing by itself, but can also become "+strings.Join(strong, ", ")+", which bypasses row-level security", advice)
 	default:
-		p.found("login", OK, name+" may do nothing by itself, and switch to anon and authenticated", "")
+		p.found("login", OK, name+" may do nothing by itself, and can become anon and authenticated only", "")
 	}
-	var strong []string
+	strong = nil
 	err = conn.QueryRow(ctx, "select array(select rolname::text from pg_roles where rolname in ('anon', 'authenticated') and (rolsuper or rolbypassrls) order by 1)").Scan(&strong)
 	if err == nil && len(strong) > 0 {
 		p.found("roles", Error, "danger: "+strings.Join(strong, ", ")+" bypasses row-level security", "alter role … nobypassrls nosuperuser")
@@ -188,7 +192,7 @@ func (p *patient) changes(ctx context.Context) {
 		}
 	})
 	if err != nil {
-		p.found("changes", Error, "DATABASE_LISTEN_URL is malformed", "write it as postgres://authenticator:password@host:5432/postgres")
+		p.found("changes", Error, "DATABASE_LISTEN_URL is malformed", "write it as postgres://user:password@host:5432/postgres")
 		return
 	}
 	defer changes.Close()
