@@ -2,15 +2,20 @@ package validate
 
 import (
 	"bytes"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/BurntSushi/toml"
 	"github.com/compose-spec/compose-go/v2/cli"
+	"github.com/docker/go-units"
 	"github.com/moby/buildkit/frontend/dockerfile/instructions"
 	"github.com/moby/buildkit/frontend/dockerfile/parser"
 	apps "k8s.io/api/apps/v1"
@@ -271,6 +276,90 @@ func TestFly(t *testing.T) {
 	if file.Deploy.ReleaseCommand != "migrate" || file.HTTPService.InternalPort != 8080 || file.HTTPService.Checks[0].Path != "/readyz" {
 		t.Errorf("%+v", file)
 	}
+}
+
+// deployments are the limits that each platform puts on the server, and what the server is told of them.
+func deployments(t *testing.T) map[string]limits {
+	t.Helper()
+	options, err := cli.NewProjectOptions([]string{filepath.Join(root, "deploy/compose/compose.yaml")}, cli.WithName("usergraph"),
+		cli.WithEnv([]string{"SUPABASE_URL=https://example.supabase.co"}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	project, err := options.LoadProject(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	compose := project.Services["usergraph"]
+	objects := manifests(t, "server")
+	pod := objects["Deployment"].(*apps.Deployment).Spec.Template.Spec
+	settings := objects["ConfigMap"].(*core.ConfigMap).Data
+	var file fly
+	if _, err := toml.DecodeFile(filepath.Join(root, "fly.toml"), &file); err != nil {
+		t.Fatal(err)
+	}
+	unit, err := os.ReadFile(filepath.Join(root, "deploy/systemd/usergraph.service"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	inUnit := func(pattern string) string {
+		found := regexp.MustCompile("(?m)^" + pattern + "$").FindSubmatch(unit)
+		if found == nil {
+			t.Fatalf("the unit has no %s", pattern)
+		}
+		return string(found[1])
+	}
+	return map[string]limits{
+		"compose":    {time.Duration(*compose.StopGracePeriod).String(), strconv.FormatInt(int64(compose.MemLimit), 10), *compose.Environment["GOMEMLIMIT"], *compose.Environment["GOGC"]},
+		"Kubernetes": {fmt.Sprintf("%ds", *pod.TerminationGracePeriodSeconds), pod.Containers[0].Resources.Limits.Memory().String(), settings["GOMEMLIMIT"], settings["GOGC"]},
+		"Fly.io":     {file.KillTimeout, file.VM[0].Memory, file.Env["GOMEMLIMIT"], file.Env["GOGC"]},
+		"systemd":    {inUnit("TimeoutStopSec=(.*)"), inUnit("MemoryHigh=(.*)"), inUnit("Environment=GOMEMLIMIT=(\\S+) .*"), inUnit("Environment=.*GOGC=(.*)")},
+	}
+}
+
+type limits struct{ grace, memory, goMemory, gogc string }
+
+// Whoever stops the server waits longer than it may take by default, and Go's limit leaves a tenth for all else.
+func TestLimits(t *testing.T) {
+	help, err := exec.Command(build(t), "serve", "--help").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	takes := 3 * time.Second // for the last traces
+	for _, name := range []string{"DRAIN_DELAY", "DRAIN_TIMEOUT"} {
+		found := regexp.MustCompile(name + `\s+(\S+)`).FindSubmatch(help)
+		if found == nil {
+			t.Fatalf("%s is not in the help:\n%s", name, help)
+		}
+		takes += duration(t, string(found[1]))
+	}
+	for platform, l := range deployments(t) {
+		if duration(t, l.grace) < takes+5*time.Second {
+			t.Errorf("%s gives %s, and stopping takes up to %s", platform, l.grace, takes)
+		}
+		if part := bytesOf(t, l.goMemory) / bytesOf(t, l.memory); part < 0.85 || part > 0.92 || l.gogc != "400" {
+			t.Errorf("%s: GOMEMLIMIT is %.2f of the memory, GOGC %q", platform, part, l.gogc)
+		}
+	}
+}
+
+func duration(t *testing.T, text string) time.Duration {
+	t.Helper()
+	d, err := time.ParseDuration(text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return d
+}
+
+// bytesOf reads 230MiB, 256Mi, 256mb and 400M alike: a mega is a MiB for all of these platforms.
+func bytesOf(t *testing.T, text string) float64 {
+	t.Helper()
+	n, err := units.RAMInBytes(strings.TrimSuffix(text, "i"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return float64(n)
 }
 
 func TestSystemd(t *testing.T) {
