@@ -37,6 +37,7 @@ var slowClients = []struct {
 
 // Clients that are as slow as they can are dropped, and disturb nobody meanwhile.
 func TestSlowClients(t *testing.T) {
+	t.Parallel() // it is mostly waiting
 	fresh := pgtest.New(t)
 	around := populate(t, fresh.AdminURL, 20)
 	s := start(t, append(around.settings(fresh.URL), "REQUEST_TIMEOUT=1s")...)

@@ -67,6 +67,7 @@ func wrongClock(t *testing.T) (program string) {
 // The server's clock jumps two hours forth, four back, and is mended, under load. New tokens are refused with a code that says
 // why, new keys are fetched and rate limits forgive as ever, and at the end all is well without a restart.
 func TestClockJumps(t *testing.T) {
+	t.Parallel() // it is mostly waiting and compiling
 	fresh := pgtest.New(t)
 	around := populate(t, fresh.AdminURL, 20)
 	file := filepath.Join(t.TempDir(), "skew")

@@ -60,13 +60,15 @@ http {
 	access_log off;
 	keepalive_timeout 0; # nginx itself loses requests on kept connections when it reloads
 	client_body_temp_path body; proxy_temp_path proxy; fastcgi_temp_path f; uwsgi_temp_path u; scgi_temp_path s;
+	map $http_upgrade $connection_header { default upgrade; "" ""; }
 	upstream usergraph { %s }
 	server {
 		listen 127.0.0.1:%s;
 		location / {
 			proxy_pass http://usergraph;
 			proxy_http_version 1.1;
-			proxy_set_header Connection "";
+			proxy_set_header Upgrade $http_upgrade;
+			proxy_set_header Connection $connection_header;
 			proxy_next_upstream error timeout;
 		}
 	}
@@ -141,5 +143,50 @@ func TestReplicaKilled(t *testing.T) {
 	if len(asked.strange) > 0 || len(asked.codes) > 0 {
 		t.Errorf("strange answers %v, codes %v", first(asked.strange), asked.codes)
 	}
+	three[1].letsGo(t, before)
+}
+
+// Subscribers are spread over three replicas, and each hears of a change that any replica makes. Those of a replica that is
+// killed come back elsewhere, and hear as before.
+func TestSubscribersOfAllReplicas(t *testing.T) {
+	around, _, three, b := replicas(t, 20)
+	const each = 6
+	count := each * len(around.callers)
+	change := func(to string, watching *sockets) {
+		t.Helper()
+		for n := range around.callers {
+			c := &around.callers[n]
+			c.name = fmt.Sprintf("%s %d", to, n)
+			if got, err := ask(t.Context(), b.url, c.token, c.renames()); err != nil || got.name != c.name {
+				t.Fatal(got, err)
+			}
+		}
+		for n := range around.callers {
+			eventually(t, "all sockets of a user hear", func() error { return watching.hears(around.callers[n].name, each) })
+		}
+	}
+	watching := subscribe(t, b.url, around.callers, count)
+	for _, s := range three {
+		if open := s.metric(t, "usergraph_subscriptions_open"); open < count/6 {
+			t.Errorf("%s has %d of %d subscriptions", s.url, open, count)
+		}
+	}
+	before := three[1].holds(t)
+	change("first", watching)
+
+	lost := three[0].metric(t, "usergraph_subscriptions_open")
+	if err := three[0].process.Process.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "the sockets of the dead end", func() error {
+		if open := watching.stillOpen(); open != count-lost {
+			return fmt.Errorf("%d are open", open)
+		}
+		return nil
+	})
+	back := subscribe(t, b.url, around.callers, count)
+	change("second", back)
+	watching.hangUp()
+	back.hangUp()
 	three[1].letsGo(t, before)
 }
