@@ -343,6 +343,11 @@ func TestMetrics(t *testing.T) {
 
 func TestMetricsOfSubscriptions(t *testing.T) {
 	p := startProgram(t)
+	// When changes are heard of at last, every watched row is read once more.
+	waitFor(t, "changes to be heard of", func() bool {
+		_, body := fetch(t, http.MethodGet, p.url+"/readyz")
+		return strings.Contains(body, `"subscriptions":"ok"`)
+	})
 	conn, _, err := websocket.Dial(t.Context(), p.url+"/graphql", &websocket.DialOptions{Subprotocols: []string{"graphql-transport-ws"}})
 	if err != nil {
 		t.Fatal(err)

@@ -89,7 +89,7 @@ type addressKey struct{}
 // auth.Middleware in front of it.
 func (l *Limiter) Middleware(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if strings.EqualFold(r.Header.Get("Upgrade"), "websocket") {
+		if auth.IsWebsocket(r) {
 			r = r.WithContext(context.WithValue(r.Context(), addressKey{}, r.RemoteAddr))
 		}
 		found, limit := l.count(r.Context(), r.RemoteAddr)

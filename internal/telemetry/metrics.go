@@ -73,7 +73,7 @@ func newMetrics() *metrics {
 		m.registry.MustRegister(c)
 		return c
 	}
-	m.events = counter("subscription_events_total", "Events sent to subscribers.")
+	m.events = counter("subscription_events_total", "Answers for subscribers, also those that are not sent because they equal the last.")
 	m.redisFailures = counter("redis_failures_total", "Times that Redis did not answer and was left in peace for some seconds.")
 	m.registry.MustRegister(buildInfo(),
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
