@@ -74,7 +74,7 @@ func (s *server) leavesNothing(t *testing.T, crowd func()) {
 	s.letsGo(t, before)
 }
 
-// metric reads a metric without labels.
+// metric reads a metric, its labels included in the name.
 func (s *server) metric(t *testing.T, name string) int {
 	t.Helper()
 	answer, err := client.Get(s.admin + "/metrics")

@@ -6,6 +6,8 @@ import (
 	"strings"
 
 	"github.com/rs/cors"
+
+	"usergraph/auth"
 )
 
 // preflightAge is how many seconds a browser may remember what it may send: the most that Chromium takes.
@@ -78,7 +80,7 @@ func allowsRequest(origins *Origins, r *http.Request) bool {
 	if origin := r.Header.Get("Origin"); origin != "" {
 		return sameHost(origin, r) || origins.Contains(origin)
 	}
-	if strings.EqualFold(r.Header.Get("Upgrade"), "websocket") {
+	if auth.IsWebsocket(r) {
 		return true // a browser would have sent the origin
 	}
 	for _, name := range preflightHeaders {
