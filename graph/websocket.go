@@ -17,7 +17,6 @@ import (
 
 	"github.com/99designs/gqlgen/graphql"
 	"github.com/gobwas/ws"
-	"github.com/google/uuid"
 
 	"usergraph/auth"
 )
@@ -41,10 +40,6 @@ const (
 const (
 	// maxInitBytes is for a message from somebody who is not known yet: connection_init with a token of 16 KiB.
 	maxInitBytes = 32 << 10
-	// maxMessageBytes is for an operation with its variables.
-	maxMessageBytes = 256 << 10
-	// maxOperations is how many operations of a socket may run at the same time.
-	maxOperations = 100
 	// expiryLeeway is that of package auth, for clocks that differ.
 	expiryLeeway = 5 * time.Second
 )
@@ -57,8 +52,9 @@ type patience struct {
 	write time.Duration // to take a message; a client that takes longer is cut off
 }
 
-// defaultPatience pings more often than proxies cut silent connections, which some do after 30 seconds.
-var defaultPatience = patience{init: 5 * time.Second, ping: 25 * time.Second, pong: 10 * time.Second, write: 10 * time.Second}
+// defaultPatience pings more often than proxies cut silent connections, which some do after 30 seconds. How long init may
+// take is a limit.
+var defaultPatience = patience{ping: 25 * time.Second, pong: 10 * time.Second, write: 10 * time.Second}
 
 // websocketTransport answers operations over websockets.
 type websocketTransport struct {
@@ -93,7 +89,7 @@ func (t *websocketTransport) Do(w http.ResponseWriter, r *http.Request, exec gra
 	s := &socket{transport: t, exec: exec, operations: map[string]*operation{}}
 	// The request ends with this function; what is known of it lives on.
 	s.ctx = context.WithoutCancel(r.Context())
-	if err := t.connections.add(s, uuid.Nil); err != nil {
+	if err := t.connections.add(s, runnerOf(s.ctx)); err != nil {
 		refuseConnection(w, r, err)
 		return
 	}
@@ -200,9 +196,9 @@ func (s *socket) listen(understood bool) {
 
 // read takes in what is there. Its error ends the socket.
 func (s *socket) read() error {
-	limit := maxMessageBytes
-	if !s.acknowledged {
-		limit = maxInitBytes
+	limit := maxInitBytes
+	if s.acknowledged {
+		limit = s.transport.limits.of(s.callerCtx).MessageBytes
 	}
 	text, whole, err := s.frames.read(limit)
 	if err != nil || !whole {
@@ -272,7 +268,7 @@ func (s *socket) init(payload json.RawMessage) error {
 	}
 	ack := message{Type: "connection_ack"}
 	if s.claims != nil {
-		if err := s.transport.connections.identify(s, s.claims.UserID); err != nil {
+		if err := s.transport.connections.identify(s, runner{user: s.claims.UserID}); err != nil {
 			return &closure{closeTryAgain, err.Error()}
 		}
 		s.transport.sessions.add(s, s.claims)
@@ -336,7 +332,8 @@ func (s *socket) subscribe(m message) error {
 	if m.ID == nil || *m.ID == "" {
 		return malformed("subscribe has an id")
 	}
-	params, refusal := decodeRequest(m.Payload, s.transport.limits.of(s.callerCtx))
+	bounds := s.transport.limits.of(s.callerCtx)
+	params, refusal := decodeRequest(m.Payload, bounds)
 	if refusal != nil && refusal.Extensions["code"] == CodeBadRequest {
 		return malformed("the payload of subscribe is not a request: query, a text, and perhaps operationName, variables and extensions")
 	}
@@ -360,7 +357,7 @@ func (s *socket) subscribe(m message) error {
 	case refusal != nil:
 		o.cancel()
 		go o.refuse(refusal)
-	case len(s.operations) >= maxOperations:
+	case len(s.operations) >= bounds.SocketOperations:
 		o.cancel()
 		go o.refuse(refusef(CodeRateLimited, "too many operations are running on this socket"))
 	case s.leaving:

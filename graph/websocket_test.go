@@ -214,6 +214,85 @@ func TestWebsocketLimitsSockets(t *testing.T) {
 	s.connect(ada)
 }
 
+// What an operator allows is what there is, over websockets and event streams together.
+func TestConnectionLimits(t *testing.T) {
+	limits := graph.DefaultLimits()
+	limits.Connections = 8
+	limits.SignedIn.Connections, limits.Anonymous.Connections = 3, 2
+	limits.SignedIn.SocketOperations, limits.SignedIn.MessageBytes = 1, 1000
+	s := newLiveServer(t, func(o *graph.Options) { o.Limits = &limits })
+	signedIn := func(user uuid.UUID) *client {
+		t.Helper()
+		c, err := s.tryDial(http.Header{"Authorization": {"Bearer " + s.issuer.Token(user)}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		c.send(`{"type":"connection_init"}`)
+		if ack := c.receive(); !strings.Contains(ack, "expiresAt") {
+			t.Fatal(ack)
+		}
+		return c
+	}
+	refused := func(user uuid.UUID) {
+		t.Helper()
+		header := http.Header{}
+		if user != uuid.Nil {
+			header.Set("Authorization", "Bearer "+s.issuer.Token(user))
+		}
+		if _, err := s.tryDial(header); err == nil || !strings.HasPrefix(err.Error(), "503") {
+			t.Error(err)
+		}
+	}
+
+	// Of a user: one more is refused, before the upgrade and after it, and as an event stream.
+	first := signedIn(ada)
+	signedIn(ada)
+	stream := s.post(ada, "text/event-stream", watchName)
+	stream.expect("event: next\ndata: {\"data\":{\"me\":{\"fullName\":\"Ada\"}}}\n")
+	refused(ada)
+	late := s.dial(nil)
+	late.send(fmt.Sprintf(`{"type":"connection_init","payload":{"authorization":"Bearer %s"}}`, s.issuer.Token(ada)))
+	if code, reason := late.closed(); code != 1013 || !strings.Contains(reason, "too many") {
+		t.Error(code, reason)
+	}
+	if answer := s.post(ada, "text/event-stream", watchName).answer; answer.StatusCode != http.StatusServiceUnavailable || answer.Header.Get("Retry-After") == "" {
+		t.Error(answer.Status, answer.Header)
+	}
+
+	// Of a socket.
+	first.subscribe("1")
+	first.expect(next("1", "Ada"))
+	first.subscribe("2")
+	if got := first.receive(); !strings.HasPrefix(got, `{"id":"2","type":"error"`) || !strings.Contains(got, "RATE_LIMITED") {
+		t.Error(got)
+	}
+	first.send(`{"type":"ping","payload":{"x":"` + strings.Repeat("x", 900) + `"}}`)
+	if got := first.receive(); !strings.HasPrefix(got, `{"type":"pong"`) {
+		t.Error(got)
+	}
+	first.send(`{"type":"ping","payload":{"x":"` + strings.Repeat("x", 1000) + `"}}`)
+	if code, _ := first.closed(); code != 1009 {
+		t.Error(code)
+	}
+
+	// Of an address, and of all.
+	s.until("two are open", func() bool { return s.handler.Connections() == 2 })
+	nobody, silent := s.dial(nil), s.dial(nil)
+	nobody.send(`{"type":"connection_init"}`)
+	nobody.expect(`{"type":"connection_ack"}`)
+	refused(uuid.Nil)
+	_, _ = nobody.conn.CloseNow(), silent.conn.CloseNow()
+	s.until("two are open again", func() bool { return s.handler.Connections() == 2 })
+	for range 3 {
+		signedIn(bob)
+	}
+	eve := uuid.New()
+	for range 3 {
+		signedIn(eve)
+	}
+	refused(uuid.New())
+}
+
 // Bad credentials close the socket with a code that says whether to come back.
 func TestWebsocketCredentials(t *testing.T) {
 	s := newLiveServer(t)
@@ -302,7 +381,9 @@ func TestWebsocketOrigin(t *testing.T) {
 }
 
 func TestWebsocketInitTimeout(t *testing.T) {
-	s := newLiveServer(t, func(o *graph.Options) { o.Hurry(50*time.Millisecond, soon, soon, soon) })
+	limits := graph.DefaultLimits()
+	limits.InitTime = 50 * time.Millisecond
+	s := newLiveServer(t, func(o *graph.Options) { o.Limits = &limits })
 	c := s.dial(nil)
 	if code, reason := c.closed(); code != 4408 || reason != "Connection initialisation timeout" {
 		t.Error(code, reason)
