@@ -23,4 +23,4 @@ validate:
 
 # About 30 seconds: three replicas behind nginx, replaced and killed under load, with a read replica. Needs nginx and Redis.
 drills:
-	go test -tags services -count=1 -run "RollingRestart|ReplicaKilled|OwnWrites" ./drills
+	go test -tags services -count=1 -run "RollingRestart|ReplicaKilled|OwnWrites|Subscribers" ./drills

@@ -62,13 +62,15 @@ http {
 	access_log off;
 	keepalive_timeout 0; # nginx itself loses requests on kept connections when it reloads
 	client_body_temp_path body; proxy_temp_path proxy; fastcgi_temp_path f; uwsgi_temp_path u; scgi_temp_path s;
+	map $http_upgrade $hop { default upgrade; "" ""; } # websockets
 	upstream usergraph { %s }
 	server {
 		listen 127.0.0.1:%s;
 		location / {
 			proxy_pass http://usergraph;
 			proxy_http_version 1.1;
-			proxy_set_header Connection "";
+			proxy_set_header Upgrade $http_upgrade;
+			proxy_set_header Connection $hop;
 			proxy_next_upstream error timeout;
 		}
 	}
