@@ -94,7 +94,9 @@ func (s *subscriber) watch(ctx context.Context) error {
 // told wants a version of its own name that is not older than the last.
 func (s *subscriber) told(text []byte) {
 	var message struct {
-		Payload struct{ Data struct{ Me struct{ FullName string } } }
+		Payload struct {
+			Data struct{ Me struct{ FullName string } }
+		}
 	}
 	err := json.Unmarshal(text, &message)
 	name, version, _ := strings.Cut(message.Payload.Data.Me.FullName, ", version ")
