@@ -53,19 +53,19 @@ type frames struct {
 	over    bool // no frame follows a close frame. Under sending
 }
 
-// upgradeKey returns the key of a handshake, or what is wrong with the request.
-func upgradeKey(r *http.Request) (key, problem string) {
+// upgradeKey returns the key of a handshake, or with which status it is refused and why.
+func upgradeKey(r *http.Request) (key string, status int, problem string) {
 	key = r.Header.Get("Sec-WebSocket-Key")
 	decoded, err := base64.StdEncoding.DecodeString(key)
 	switch {
 	case !r.ProtoAtLeast(1, 1) || !headerHas(r.Header, "Connection", "upgrade"):
-		return "", "a websocket needs HTTP/1.1 and the header Connection: Upgrade; a proxy may have dropped it"
+		return "", http.StatusBadRequest, "a websocket needs HTTP/1.1 and the header Connection: Upgrade; a proxy may have dropped it"
 	case r.Header.Get("Sec-WebSocket-Version") != websocketVersion:
-		return "", "the websocket version is " + websocketVersion
+		return "", http.StatusUpgradeRequired, "the websocket version is " + websocketVersion
 	case err != nil || len(decoded) != 16:
-		return "", "Sec-WebSocket-Key is not 16 bytes in base64"
+		return "", http.StatusBadRequest, "Sec-WebSocket-Key is not 16 bytes in base64"
 	}
-	return key, ""
+	return key, http.StatusSwitchingProtocols, ""
 }
 
 // headerHas tells whether a list in a header has a token, in any case.

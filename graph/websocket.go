@@ -80,10 +80,11 @@ func (t *websocketTransport) Do(w http.ResponseWriter, r *http.Request, exec gra
 		refuse(w, r, http.StatusForbidden, refusef(CodeCrossSite, "pages of this origin may not connect: list it"))
 		return
 	}
-	key, problem := upgradeKey(r)
+	key, status, problem := upgradeKey(r)
 	if problem != "" {
+		w.Header().Set("Upgrade", "websocket")
 		w.Header().Set("Sec-WebSocket-Version", websocketVersion)
-		refuse(w, r, http.StatusUpgradeRequired, refusef(CodeBadRequest, "%s", problem))
+		refuse(w, r, status, refusef(CodeBadRequest, "%s", problem))
 		return
 	}
 	s := &socket{transport: t, exec: exec, operations: map[string]*operation{}}
