@@ -106,6 +106,7 @@ func (b *bench) measure(ctx context.Context) error {
 		return err
 	}
 	row("memory of an idle subscription, heap in use and stack", "%.1f KB", (b.collections.megabytes()-used)*1000/float64(b.options.sockets))
+	row("resident memory of the server, all sockets idle", "%.1f MB", megabytes(full))
 	row("resident memory of an idle subscription", "%.1f KB", float64(full-empty)/1000/float64(b.options.sockets))
 	row("CPU of all idle sockets, pings included", "%.2f %% of a core", 100*(after-before).Seconds()/b.options.measure.Seconds())
 
