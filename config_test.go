@@ -125,19 +125,20 @@ func TestLimitsAreDocumented(t *testing.T) {
 
 func TestEndpointSettings(t *testing.T) {
 	enough := []string{"DATABASE_URL", "postgres://authenticator:x@db/postgres", "SUPABASE_URL", "https://abc.supabase.co"}
-	c, err := readConfig(environment(append(enough, "LIMIT_TOKENS", "700/70", "LIMIT_DEPTH", "9", "REQUEST_TIMEOUT", "3s/2s", "ALLOWED_ORIGINS", "https://a.example.com, https://b.example.com")...))
+	c, err := readConfig(environment(append(enough, "LIMIT_TOKENS", "700/70", "LIMIT_DEPTH", "9", "LIMIT_CONNECTIONS", "7/5", "LIMIT_ALL_CONNECTIONS", "50", "WEBSOCKET_INIT_TIMEOUT", "2s", "REQUEST_TIMEOUT", "3s/2s", "ALLOWED_ORIGINS", "https://a.example.com, https://b.example.com")...))
 	if err != nil {
 		t.Fatal(err)
 	}
 	want := graph.DefaultLimits()
 	want.SignedIn.Tokens, want.Anonymous.Tokens = 700, 70
+	want.SignedIn.Connections, want.Anonymous.Connections, want.Connections, want.InitTime = 7, 5, 50, 2*time.Second
 	want.SignedIn.Depth, want.Anonymous.Depth = 9, 9
 	want.SignedIn.Time, want.Anonymous.Time = 3*time.Second, 2*time.Second
 	if c.endpoint.limits != want || !c.endpoint.origins.Contains("https://b.example.com") || c.endpoint.introspection != graph.IntrospectionAuthenticated {
 		t.Errorf("%+v", c.endpoint)
 	}
 	for _, bad := range [][]string{
-		{"LIMIT_TOKENS", "many"}, {"LIMIT_TOKENS", "1000/"}, {"LIMIT_TOKENS", "-1"}, {"LIMIT_TOKENS", "1/2/3"}, {"REQUEST_TIMEOUT", "1s/never"},
+		{"LIMIT_TOKENS", "many"}, {"LIMIT_TOKENS", "1000/"}, {"LIMIT_TOKENS", "-1"}, {"LIMIT_TOKENS", "1/2/3"}, {"LIMIT_ALL_CONNECTIONS", "20000/10000"}, {"WEBSOCKET_INIT_TIMEOUT", "0s"}, {"REQUEST_TIMEOUT", "1s/never"},
 		{"ALLOWED_ORIGINS", "*"}, {"TRUSTED_DOCUMENTS", "on"},
 	} {
 		if _, err := readConfig(environment(append(enough, bad...)...)); err == nil || !strings.Contains(err.Error(), bad[0]) {

@@ -12,6 +12,8 @@ import (
 const (
 	minGarbage        = 32 << 20 // bytes
 	minGarbagePercent = 50       // of what lives
+	// goMinLive is what Go takes for alive if less is: its first collection comes at this size times GOGC / 100, and more.
+	goMinLive = 4 << 20
 )
 
 // tuneGC has the garbage collector run when there are 32 MiB of garbage, or half of what lives if that is more. GOGC in
@@ -29,7 +31,7 @@ func tuneGC() {
 
 // gcPercent is GOGC while so many bytes live.
 func gcPercent(live uint64) int {
-	return int(max(minGarbage*100/max(live, 1<<20), minGarbagePercent))
+	return int(max(minGarbage*100/max(live, goMinLive), minGarbagePercent))
 }
 
 // afterEachGC calls a function now, and again and again when something has become garbage that only a collection finds.

@@ -49,7 +49,7 @@ func ready(log *slog.Logger, draining *drain, db *database.DB, verifier *auth.Ve
 		case err == nil:
 			report["subscriptions"] = "ok"
 		case errors.Is(err, database.ErrNotAnnounced):
-			report["subscriptions"] = "refused: changes do not arrive, set DATABASE_LISTEN_URL"
+			report["subscriptions"] = "refused: " + err.Error()
 		default:
 			report["subscriptions"] = "delayed: the connection that hears of changes is being opened"
 		}

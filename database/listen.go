@@ -179,7 +179,7 @@ func (c *Changes) begin(ctx context.Context, conn *pgconn.PgConn) error {
 	for !c.probed() {
 		err := c.wait(ctx, conn, time.Until(deadline))
 		if errors.Is(err, context.DeadlineExceeded) && ctx.Err() == nil {
-			return fmt.Errorf("%w: notifications do not arrive through a pooler in transaction mode, listen on a direct connection", ErrNotAnnounced)
+			return fmt.Errorf("%w: notifications do not arrive through a pooler in transaction mode, set DATABASE_LISTEN_URL to a direct connection or one in session mode", ErrNotAnnounced)
 		}
 		if err != nil {
 			return unavailable(ctx, err)

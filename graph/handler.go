@@ -90,6 +90,7 @@ func newHandler(schema graphql.ExecutableSchema, live *live, options Options) (*
 	}
 	if options.patience.init == 0 {
 		options.patience = defaultPatience
+		options.patience.init = options.Limits.InitTime
 	}
 	if options.sessionPause == 0 {
 		options.sessionPause = sessionPause
@@ -105,7 +106,7 @@ func newHandler(schema graphql.ExecutableSchema, live *live, options Options) (*
 	if err != nil {
 		return nil, err
 	}
-	connections := newConnections()
+	connections := newConnections(options.Limits)
 	sessions := newSessions(options.CheckSession, options.Log, options.sessionPause)
 	h := &Handler{
 		exec:        executor.New(schema),
@@ -172,7 +173,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 func (h *Handler) Shutdown(ctx context.Context) error { return h.connections.shutdown(ctx) }
 
 // Connections is how many websockets and event streams are open.
-func (h *Handler) Connections() int { return h.connections.count() }
+func (h *Handler) Connections() int { return h.connections.total() }
 
 // addressOf returns where a request came from, without the port.
 func addressOf(r *http.Request) string {

@@ -11,6 +11,9 @@ import (
 type Limits struct {
 	SignedIn  Bounds
 	Anonymous Bounds
+
+	Connections int           // websockets and event streams at the same time; anonymous callers get half of them
+	InitTime    time.Duration // that a websocket may be open before connection_init
 }
 
 // Bounds are the limits of one kind of caller. Each has a code of its own; what is cheap to check is checked first.
@@ -34,6 +37,10 @@ type Bounds struct {
 	Spreads            int // fragment spreads in a document
 	Complexity         int // cost of an operation, see @cost and @listSize
 
+	Connections      int // websockets and event streams of one caller at the same time
+	SocketOperations int // of one websocket at the same time
+	MessageBytes     int // of a message on a websocket, after connection_init
+
 	Time   time.Duration // that an operation may take
 	Errors int           // told in one response
 }
@@ -47,6 +54,7 @@ func DefaultLimits() Limits {
 			JSONDepth: 16, Values: 10_000, ListSize: 1_000,
 			DocumentBytes: 128 << 10, Tokens: 1_000, Depth: 12, IntrospectionDepth: 3, RootFields: 20, Fields: 500,
 			Aliases: 30, Directives: 30, Spreads: 50, Complexity: 1_000,
+			Connections: 100, SocketOperations: 100, MessageBytes: 256 << 10,
 			Time: 15 * time.Second, Errors: 50,
 		},
 		Anonymous: Bounds{
@@ -54,8 +62,10 @@ func DefaultLimits() Limits {
 			JSONDepth: 8, Values: 1_000, ListSize: 100,
 			DocumentBytes: 32 << 10, Tokens: 600, Depth: 8, IntrospectionDepth: 3, RootFields: 10, Fields: 400,
 			Aliases: 15, Directives: 15, Spreads: 30, Complexity: 200,
+			Connections: 10_000, SocketOperations: 100, MessageBytes: 64 << 10,
 			Time: 5 * time.Second, Errors: 10,
 		},
+		Connections: 20_000, InitTime: 5 * time.Second,
 	}
 }
 

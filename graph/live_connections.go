@@ -13,16 +13,6 @@ import (
 	"github.com/vektah/gqlparser/v2/gqlerror"
 )
 
-// The limits on connections that stay open. An idle one takes some 20 KB.
-const (
-	// maxConnections is how many websockets and event streams there may be.
-	maxConnections = 20_000
-	// maxAnonymousConnections leaves room for those who sign in.
-	maxAnonymousConnections = maxConnections / 2
-	// maxConnectionsPerCaller is more than anybody has tabs.
-	maxConnectionsPerCaller = 100
-)
-
 // The reasons why a connection may not stay open.
 var (
 	errTooManyConnections = errors.New("too many connections are open, try again later")
@@ -39,75 +29,94 @@ type connection interface {
 
 // connections counts the connections that stay open, by who they belong to, and ends them when the server stops.
 type connections struct {
-	mu       sync.Mutex
-	open     map[connection]uuid.UUID // uuid.Nil for nobody
-	perUser  map[uuid.UUID]int
-	stopping bool
-	gone     chan struct{} // closed when stopping and none is left
+	limits *Limits
+
+	mu        sync.Mutex
+	open      map[connection]runner
+	each      map[runner]int // how many are open
+	anonymous int            // of open
+	stopping  bool
+	gone      chan struct{} // closed when stopping and none is left
 }
 
-func newConnections() *connections {
-	return &connections{open: map[connection]uuid.UUID{}, perUser: map[uuid.UUID]int{}, gone: make(chan struct{})}
+func newConnections(limits *Limits) *connections {
+	return &connections{limits: limits, open: map[connection]runner{}, each: map[runner]int{}, gone: make(chan struct{})}
 }
 
-// add counts a connection of a user, or of nobody, or says that it is one too many.
-func (c *connections) add(added connection, user uuid.UUID) error {
+// add counts a connection, or says that it is one too many.
+func (c *connections) add(added connection, who runner) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.stopping {
 		return errStopping
 	}
-	if len(c.open) >= maxConnections || c.perUser[user] >= allowance(user) {
+	if len(c.open) >= c.limits.Connections || !c.allows(who) {
 		return errTooManyConnections
 	}
-	c.open[added] = user
-	c.perUser[user]++
+	c.count(added, who)
 	return nil
 }
 
-// identify makes a connection that belonged to nobody a user's.
-func (c *connections) identify(known connection, user uuid.UUID) error {
+// identify makes a connection that belonged to an address a user's.
+func (c *connections) identify(known connection, who runner) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	before, open := c.open[known]
-	if !open || before == user {
+	if !open || before == who {
 		return nil
 	}
-	if c.perUser[user] >= allowance(user) {
+	if !c.allows(who) {
 		return errTooManyConnections
 	}
 	c.forget(before)
-	c.open[known] = user
-	c.perUser[user]++
+	c.count(known, who)
 	return nil
+}
+
+// allows tells whether somebody may have one more. Those who are not signed in leave half of all to the others.
+func (c *connections) allows(who runner) bool {
+	if who.user != uuid.Nil {
+		return c.each[who] < c.limits.SignedIn.Connections
+	}
+	return c.each[who] < c.limits.Anonymous.Connections && c.anonymous < c.limits.Connections/2
+}
+
+func (c *connections) count(one connection, who runner) {
+	c.open[one] = who
+	c.each[who]++
+	if who.user == uuid.Nil {
+		c.anonymous++
+	}
+}
+
+func (c *connections) forget(who runner) {
+	if c.each[who]--; c.each[who] == 0 {
+		delete(c.each, who)
+	}
+	if who.user == uuid.Nil {
+		c.anonymous--
+	}
 }
 
 // remove no longer counts a connection.
 func (c *connections) remove(ended connection) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	user, open := c.open[ended]
+	who, open := c.open[ended]
 	if !open {
 		return
 	}
 	delete(c.open, ended)
-	c.forget(user)
+	c.forget(who)
 	if c.stopping && len(c.open) == 0 {
 		close(c.gone)
 	}
 }
 
-func (c *connections) count() int {
+func (c *connections) total() int {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return len(c.open)
-}
-
-func (c *connections) forget(user uuid.UUID) {
-	c.perUser[user]--
-	if c.perUser[user] == 0 {
-		delete(c.perUser, user)
-	}
 }
 
 // shutdown ends all connections and waits until they have ended, or ctx has.
@@ -137,11 +146,4 @@ func refuseConnection(w http.ResponseWriter, r *http.Request, err error) {
 	refusal := refusef(CodeUnavailable, "%s", err)
 	setRetryAfter(w.Header(), gqlerror.List{refusal})
 	refuse(w, r, http.StatusServiceUnavailable, refusal)
-}
-
-func allowance(user uuid.UUID) int {
-	if user == uuid.Nil {
-		return maxAnonymousConnections
-	}
-	return maxConnectionsPerCaller
 }

@@ -14,7 +14,6 @@ import (
 	"time"
 
 	"github.com/99designs/gqlgen/graphql"
-	"github.com/google/uuid"
 	"github.com/vektah/gqlparser/v2/gqlerror"
 
 	"usergraph/auth"
@@ -49,11 +48,7 @@ func (t *sseTransport) Do(w http.ResponseWriter, r *http.Request, exec graphql.G
 	ctx, cancel := context.WithCancel(r.Context())
 	defer cancel()
 	s := &events{w: w, control: http.NewResponseController(w), patience: t.patience, stopping: make(chan struct{})}
-	var user uuid.UUID
-	if signedIn {
-		user = claims.UserID
-	}
-	if err := t.connections.add(s, user); err != nil {
+	if err := t.connections.add(s, runnerOf(ctx)); err != nil {
 		refuseConnection(w, r, err)
 		return
 	}

@@ -1,17 +1,14 @@
 package graph
 
 import (
-	"bufio"
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
-	"io"
 	"log/slog"
 	"math"
 	"math/rand/v2"
-	"net"
 	"net/http"
+	"os"
 	"runtime/debug"
 	"strings"
 	"sync"
@@ -19,8 +16,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/99designs/gqlgen/graphql"
-	"github.com/coder/websocket"
-	"github.com/google/uuid"
+	"github.com/gobwas/ws"
 
 	"usergraph/auth"
 )
@@ -30,25 +26,20 @@ const subprotocol = "graphql-transport-ws"
 
 // The close codes of the protocol, and how they are used here.
 const (
-	closeMalformed      websocket.StatusCode = 4400
-	closeUnauthorized   websocket.StatusCode = 4401 // signing in again may help, repeating does not
-	closeExpired        websocket.StatusCode = 4403 // come back with a fresh token
-	closeNoProtocol     websocket.StatusCode = 4406
-	closeInitTimeout    websocket.StatusCode = 4408
-	closeDuplicate      websocket.StatusCode = 4409
-	closeTooManyInits   websocket.StatusCode = 4429
-	maxCloseReasonBytes                      = 123 // RFC 6455, section 5.5
+	closeMalformed      ws.StatusCode = 4400
+	closeUnauthorized   ws.StatusCode = 4401 // signing in again may help, repeating does not
+	closeExpired        ws.StatusCode = 4403 // come back with a fresh token
+	closeNoProtocol     ws.StatusCode = 4406
+	closeInitTimeout    ws.StatusCode = 4408
+	closeDuplicate      ws.StatusCode = 4409
+	closeTooManyInits   ws.StatusCode = 4429
+	closeTryAgain       ws.StatusCode = 1013 // RFC 6455's registry: try again later
+	maxCloseReasonBytes               = ws.MaxControlFramePayloadSize - 2
 )
 
 const (
-	// websocketBufferBytes is for a typical message. Longer ones go past the buffers.
-	websocketBufferBytes = 256
 	// maxInitBytes is for a message from somebody who is not known yet: connection_init with a token of 16 KiB.
 	maxInitBytes = 32 << 10
-	// maxMessageBytes is for an operation with its variables.
-	maxMessageBytes = 256 << 10
-	// maxOperations is how many operations of a socket may run at the same time.
-	maxOperations = 100
 	// expiryLeeway is that of package auth, for clocks that differ.
 	expiryLeeway = 5 * time.Second
 )
@@ -61,8 +52,9 @@ type patience struct {
 	write time.Duration // to take a message; a client that takes longer is cut off
 }
 
-// defaultPatience pings more often than proxies cut silent connections, which some do after 30 seconds.
-var defaultPatience = patience{init: 5 * time.Second, ping: 25 * time.Second, pong: 10 * time.Second, write: 10 * time.Second}
+// defaultPatience pings more often than proxies cut silent connections, which some do after 30 seconds. How long init may
+// take is a limit.
+var defaultPatience = patience{ping: 25 * time.Second, pong: 10 * time.Second, write: 10 * time.Second}
 
 // websocketTransport answers operations over websockets.
 type websocketTransport struct {
@@ -84,24 +76,34 @@ func (t *websocketTransport) Do(w http.ResponseWriter, r *http.Request, exec gra
 		refuse(w, r, http.StatusForbidden, refusef(CodeCrossSite, "pages of this origin may not connect: list it"))
 		return
 	}
+	key, status, problem := upgradeKey(r)
+	if problem != "" {
+		w.Header().Set("Upgrade", "websocket")
+		w.Header().Set("Sec-WebSocket-Version", websocketVersion)
+		refuse(w, r, status, refusef(CodeBadRequest, "%s", problem))
+		return
+	}
 	s := &socket{transport: t, exec: exec, operations: map[string]*operation{}}
 	// The request ends with this function; what is known of it lives on.
 	s.ctx = context.WithoutCancel(r.Context())
-	if err := t.connections.add(s, uuid.Nil); err != nil {
+	if err := t.connections.add(s, runnerOf(s.ctx)); err != nil {
 		refuseConnection(w, r, err)
 		return
 	}
-	var err error
-	s.conn, err = websocket.Accept(leanWriter{w, s}, r, &websocket.AcceptOptions{
-		Subprotocols:       []string{subprotocol},
-		InsecureSkipVerify: true, // t.allows has looked
-		CompressionMode:    websocket.CompressionDisabled,
-	})
+	speaks := ""
+	if headerHas(r.Header, "Sec-WebSocket-Protocol", subprotocol) {
+		speaks = subprotocol
+	}
+	conn, input, err := upgrade(w, key, speaks)
 	if err != nil {
 		t.connections.remove(s)
-		return // Accept has answered
+		t.log.WarnContext(s.ctx, "a connection cannot become a websocket", "error", err)
+		return
 	}
-	go s.serve()
+	s.mu.Lock()
+	s.frames = &frames{conn: conn, input: input, patience: t.patience.write}
+	s.mu.Unlock()
+	go s.serve(speaks != "")
 }
 
 // allows tells whether the page that connects may. Programs that are not browsers say nothing of a page.
@@ -110,43 +112,22 @@ func (t *websocketTransport) allows(r *http.Request) bool {
 	return origin == "" || sameHost(origin, r) || t.origins.Contains(origin)
 }
 
-// leanWriter hands the connection over with small buffers: those of net/http take 8 KiB as long as the socket is open.
-type leanWriter struct {
-	http.ResponseWriter
-	socket *socket
-}
-
-func (w leanWriter) Hijack() (net.Conn, *bufio.ReadWriter, error) {
-	conn, buffers, err := http.NewResponseController(w.ResponseWriter).Hijack()
-	if err != nil {
-		return nil, nil, err
-	}
-	// What has been read too early stays buffered.
-	early, _ := buffers.Reader.Peek(buffers.Reader.Buffered())
-	reader := bufio.NewReaderSize(io.MultiReader(bytes.NewReader(bytes.Clone(early)), conn), max(websocketBufferBytes, len(early)))
-	_, _ = reader.Peek(len(early))
-	w.socket.mu.Lock()
-	defer w.socket.mu.Unlock()
-	w.socket.network, w.socket.input = conn, reader
-	return conn, bufio.NewReadWriter(reader, bufio.NewWriterSize(conn, websocketBufferBytes)), nil
-}
-
 // socket is a websocket that speaks the protocol. One goroutine, serve, reads and closes it; operations and timers write
 // to it.
 type socket struct {
 	transport *websocketTransport
 	exec      graphql.GraphExecutor
-	conn      *websocket.Conn
-	network   net.Conn
 	ctx       context.Context // what is known of the upgrade request; without an end
 
 	// Only for serve.
-	input        *bufio.Reader // of conn
 	acknowledged bool
 	claims       *auth.Claims
 	callerCtx    context.Context // ctx with the caller of all operations
 
+	asked bool // whether a ping is on its way. Only for ping
+
 	mu                        sync.Mutex
+	frames                    *frames               // nil until the upgrade is over
 	why                       *closure              // why the socket is being closed, or nil
 	operations                map[string]*operation // nil once it is
 	initTimer, expiry, pinger *time.Timer           // nil while they are not needed
@@ -162,7 +143,7 @@ type message struct {
 
 // closure is why the server closes a socket.
 type closure struct {
-	code   websocket.StatusCode
+	code   ws.StatusCode
 	reason string
 }
 
@@ -171,59 +152,62 @@ func (c *closure) Error() string { return c.reason }
 func malformed(reason string) error { return &closure{closeMalformed, reason} }
 
 // serve reads messages until the socket is closed, by either side.
-func (s *socket) serve() {
+func (s *socket) serve(understood bool) {
 	defer s.transport.connections.remove(s)
 	defer func() { s.transport.sessions.remove(s, s.claims) }()
-	func() {
-		defer s.recover()
-		if s.conn.Subprotocol() != subprotocol {
-			s.close(closeNoProtocol, "Subprotocol not acceptable: this server speaks "+subprotocol)
-			return
-		}
-		s.conn.SetReadLimit(maxInitBytes)
-		s.arm(&s.initTimer, s.transport.patience.init, func() { s.close(closeInitTimeout, "Connection initialisation timeout") })
-		var why *closure
-		if s.whyClosed() != nil {
-			return
-		}
-		if err := s.read(); errors.As(err, &why) {
-			s.close(why.code, why.reason)
-		}
-	}()
+	s.listen(understood)
 	s.stop()
 	if why := s.whyClosed(); why != nil {
 		s.transport.log.DebugContext(s.ctx, "websocket closed", "code", int(why.code), "reason", why.reason)
-		_ = s.network.SetReadDeadline(time.Time{})
-		_ = s.conn.Close(why.code, cut(strings.ToValidUTF8(why.reason, ""), maxCloseReasonBytes))
+		s.frames.close(why.code, cut(strings.ToValidUTF8(why.reason, ""), maxCloseReasonBytes))
 	}
-	_ = s.conn.CloseNow()
+	_ = s.frames.conn.Close()
+	s.frames.release()
 }
 
-// read handles messages until an error.
-func (s *socket) read() error {
+// listen reads messages until there is a reason to close the socket, or it is closed.
+func (s *socket) listen(understood bool) {
+	defer s.recover()
+	if !understood {
+		s.close(closeNoProtocol, "Subprotocol not acceptable: this server speaks "+subprotocol)
+		return
+	}
+	s.arm(&s.initTimer, s.transport.patience.init, func() { s.close(closeInitTimeout, "Connection initialisation timeout") })
+	if s.whyClosed() != nil {
+		return
+	}
 	for {
-		if s.input.Buffered() == 0 {
-			if err := awaitInput(s.network); err != nil {
-				return err
-			}
+		err := s.frames.await()
+		if err == nil {
+			err = s.read()
 		}
-		kind, text, err := s.conn.Read(context.Background())
+		var why *closure
+		if errors.As(err, &why) {
+			s.close(why.code, why.reason)
+		}
 		if err != nil {
-			return err
-		}
-		if err := s.handle(kind, text); err != nil {
-			return err
+			return
 		}
 	}
+}
+
+// read takes in what is there. Its error ends the socket.
+func (s *socket) read() error {
+	limit := maxInitBytes
+	if s.acknowledged {
+		limit = s.transport.limits.of(s.callerCtx).MessageBytes
+	}
+	text, whole, err := s.frames.read(limit)
+	if err != nil || !whole {
+		return err
+	}
+	return s.handle(text)
 }
 
 // handle answers a message. Its error ends the socket.
-func (s *socket) handle(kind websocket.MessageType, text []byte) error {
-	if kind != websocket.MessageText {
-		return malformed("a message is text")
-	}
+func (s *socket) handle(text []byte) error {
 	if !utf8.Valid(text) {
-		return &closure{websocket.StatusInvalidFramePayloadData, "a message is UTF-8"}
+		return &closure{ws.StatusInvalidFramePayloadData, "a message is UTF-8"}
 	}
 	var m message
 	if err := json.Unmarshal(text, &m); err != nil {
@@ -281,8 +265,8 @@ func (s *socket) init(payload json.RawMessage) error {
 	}
 	ack := message{Type: "connection_ack"}
 	if s.claims != nil {
-		if err := s.transport.connections.identify(s, s.claims.UserID); err != nil {
-			return &closure{websocket.StatusTryAgainLater, err.Error()}
+		if err := s.transport.connections.identify(s, runner{user: s.claims.UserID}); err != nil {
+			return &closure{closeTryAgain, err.Error()}
 		}
 		s.transport.sessions.add(s, s.claims)
 		s.arm(&s.expiry, time.Until(s.claims.ExpiresAt.Add(expiryLeeway)), func() { s.close(closeExpired, auth.CodeTokenExpired+": token has expired") })
@@ -290,7 +274,6 @@ func (s *socket) init(payload json.RawMessage) error {
 	}
 	s.disarm(&s.initTimer)
 	s.acknowledged = true
-	s.conn.SetReadLimit(maxMessageBytes)
 	s.arm(&s.pinger, s.transport.patience.ping/2+rand.N(s.transport.patience.ping/2), s.ping)
 	return s.send(ack)
 }
@@ -327,7 +310,7 @@ func refusal(err error) *closure {
 	case auth.CodeTokenExpired:
 		why.code = closeExpired
 	case auth.CodeUnavailable:
-		why.code = websocket.StatusTryAgainLater
+		why.code = closeTryAgain
 	}
 	return why
 }
@@ -346,7 +329,8 @@ func (s *socket) subscribe(m message) error {
 	if m.ID == nil || *m.ID == "" {
 		return malformed("subscribe has an id")
 	}
-	params, refusal := decodeRequest(m.Payload, s.transport.limits.of(s.callerCtx))
+	bounds := s.transport.limits.of(s.callerCtx)
+	params, refusal := decodeRequest(m.Payload, bounds)
 	if refusal != nil && refusal.Extensions["code"] == CodeBadRequest {
 		return malformed("the payload of subscribe is not a request: query, a text, and perhaps operationName, variables and extensions")
 	}
@@ -370,7 +354,7 @@ func (s *socket) subscribe(m message) error {
 	case refusal != nil:
 		o.cancel()
 		go o.refuse(refusal)
-	case len(s.operations) >= maxOperations:
+	case len(s.operations) >= bounds.SocketOperations:
 		o.cancel()
 		go o.refuse(refusef(CodeRateLimited, "too many operations are running on this socket"))
 	case s.leaving:
@@ -424,7 +408,7 @@ func (s *socket) settle() {
 			return
 		}
 	}
-	go s.close(websocket.StatusGoingAway, errStopping.Error()) // which takes the lock
+	go s.close(ws.StatusGoingAway, errStopping.Error()) // which takes the lock
 }
 
 // arm has a function called later, unless the socket is being closed by then.
@@ -445,28 +429,44 @@ func (s *socket) disarm(timer **time.Timer) {
 	}
 }
 
-// ping asks whether the client is still there, and again later: proxies cut connections that are silent, and a client may
-// be gone without a word.
+// ping asks whether the client is still there, looks a while later whether it has answered, and so on: proxies cut
+// connections that are silent, and a client may be gone without a word.
 func (s *socket) ping() {
-	ctx, cancel := context.WithTimeout(context.Background(), s.transport.patience.pong)
-	defer cancel()
-	if err := s.conn.Ping(ctx); err != nil {
+	patience := s.transport.patience
+	next := patience.pong
+	switch {
+	case !s.asked:
+		s.frames.answered.Store(false)
+		if s.write(ws.OpPing, nil) != nil {
+			return // serve notices
+		}
+	case !s.frames.answered.Load():
 		s.cutOff("no answer to a ping")
 		return
+	default:
+		next = patience.ping - patience.pong
 	}
-	s.arm(&s.pinger, s.transport.patience.ping, s.ping)
+	s.asked = !s.asked
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.pinger != nil {
+		s.pinger.Reset(next)
+	}
 }
 
-// send writes a message. A client that does not take it in time is cut off.
+// send writes a message.
 func (s *socket) send(m message) error {
 	text, err := json.Marshal(m)
 	if err != nil {
 		return err
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), s.transport.patience.write)
-	defer cancel()
-	err = s.conn.Write(ctx, websocket.MessageText, text)
-	if ctx.Err() != nil {
+	return s.write(ws.OpText, text)
+}
+
+// write sends a frame. A client that does not take it in time is cut off.
+func (s *socket) write(code ws.OpCode, payload []byte) error {
+	err := s.frames.send(code, payload)
+	if errors.Is(err, os.ErrDeadlineExceeded) {
 		s.cutOff("the client does not read")
 	}
 	return err
@@ -477,21 +477,20 @@ func (s *socket) cutOff(reason string) {
 	if s.whyClosed() == nil && s.stop() {
 		s.transport.log.WarnContext(s.ctx, "websocket cut off", "reason", reason)
 	}
-	_ = s.conn.CloseNow()
+	_ = s.frames.conn.Close()
 }
 
 // close has the socket closed. The first reason is the one that the client is told.
-func (s *socket) close(code websocket.StatusCode, reason string) {
+func (s *socket) close(code ws.StatusCode, reason string) {
 	s.mu.Lock()
 	if s.why == nil {
 		s.why = &closure{code, reason}
+		if s.frames != nil { // else the upgrade is not over yet, and serve will see why
+			_ = s.frames.conn.SetReadDeadline(time.Unix(1, 0)) // wakes serve
+		}
 	}
-	network := s.network
 	s.mu.Unlock()
 	s.stop()
-	if network != nil { // else the upgrade is not over yet, and serve will see why
-		_ = network.SetReadDeadline(time.Unix(1, 0)) // wakes serve
-	}
 }
 
 func (s *socket) whyClosed() *closure {
@@ -519,6 +518,6 @@ func (s *socket) stop() bool {
 func (s *socket) recover() {
 	if panicked := recover(); panicked != nil {
 		s.transport.log.ErrorContext(s.ctx, "panic on a websocket", "panic", panicked, "stack", string(debug.Stack()))
-		s.close(websocket.StatusInternalError, "internal error")
+		s.close(ws.StatusInternalServerError, "internal error")
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"strings"
@@ -214,6 +215,85 @@ func TestWebsocketLimitsSockets(t *testing.T) {
 	s.connect(ada)
 }
 
+// What an operator allows is what there is, over websockets and event streams together.
+func TestConnectionLimits(t *testing.T) {
+	limits := graph.DefaultLimits()
+	limits.Connections = 8
+	limits.SignedIn.Connections, limits.Anonymous.Connections = 3, 2
+	limits.SignedIn.SocketOperations, limits.SignedIn.MessageBytes = 1, 1000
+	s := newLiveServer(t, func(o *graph.Options) { o.Limits = &limits })
+	signedIn := func(user uuid.UUID) *client {
+		t.Helper()
+		c, err := s.tryDial(http.Header{"Authorization": {"Bearer " + s.issuer.Token(user)}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		c.send(`{"type":"connection_init"}`)
+		if ack := c.receive(); !strings.Contains(ack, "expiresAt") {
+			t.Fatal(ack)
+		}
+		return c
+	}
+	refused := func(user uuid.UUID) {
+		t.Helper()
+		header := http.Header{}
+		if user != uuid.Nil {
+			header.Set("Authorization", "Bearer "+s.issuer.Token(user))
+		}
+		if _, err := s.tryDial(header); err == nil || !strings.HasPrefix(err.Error(), "503") {
+			t.Error(err)
+		}
+	}
+
+	// Of a user: one more is refused, before the upgrade and after it, and as an event stream.
+	first := signedIn(ada)
+	signedIn(ada)
+	stream := s.post(ada, "text/event-stream", watchName)
+	stream.expect("event: next\ndata: {\"data\":{\"me\":{\"fullName\":\"Ada\"}}}\n")
+	refused(ada)
+	late := s.dial(nil)
+	late.send(fmt.Sprintf(`{"type":"connection_init","payload":{"authorization":"Bearer %s"}}`, s.issuer.Token(ada)))
+	if code, reason := late.closed(); code != 1013 || !strings.Contains(reason, "too many") {
+		t.Error(code, reason)
+	}
+	if answer := s.post(ada, "text/event-stream", watchName).answer; answer.StatusCode != http.StatusServiceUnavailable || answer.Header.Get("Retry-After") == "" {
+		t.Error(answer.Status, answer.Header)
+	}
+
+	// Of a socket.
+	first.subscribe("1")
+	first.expect(next("1", "Ada"))
+	first.subscribe("2")
+	if got := first.receive(); !strings.HasPrefix(got, `{"id":"2","type":"error"`) || !strings.Contains(got, "RATE_LIMITED") {
+		t.Error(got)
+	}
+	first.send(`{"type":"ping","payload":{"x":"` + strings.Repeat("x", 900) + `"}}`)
+	if got := first.receive(); !strings.HasPrefix(got, `{"type":"pong"`) {
+		t.Error(got)
+	}
+	first.send(`{"type":"ping","payload":{"x":"` + strings.Repeat("x", 1000) + `"}}`)
+	if code, _ := first.closed(); code != 1009 {
+		t.Error(code)
+	}
+
+	// Of an address, and of all.
+	s.until("two are open", func() bool { return s.handler.Connections() == 2 })
+	nobody, silent := s.dial(nil), s.dial(nil)
+	nobody.send(`{"type":"connection_init"}`)
+	nobody.expect(`{"type":"connection_ack"}`)
+	refused(uuid.Nil)
+	_, _ = nobody.conn.CloseNow(), silent.conn.CloseNow()
+	s.until("two are open again", func() bool { return s.handler.Connections() == 2 })
+	for range 3 {
+		signedIn(bob)
+	}
+	eve := uuid.New()
+	for range 3 {
+		signedIn(eve)
+	}
+	refused(uuid.New())
+}
+
 // Bad credentials close the socket with a code that says whether to come back.
 func TestWebsocketCredentials(t *testing.T) {
 	s := newLiveServer(t)
@@ -302,7 +382,9 @@ func TestWebsocketOrigin(t *testing.T) {
 }
 
 func TestWebsocketInitTimeout(t *testing.T) {
-	s := newLiveServer(t, func(o *graph.Options) { o.Hurry(50*time.Millisecond, soon, soon, soon) })
+	limits := graph.DefaultLimits()
+	limits.InitTime = 50 * time.Millisecond
+	s := newLiveServer(t, func(o *graph.Options) { o.Limits = &limits })
 	c := s.dial(nil)
 	if code, reason := c.closed(); code != 4408 || reason != "Connection initialisation timeout" {
 		t.Error(code, reason)
@@ -362,6 +444,19 @@ func TestWebsocketFrames(t *testing.T) {
 		"binary":                  {frame(0x82, `{"type":"ping"}`), "\x11\x30"},                                                                                        // 4400
 		"a giant frame announced": {string([]byte{0x81, 0xff, 0x7f, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0, 0, 0, 0}) + strings.Repeat("x", 300<<10), "\x03\xf1"}, // 1009
 		"a close":                 {frame(0x88, "\x03\xe8"), "\x88\x02\x03\xe8"},
+		"a close with a reason":   {frame(0x88, "\x0f\xa0bye"), "\x88\x02\x0f\xa0"},
+		"a close without a code":  {frame(0x88, ""), "\x88\x00"},
+		"a close of one byte":     {frame(0x88, "x"), "\x03\xea"},
+		"a close with 1005":       {frame(0x88, "\x03\xed"), "\x03\xea"},
+		"a close not UTF-8":       {frame(0x88, "\x03\xe8\xff"), "\x03\xea"},
+		"nothing after a close":   {frame(0x88, "\x03\xe8") + frame(0x89, "x"), "\x88\x02\x03\xe8"},
+		"a ping":                  {frame(0x89, strings.Repeat("x", 125)), "\x8a\x7d" + strings.Repeat("x", 125)},
+		"a ping in fragments":     {frame(0x09, "x"), "\x03\xea"},
+		"a pong unasked":          {frame(0x8a, "x") + frame(0x81, `{"type":"ping"}`), `{"type":"pong"}`},
+		"a message in a message":  {frame(0x01, `{"type":`) + frame(0x81, `{"type":"ping"}`), "\x03\xea"},
+		"empty fragments":         {frame(0x01, "") + strings.Repeat(frame(0x00, ""), 1000) + frame(0x80, `{"type":"ping"}`), `{"type":"pong"}`},
+		"too long in fragments":   {frame(0x01, strings.Repeat("x", 100)) + strings.Repeat(frame(0x00, strings.Repeat("x", 100)), 400), "\x03\xf1"},
+		"a negative length":       {string([]byte{0x81, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0, 0, 0, 0}), "\x03\xea"},
 		"half a frame":            {"\x81", ""},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -387,6 +482,49 @@ func TestWebsocketFrames(t *testing.T) {
 	}
 	s.until("all are gone", func() bool { return s.handler.Connections() == 0 })
 	s.connect(ada)
+}
+
+// What is no handshake is refused in HTTP, and what comes right behind one is not lost.
+func TestWebsocketHandshake(t *testing.T) {
+	s := newLiveServer(t)
+	address := strings.TrimPrefix(s.url, "http://")
+	const rest = "Connection: keep-alive, Upgrade\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Protocol: other, graphql-transport-ws\r\n"
+	good := "GET /graphql HTTP/1.1\r\nHost: " + address + "\r\nUpgrade: WebSocket\r\n" + rest
+	early := string([]byte{0x81, 0x80 | 15, 0, 0, 0, 0}) + `{"type":"ping"}`
+	for name, test := range map[string]struct {
+		old, new string // what is changed in a good request
+		want     []string
+	}{
+		"good":            {want: []string{"HTTP/1.1 101 ", "Sec-Websocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=", "Sec-Websocket-Protocol: graphql-transport-ws", `{"type":"pong"}`}},
+		"another version": {old: "Version: 13", new: "Version: 8", want: []string{"HTTP/1.1 426 ", "Sec-Websocket-Version: 13", "BAD_REQUEST"}},
+		"no version":      {old: "Version: 13", new: "Version: ", want: []string{"HTTP/1.1 426 "}},
+		"no key":          {old: "dGhlIHNhbXBsZSBub25jZQ==", want: []string{"HTTP/1.1 400 ", "Sec-WebSocket-Key"}},
+		"a short key":     {old: "dGhlIHNhbXBsZSBub25jZQ==", new: "dGhl", want: []string{"HTTP/1.1 400 "}},
+		"not base64":      {old: "dGhlIHNhbXBsZSBub25jZQ==", new: "*", want: []string{"HTTP/1.1 400 "}},
+		"a lost header":   {old: "keep-alive, Upgrade", new: "keep-alive", want: []string{"HTTP/1.1 400 ", "Connection: Upgrade"}},
+		"HTTP/1.0":        {old: "HTTP/1.1", new: "HTTP/1.0", want: []string{" 400 "}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			conn, err := net.Dial("tcp", address)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer conn.Close()
+			fmt.Fprint(conn, strings.Replace(good, test.old, test.new, 1), "\r\n", early)
+			_ = conn.(*net.TCPConn).CloseWrite()
+			_ = conn.SetReadDeadline(time.Now().Add(soon))
+			answer, err := io.ReadAll(conn)
+			if err != nil {
+				t.Log(err) // a refused connection is reset: it has said more than was wanted
+			}
+			for _, want := range test.want {
+				if !strings.Contains(string(answer), want) {
+					t.Errorf("%q is not in %q", want, answer)
+				}
+			}
+		})
+	}
+	s.until("all are gone", func() bool { return s.handler.Connections() == 0 })
 }
 
 // rawUpgrade returns a connection that has become a websocket.

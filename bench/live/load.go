@@ -17,6 +17,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -47,6 +48,13 @@ func (d *delays) wait(ctx context.Context, count int64) *delays {
 		_ = sleep(ctx, 2*time.Second)
 	}
 	return d
+}
+
+func (d *delays) median() time.Duration {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	slices.Sort(d.all)
+	return d.all[len(d.all)/2]
 }
 
 func (d *delays) String() string {
@@ -225,25 +233,28 @@ func write(conn net.Conn, first byte, text string) error {
 	return err
 }
 
-// change changes rows at a steady rate until ctx ends, each in a transaction of its own, in turn.
-func (b *bench) change(ctx context.Context) error {
-	const writers = 8
+// change changes rows at a steady rate until ctx ends, each in a transaction of its own, in turn: as many as there are
+// sockets, from one on.
+func (b *bench) change(ctx context.Context, from int, made *atomic.Int64) error {
+	const writers = 16
 	failed := make([]error, writers)
 	var wait sync.WaitGroup
 	for w := range writers {
-		wait.Go(func() { failed[w] = b.write(ctx, w, writers) })
+		wait.Go(func() { failed[w] = b.write(ctx, from, w, writers, made) })
 	}
 	wait.Wait()
 	return errors.Join(failed...)
 }
 
-func (b *bench) write(ctx context.Context, first, step int) error {
+func (b *bench) write(ctx context.Context, from, first, step int, made *atomic.Int64) error {
 	conn, err := pgx.Connect(context.WithoutCancel(ctx), b.pg.URL("postgres", "postgres"))
 	if err != nil {
 		return err
 	}
 	defer conn.Close(context.WithoutCancel(ctx))
-	clock := time.NewTicker(time.Second * time.Duration(step) / time.Duration(b.options.changes))
+	each := time.Second / time.Duration(b.options.changes)
+	_ = sleep(ctx, time.Duration(first)*each) // one after the other, not all at once
+	clock := time.NewTicker(time.Duration(step) * each)
 	defer clock.Stop()
 	for n := first; ; n += step {
 		select {
@@ -252,11 +263,11 @@ func (b *bench) write(ctx context.Context, first, step int) error {
 		case <-clock.C:
 		}
 		name := strconv.FormatInt(time.Now().UnixNano(), 10)
-		_, err := conn.Exec(context.WithoutCancel(ctx), "update users set full_name = $2 where id = $1", userID(n%len(b.tokens)), name)
+		_, err := conn.Exec(context.WithoutCancel(ctx), "update users set full_name = $2 where id = $1", userID(from+n%b.options.sockets), name)
 		if err != nil {
 			return err
 		}
-		b.made.Add(1)
+		made.Add(1)
 	}
 }
 

@@ -11,6 +11,8 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"slices"
+	"sync/atomic"
 	"syscall"
 	"time"
 )
@@ -22,6 +24,7 @@ type options struct {
 	rate    int           // queries a second
 	measure time.Duration // of each measurement
 	settle  time.Duration // until the memory of idle sockets is read
+	rounds  int           // of the comparison without and with changes
 }
 
 func main() {
@@ -41,6 +44,7 @@ func run(ctx context.Context, args []string) error {
 	flags.IntVar(&o.rate, "rate", 200, "queries a second whose latency is measured")
 	flags.DurationVar(&o.measure, "measure", 20*time.Second, "length of a measurement")
 	flags.DurationVar(&o.settle, "settle", 6*time.Minute, "how long the sockets are idle before their memory is read: Go collects every 2 minutes, and gives back what two collections have not needed")
+	flags.IntVar(&o.rounds, "rounds", 8, "rounds of a fifth of -measure without changes, with changes of rows that nobody watches, and with changes of watched ones")
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
@@ -102,28 +106,12 @@ func (b *bench) measure(ctx context.Context) error {
 		return err
 	}
 	row("memory of an idle subscription, heap in use and stack", "%.1f KB", (b.collections.megabytes()-used)*1000/float64(b.options.sockets))
+	row("resident memory of the server, all sockets idle", "%.1f MB", megabytes(full))
 	row("resident memory of an idle subscription", "%.1f KB", float64(full-empty)/1000/float64(b.options.sockets))
 	row("CPU of all idle sockets, pings included", "%.2f %% of a core", 100*(after-before).Seconds()/b.options.measure.Seconds())
 
-	idle, err := b.queries(ctx, b.options.measure)
-	if err != nil {
+	if err := b.compare(ctx, row); err != nil {
 		return err
-	}
-	row("latency of a query beside the idle sockets", "%s", idle)
-
-	changing, stop := context.WithCancel(ctx)
-	changed := make(chan error, 1)
-	go func() { changed <- b.change(changing) }()
-	busy, err := b.queries(ctx, b.options.measure)
-	stop()
-	if err := errors.Join(err, <-changed); err != nil {
-		return err
-	}
-	row(fmt.Sprintf("latency of a query beside %d changes a second", b.options.changes), "%s", busy)
-	row("change made until the client has it", "%s", b.pushes.wait(ctx, b.made.Load()))
-	row("changes made, heard by a client", "%d, %d", b.made.Load(), b.pushes.count())
-	if b.pushes.count() < int(b.made.Load()) {
-		row("changes that were told with a later one", "%d", int(b.made.Load())-b.pushes.count())
 	}
 
 	b.hangUp()
@@ -136,6 +124,86 @@ func (b *bench) measure(ctx context.Context) error {
 	}
 	row("resident memory of the server when all have gone", "%.1f MB", megabytes(left))
 	return nil
+}
+
+// window is a kind of load beside the queries, and what was measured in all its rounds.
+type window struct {
+	name    string
+	load    func(context.Context) error // nil for none
+	queries delays
+	medians []time.Duration // one a round
+	took    time.Duration   // in all
+	cpu     time.Duration   // of the server
+}
+
+// compare takes turns between the loads, because other work on the machine comes and goes, and compares the medians of
+// each round.
+func (b *bench) compare(ctx context.Context, row func(what, format string, args ...any)) error {
+	var unwatched atomic.Int64
+	windows := []*window{
+		{name: "no changes"},
+		{name: "changes of rows that nobody watches", load: func(ctx context.Context) error { return b.change(ctx, b.options.sockets, &unwatched) }},
+		{name: "changes of watched rows", load: func(ctx context.Context) error { return b.change(ctx, 0, &b.made) }},
+	}
+	for range b.options.rounds {
+		for _, w := range windows {
+			if err := b.round(ctx, w); err != nil {
+				return err
+			}
+		}
+	}
+	for _, w := range windows {
+		row("latency of a query beside the sockets, "+w.name, "%s", &w.queries)
+	}
+	for _, w := range windows[1:] {
+		ratios := make([]float64, b.options.rounds)
+		for i := range ratios {
+			ratios[i] = float64(w.medians[i]) / float64(windows[0].medians[i])
+		}
+		slices.Sort(ratios)
+		row("median latency, "+w.name+" : no changes, the middle one of the rounds", "%.2f (%.2f to %.2f)", ratios[len(ratios)/2], ratios[0], ratios[len(ratios)-1])
+	}
+	made := b.made.Load()
+	row("changes a second that were made: not watched, watched", "%.0f, %.0f", float64(unwatched.Load())/windows[1].took.Seconds(), float64(made)/windows[2].took.Seconds())
+	for _, w := range windows {
+		row("CPU of the server, "+w.name, "%.1f %% of a core", 100*w.cpu.Seconds()/w.took.Seconds())
+	}
+	row("CPU of the server for a change that is told to a client", "%.0f µs", float64(windows[2].cpu-windows[0].cpu)/1000/float64(made))
+	row("change made until the client has it", "%s", b.pushes.wait(ctx, made))
+	row("changes made, heard by a client", "%d, %d", made, b.pushes.count())
+	return nil
+}
+
+func (b *bench) round(ctx context.Context, w *window) error {
+	before, err := b.cpu()
+	if err != nil {
+		return err
+	}
+	began := time.Now()
+	loaded, stop := context.WithCancel(ctx)
+	defer stop()
+	ended := make(chan error, 1)
+	go func() {
+		if w.load != nil {
+			ended <- w.load(loaded)
+		} else {
+			ended <- nil
+		}
+	}()
+	queries, err := b.queries(ctx, b.options.measure/5)
+	stop()
+	if err := errors.Join(err, <-ended); err != nil {
+		return err
+	}
+	after, err := b.cpu()
+	if err != nil {
+		return err
+	}
+	w.took += time.Since(began)
+	w.cpu += after - before
+	w.medians = append(w.medians, queries.median())
+	w.queries.all = append(w.queries.all, queries.all...)
+	return sleep(ctx, time.Second/2) // for what is still on its way
 }
 
 func megabytes(bytes int64) float64 { return float64(bytes) / 1e6 }

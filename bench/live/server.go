@@ -88,7 +88,7 @@ func (b *bench) addUsers(ctx context.Context, admin string) error {
 		return err
 	}
 	defer conn.Close(ctx)
-	ids := make([]uuid.UUID, b.options.sockets)
+	ids := make([]uuid.UUID, 2*b.options.sockets) // half of them are watched
 	for n := range ids {
 		ids[n] = userID(n)
 	}

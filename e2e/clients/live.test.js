@@ -161,7 +161,7 @@ describe('graphql-ws', () => {
   test('two servers on one database, one of which restarts', async () => {
     const port = await freePort();
     let other = await startServe(dev, { PORT: String(port) });
-    const { client, until } = watch(other.url, async () => ({ authorization: `Bearer ${await token()}` }), { retryAttempts: 10_000, retryWait: () => sleep(50) });
+    const { client, until } = watch(other.url, async () => ({ authorization: `Bearer ${await token()}` }), { retryAttempts: 10_000, retryWait: () => sleep(50), shouldRetry: () => true });
     await rename('Ada here');
     await until(named('Ada here'));
     await rename('Ada there', other.url);

@@ -90,6 +90,15 @@ func TestGoodShape(t *testing.T) {
 	}
 }
 
+func TestChangesDoNotArrive(t *testing.T) {
+	pg := pgtest.New(t)
+	findings := examine(t, doctor.Config{DatabaseURL: pg.URL, ListenURL: "postgres://authenticator:x@127.0.0.1:1/postgres"})
+	expect(t, findings, "changes", doctor.Warning, "cannot be opened -> subscriptions wait until it can: check DATABASE_LISTEN_URL")
+	pg.Exec(t, "drop function public.announce_change cascade")
+	findings = examine(t, doctor.Config{DatabaseURL: pg.URL})
+	expect(t, findings, "changes", doctor.Warning, "apply supabase/migrations")
+}
+
 func TestDatabaseInBadShape(t *testing.T) {
 	pg := pgtest.New(t)
 	pg.Exec(t, `
