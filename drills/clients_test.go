@@ -164,8 +164,7 @@ func TestServerStops(t *testing.T) {
 		go func() { answers <- works(ctx, s.url, around.callers[n]) }()
 	}
 	eventually(t, "requests wait for PostgreSQL", func() error {
-		var count int
-		err := tx.QueryRow(ctx, "select count(*) from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'").Scan(&count)
+		count, err := waitingForLocks(ctx, tx)
 		if err == nil && count < waiting {
 			err = fmt.Errorf("%d", count)
 		}

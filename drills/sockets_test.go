@@ -4,7 +4,6 @@ package drills_test
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"strings"
 	"sync"
@@ -52,32 +51,33 @@ func subscribe(t *testing.T, url string, callers []caller, count int) *sockets {
 	return s
 }
 
-// open speaks graphql-transport-ws up to the first answer.
+// open is connect up to the first answer.
 func open(ctx context.Context, url string, c caller) (*websocket.Conn, error) {
+	conn, err := connect(ctx, url, c)
+	if err != nil {
+		return nil, err
+	}
+	_, answer, err := conn.Read(ctx)
+	if err == nil && !strings.Contains(string(answer), fmt.Sprintf(`{"fullName":%q}`, c.name)) {
+		err = fmt.Errorf("%s hears %s", c.name, answer)
+	}
+	return conn, err
+}
+
+// connect speaks graphql-transport-ws up to the subscription of a caller's name.
+func connect(ctx context.Context, url string, c caller) (*websocket.Conn, error) {
 	conn, _, err := websocket.Dial(ctx, "ws"+strings.TrimPrefix(url, "http")+"/graphql", &websocket.DialOptions{Subprotocols: []string{"graphql-transport-ws"}})
 	if err != nil {
 		return nil, err
 	}
-	init, err := json.Marshal(map[string]any{"type": "connection_init", "payload": map[string]string{"authorization": "Bearer " + c.token}})
-	if err != nil {
+	if err := conn.Write(ctx, websocket.MessageText, fmt.Appendf(nil, `{"type":"connection_init","payload":{"authorization":"Bearer %s"}}`, c.token)); err != nil {
 		return nil, err
 	}
-	for _, step := range []struct{ say, hear string }{
-		{string(init), `"connection_ack"`},
-		{`{"id":"1","type":"subscribe","payload":{"query":"subscription { me { fullName } }"}}`, fmt.Sprintf(`{"fullName":%q}`, c.name)},
-	} {
-		if err := conn.Write(ctx, websocket.MessageText, []byte(step.say)); err != nil {
-			return nil, err
-		}
-		_, heard, err := conn.Read(ctx)
-		if err != nil {
-			return nil, err
-		}
-		if !strings.Contains(string(heard), step.hear) {
-			return nil, fmt.Errorf("%s hears %s", c.name, heard)
-		}
+	if _, ack, err := conn.Read(ctx); err != nil || !strings.Contains(string(ack), `"connection_ack"`) {
+		_ = conn.CloseNow()
+		return nil, fmt.Errorf("no ack: %s %w", ack, err)
 	}
-	return conn, nil
+	return conn, conn.Write(ctx, websocket.MessageText, []byte(`{"id":"1","type":"subscribe","payload":{"query":"subscription { me { fullName } }"}}`))
 }
 
 // read takes what comes, and answers pings.

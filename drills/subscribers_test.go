@@ -1,7 +1,5 @@
 //go:build services
 
-// These drills need nginx, for example from apt-get install nginx.
-
 package drills_test
 
 import (
@@ -31,16 +29,17 @@ type subscriber struct {
 	strange []string
 }
 
-// subscribers connect one after the other through url, so many for each caller, and go on until the test ends.
-func subscribers(t *testing.T, url string, callers []caller, each int) []*subscriber {
+// subscribers connect one after the other through url, so many for each caller, and go on until hangUp or the end of
+// the test.
+func subscribers(t *testing.T, url string, callers []caller, each int) (all []*subscriber, hangUp func()) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
 	var running sync.WaitGroup
-	t.Cleanup(func() {
+	hangUp = func() {
 		cancel()
 		running.Wait()
-	})
-	var all []*subscriber
+	}
+	t.Cleanup(hangUp)
 	for range each {
 		for _, c := range callers {
 			s := &subscriber{url: url, caller: c, version: -1, ends: map[websocket.StatusCode]int{}}
@@ -49,7 +48,7 @@ func subscribers(t *testing.T, url string, callers []caller, each int) []*subscr
 			eventually(t, "a subscriber is told its name", func() error { return s.has(0) })
 		}
 	}
-	return all
+	return all, hangUp
 }
 
 func (s *subscriber) run(ctx context.Context) {
@@ -64,24 +63,11 @@ func (s *subscriber) run(ctx context.Context) {
 
 // watch takes what it is told until the socket ends.
 func (s *subscriber) watch(ctx context.Context) error {
-	conn, _, err := websocket.Dial(ctx, "ws"+strings.TrimPrefix(s.url, "http")+"/graphql", &websocket.DialOptions{Subprotocols: []string{"graphql-transport-ws"}})
+	conn, err := connect(ctx, s.url, s.caller)
 	if err != nil {
 		return err
 	}
 	defer conn.CloseNow()
-	for _, message := range []string{
-		fmt.Sprintf(`{"type":"connection_init","payload":{"authorization":"Bearer %s"}}`, s.caller.token),
-		`{"id":"1","type":"subscribe","payload":{"query":"subscription { me { fullName } }"}}`,
-	} {
-		if err := conn.Write(ctx, websocket.MessageText, []byte(message)); err != nil {
-			return err
-		}
-		if strings.Contains(message, "connection_init") {
-			if _, ack, err := conn.Read(ctx); err != nil || !strings.Contains(string(ack), "connection_ack") {
-				return fmt.Errorf("no ack: %s %w", ack, err)
-			}
-		}
-	}
 	for {
 		_, text, err := conn.Read(ctx)
 		if err != nil {
@@ -152,7 +138,8 @@ func TestSubscribersWhenAReplicaIsKilled(t *testing.T) {
 	settings := append(around.settings(fresh.URL), "DATABASE_MAX_CONNS=4", "DRAIN_DELAY=0s")
 	replicas := []*server{start(t, settings...), start(t, settings...), start(t, settings...)}
 	b := balance(t, replicas...)
-	all := subscribers(t, b.url, around.callers, 3)
+	before := replicas[1].warm(t, around.callers)
+	all, hangUp := subscribers(t, b.url, around.callers, 3)
 	version := 0
 	rename := func(url string) {
 		t.Helper()
@@ -189,6 +176,8 @@ func TestSubscribersWhenAReplicaIsKilled(t *testing.T) {
 		t.Errorf("%d of %d subscribers were on the replica that was killed", moved, len(all))
 	}
 	t.Logf("%d of %d subscribers were on the replica that was killed", moved, len(all))
+	hangUp()
+	replicas[1].letsGo(t, before)
 }
 
 // All replicas are replaced while names change all the time: every socket is told to come back, and in the end every
@@ -199,7 +188,8 @@ func TestSubscribersWhenReplicasAreReplaced(t *testing.T) {
 	settings := append(around.settings(fresh.URL), "DATABASE_MAX_CONNS=4", "DRAIN_DELAY=1s")
 	replicas := []*server{start(t, settings...), start(t, settings...), start(t, settings...)}
 	b := balance(t, replicas...)
-	all := subscribers(t, b.url, around.callers, 3)
+	before := replicas[1].warm(t, around.callers)
+	all, hangUp := subscribers(t, b.url, around.callers, 3)
 
 	ctx, stop := context.WithCancel(t.Context())
 	changed := make(chan error, 1)
@@ -241,4 +231,6 @@ func TestSubscribersWhenReplicasAreReplaced(t *testing.T) {
 		t.Errorf("%d sockets were told to come back: there were %d", moves, len(all))
 	}
 	t.Logf("%d changes, %d subscribers, %d times told to come back", version*len(around.callers), len(all), moves)
+	hangUp()
+	replicas[1].letsGo(t, before)
 }
