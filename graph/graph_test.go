@@ -9,6 +9,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -49,16 +50,17 @@ func TestDocuments(t *testing.T) {
 				t.Fatal(err)
 			}
 			caller, changed, answers := "", false, 0
-			for i, part := range document.Files {
+			for i := 0; i < len(document.Files); i++ {
+				part := document.Files[i]
 				text := strings.TrimSpace(string(part.Data))
-				switch {
+				switch name, query := strings.CutSuffix(part.Name, ".graphql"); {
 				case part.Name == "seed.sql":
 					fresh.Exec(t, text)
 				case part.Name == "caller":
 					caller = text
-				case strings.HasSuffix(part.Name, ".graphql"):
-					if i+1 == len(document.Files) {
-						t.Fatal("a query without an answer")
+				case query:
+					if i+1 == len(document.Files) || document.Files[i+1].Name != name+".json" {
+						document.Files = slices.Insert(document.Files, i+1, txtar.File{Name: name + ".json"})
 					}
 					got := ask(t, handler, caller, text)
 					want := &document.Files[i+1]

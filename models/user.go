@@ -35,7 +35,7 @@ func UserByID(ctx context.Context, db bun.IDB, id uuid.UUID) (*User, error) {
 // UpdateUser writes the named columns of user to the row with its id, and reads the row back into user.
 // It returns ErrNotFound if there is no such row, or row-level security hides it.
 func UpdateUser(ctx context.Context, db bun.IDB, user *User, columns ...string) error {
-	err := db.NewUpdate().Model(user).Column(columns...).WherePK().Returning("id, full_name, avatar_url").Scan(ctx)
+	err := db.NewUpdate().Model(user).Column(columns...).WherePK().Returning("?Columns").Scan(ctx)
 	if errors.Is(err, sql.ErrNoRows) {
 		return fmt.Errorf("update user: %w", ErrNotFound)
 	}
