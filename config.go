@@ -69,7 +69,7 @@ var settings = slices.Concat([]setting{
 		func(c *config, v string) error { c.databaseListenURL = v; return checkURL(v, "postgres", "postgresql") }},
 	{"DATABASE_MIGRATE_URL", "", "PostgreSQL for `usergraph migrate`, logging in as one who may change the schema; default: DATABASE_URL",
 		func(_ *config, v string) error { return checkURL(v, "postgres", "postgresql") }},
-	{"DATABASE_READ_URL", "", "a streaming replica of the database, which queries read from; logging in as `authenticator`",
+	{"DATABASE_READ_URL", "", "a streaming replica of the database, which queries read from; with the same login",
 		func(c *config, v string) error {
 			c.databaseReadURL = v
 			return checkURL(v, "postgres", "postgresql")

@@ -34,8 +34,8 @@ const (
 
 // Config says where PostgreSQL is and how much of it may be used.
 type Config struct {
-	// URL is a PostgreSQL connection string. It should log in as Supabase's role authenticator, which has no rights until
-	// the role is switched to the caller's.
+	// URL is a PostgreSQL connection string. It should log in as a role that has no rights until it is switched to the
+	// caller's: Supabase's authenticator, or better one that can become only anon and authenticated.
 	URL string
 	// MaxConns is how many connections may be open, and all of them are kept open. 0 means four for each CPU.
 	MaxConns int

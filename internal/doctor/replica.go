@@ -17,7 +17,7 @@ func (p *patient) replica(ctx context.Context) {
 	}
 	config, err := pgx.ParseConfig(p.ReadURL)
 	if err != nil {
-		p.found("replica", Error, "DATABASE_READ_URL is malformed", "write it as postgres://authenticator:password@host:5432/postgres; percent-encode the password")
+		p.found("replica", Error, "DATABASE_READ_URL is malformed", "write it as postgres://user:password@host:5432/postgres; percent-encode the password")
 		return
 	}
 	if !p.reached {
@@ -26,7 +26,7 @@ func (p *patient) replica(ctx context.Context) {
 	}
 	p.tls("replica tls", config)
 	if primary, err := pgx.ParseConfig(p.DatabaseURL); err == nil && primary.User != config.User {
-		p.found("replica", Warning, "DATABASE_READ_URL logs in as "+config.User+", DATABASE_URL as "+primary.User, "log in as the same, authenticator: the checks of the login are of DATABASE_URL's")
+		p.found("replica", Warning, "DATABASE_READ_URL logs in as "+config.User+", DATABASE_URL as "+primary.User, "log in as the same: the checks of the login are of DATABASE_URL's")
 	}
 	heard := make(chan error, 1)
 	db, err := database.Open(database.Config{URL: p.DatabaseURL, MaxConns: 1, Replica: database.ReplicaConfig{
@@ -62,7 +62,7 @@ func (p *patient) replica(ctx context.Context) {
 		var one int
 		err := db.As(database.Caller{Role: role, Claims: []byte("{}"), ReadOnly: true, MayLag: true}).NewRaw("select 1").Scan(ctx, &one)
 		if answered, _ := db.Replica().Reads(); err != nil || answered != uint64(i+1) {
-			p.found("replica", Warning, "its login cannot switch to the role "+role+"; all read from the primary", "log in as authenticator in DATABASE_READ_URL, as in DATABASE_URL")
+			p.found("replica", Warning, "its login cannot switch to the role "+role+"; all read from the primary", "log in there as in DATABASE_URL")
 			return
 		}
 	}
