@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"flag"
+	"fmt"
 	"io"
 	"os"
 	"path/filepath"
@@ -109,6 +110,19 @@ func TestReadmeListsTheSettings(t *testing.T) {
 	if err := os.WriteFile("README.md", []byte(before+begin+settingsMarkdown()+end+after), 0o644); err != nil {
 		t.Fatal(err)
 	}
+}
+
+// settingsMarkdown is the table of settings for the README.
+func settingsMarkdown() string {
+	table := "| name | default | meaning |\n|---|---|---|\n"
+	for _, s := range settings {
+		fallback := ""
+		if s.fallback != "" {
+			fallback = "`" + s.fallback + "`"
+		}
+		table += fmt.Sprintf("| `%s` | %s | %s |\n", s.name, fallback, s.meaning)
+	}
+	return table
 }
 
 func TestLimitsAreDocumented(t *testing.T) {

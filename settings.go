@@ -203,19 +203,6 @@ func printSettings(w io.Writer) {
 	fmt.Fprintf(w, "\nDurations are written as 15s or 2m. %s can be read from a file: NAME_FILE is its path.\n", strings.Join(secrets, ", "))
 }
 
-// settingsMarkdown is the table of settings for the README.
-func settingsMarkdown() string {
-	table := "| name | default | meaning |\n|---|---|---|\n"
-	for _, s := range settings {
-		fallback := ""
-		if s.fallback != "" {
-			fallback = "`" + s.fallback + "`"
-		}
-		table += fmt.Sprintf("| `%s` | %s | %s |\n", s.name, fallback, s.meaning)
-	}
-	return table
-}
-
 // printConfig writes the settings in use. Secrets are hidden, but for where the database is and who logs in.
 func printConfig(w io.Writer, getenv func(string) string) {
 	values, _ := readValues(getenv)

@@ -48,7 +48,7 @@ func newCache(entries, bytes int) (cache, error) {
 	return cache{tokens}, err
 }
 
-func (c cache) get(rawToken string) (*verified, bool) { return c.tokens.GetIfPresent(rawToken) }
+func (c cache) find(rawToken string) (*verified, bool) { return c.tokens.GetIfPresent(rawToken) }
 
 func (c cache) put(rawToken string, v *verified) {
 	// The token may be a piece of something larger, which must not stay in memory with it.

@@ -91,8 +91,8 @@ type StaticKeySet struct {
 	keys keyMap
 }
 
-// NewStaticKeySet reads a JWKS (RFC 7517, section 5), or the bare list of its keys. It refuses a set with a key that cannot verify tokens, such as a
-// private or a symmetric one, because somebody put it there by mistake.
+// NewStaticKeySet reads a JWKS (RFC 7517, section 5), or the bare list of its keys. It refuses a set with a key that
+// cannot verify tokens, such as a private or a symmetric one, because somebody put it there by mistake.
 func NewStaticKeySet(jwks []byte) (*StaticKeySet, error) {
 	if jwks = bytes.TrimSpace(jwks); bytes.HasPrefix(jwks, []byte("[")) {
 		jwks = slices.Concat([]byte(`{"keys":`), jwks, []byte("}"))

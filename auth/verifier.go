@@ -274,7 +274,7 @@ func (v *Verifier) verify(ctx context.Context, rawToken string) (*Claims, error)
 	if len(rawToken) > maxTokenBytes {
 		return nil, refuse(ErrTokenInvalid, fmt.Sprintf("token is longer than %d bytes", maxTokenBytes), nil)
 	}
-	if known, ok := v.cache.get(rawToken); ok {
+	if known, ok := v.cache.find(rawToken); ok {
 		return v.verifyKnown(ctx, rawToken, known)
 	}
 	return v.verifyNew(ctx, rawToken)

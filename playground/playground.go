@@ -1,5 +1,6 @@
-// Package playground is the browser IDE: GraphiQL with what this API needs around it. It is built from app, embedded,
-// and loads nothing from elsewhere.
+// Package playground answers one question: how do people try the API in a browser?
+//
+// By GraphiQL, with what this API needs around it. It is built from app, embedded, and loads nothing from elsewhere.
 package playground
 
 import (

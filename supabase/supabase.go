@@ -1,4 +1,5 @@
-// Package supabase holds what the database of this API looks like, in the layout that the Supabase CLI reads.
+// Package supabase answers one question: what does the database of this API look like? It is in the layout that the
+// Supabase CLI reads.
 //
 // See https://supabase.com/docs/guides/deployment/database-migrations.
 package supabase

@@ -1,4 +1,4 @@
-// Package authtest stands in for Supabase Auth in tests: real keys, real tokens, and the key set over real HTTP.
+// Package authtest answers one question: who issues tokens to tests? Real keys, real tokens, and the key set over real HTTP.
 package authtest
 
 import (

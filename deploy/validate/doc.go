@@ -1,2 +1,3 @@
-// Package validate tests the files around the server: deployment, release and continuous integration.
+// Package validate answers one question: are the files around the server right, those of deployment, release and
+// continuous integration?
 package validate

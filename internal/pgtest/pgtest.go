@@ -1,4 +1,4 @@
-// Package pgtest gives a test a real PostgreSQL database of its own.
+// Package pgtest answers one question: where does a test get a real PostgreSQL database of its own?
 //
 // The first test of a process starts a PostgreSQL; it goes when the process goes, however it goes.
 package pgtest

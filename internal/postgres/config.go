@@ -1,6 +1,7 @@
-// Package postgres runs a PostgreSQL of our own as a child process, for development and tests.
+// Package postgres answers one question: where do development and tests get a PostgreSQL?
 //
-// The child listens on 127.0.0.1 only, has random passwords, and goes when this process goes, however it goes.
+// It runs as a child process: it listens on 127.0.0.1 only, has random passwords, and goes when this process goes, however
+// it goes.
 package postgres
 
 // Config says where the data is and how PostgreSQL runs.

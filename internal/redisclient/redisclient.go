@@ -19,8 +19,8 @@ const (
 	restTime = 5 * time.Second
 )
 
-// ErrResting says that Redis has not answered lately, and was not asked.
-var ErrResting = errors.New("redis has not answered, and is left in peace for a while")
+// errResting says that Redis has not answered lately, and was not asked.
+var errResting = errors.New("redis has not answered, and is left in peace for a while")
 
 // Client is a Redis. It is safe for concurrent use.
 type Client struct {
@@ -56,7 +56,7 @@ func (c *Client) Redis() *redis.Client { return c.redis }
 // Ask has a question asked, unless Redis is left in peace.
 func (c *Client) Ask(ctx context.Context, question func(context.Context, *redis.Client) error) error {
 	if int64(time.Since(c.started)) < c.restUntil.Load() {
-		return ErrResting
+		return errResting
 	}
 	return c.Insist(ctx, question)
 }
