@@ -137,3 +137,23 @@ func TestMigrateOurs(t *testing.T) {
 		}
 	}
 }
+
+// A project that has public.users already notes that migration as applied, as deploy/README.md says, and gets the others.
+func TestMigrateBesideATable(t *testing.T) {
+	pg := pgtest.New(t)
+	pg.Exec(t, `drop schema supabase_migrations cascade; drop schema public cascade; create schema public;
+		create table public.users (id uuid primary key, full_name text)`)
+	if err := database.Migrate(t.Context(), pg.AdminURL, supabase.Migrations, func(string) {}); err == nil || !strings.Contains(err.Error(), `relation "users" already exists`) {
+		t.Fatal(err)
+	}
+	pg.Exec(t, `create schema if not exists supabase_migrations;
+		create table if not exists supabase_migrations.schema_migrations (version text primary key);
+		insert into supabase_migrations.schema_migrations (version) values ('20261124000000')`)
+	var applied []string
+	if err := database.Migrate(t.Context(), pg.AdminURL, supabase.Migrations, func(name string) { applied = append(applied, name) }); err != nil {
+		t.Fatal(err)
+	}
+	if len(applied) == 0 || strings.Contains(applied[0], "_users") {
+		t.Errorf("applied %q", applied)
+	}
+}
