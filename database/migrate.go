@@ -180,6 +180,10 @@ func (m *migration) explain(ctx context.Context, results []*pgconn.Result, err e
 	if refused.Code == "25001" { // active_sql_transaction
 		return fmt.Errorf("each file is one transaction, and this cannot be in one: %w", err)
 	}
+	if refused.Code == "42P07" { // duplicate_table
+		return fmt.Errorf("the database has it already, made by something else: keep that, and note this file as applied, "+
+			"see deploy/README.md: %w", err)
+	}
 	if refused.Position > 0 {
 		before := []rune(m.text)
 		before = before[:min(int(refused.Position)-1, len(before))]
