@@ -223,6 +223,45 @@ func TestLeaveLine(t *testing.T) {
 	w.until(0, sleeping)
 }
 
+// Those who have left do not keep who has an answer from returning.
+func TestLeaversHoldUpNobody(t *testing.T) {
+	l := newLine(t, 1)
+	w := newWatch(t, l.pg)
+	lock, err := newWatch(t, l.pg).conn.Begin(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := lock.Exec(t.Context(), "lock table users in access exclusive mode"); err != nil {
+		t.Fatal(err)
+	}
+	head := l.ask(func() error { return l.read(t.Context(), ada) })
+	ctx, leave := context.WithCancel(t.Context())
+	var behind []<-chan error
+	for range 15 {
+		behind = append(behind, l.ask(func() error { return l.sleep(ctx, "0.09") }))
+	}
+	l.free()
+	w.until(1, "wait_event_type = 'Lock'")
+	leave()
+	for _, left := range behind {
+		if err := <-left; !errors.Is(err, context.Canceled) {
+			t.Errorf("who left got %v", err)
+		}
+	}
+	if err := lock.Rollback(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if err := <-head; err != nil {
+		t.Error(err)
+	}
+	if w.ours(sleeping) == 0 {
+		t.Error("who stayed has waited for those who left")
+	}
+	if err := l.read(t.Context(), bob); err != nil {
+		t.Errorf("and then: %v", err)
+	}
+}
+
 // Those behind whose connection is lost ask again.
 func TestLineLost(t *testing.T) {
 	l := newLine(t, 1)
