@@ -106,7 +106,7 @@ func (c *conn) shareable(j *job) *statement {
 		return nil
 	}
 	known := c.statements.known[statementKey{j.caller.role, j.lifted}]
-	if known == nil || !known.described || !known.quick {
+	if known == nil || !known.described || known.took > c.quick {
 		return nil
 	}
 	return known

@@ -175,6 +175,32 @@ func TestSlowTravelAlone(t *testing.T) {
 	}
 }
 
+// No more statements travel together than are answered before the last of them hurries.
+func TestLongLine(t *testing.T) {
+	l := newLine(t, 1)
+	for range 3 {
+		l.free()
+		if err := l.sleep(t.Context(), "0.03"); err != nil {
+			t.Fatal(err)
+		}
+		l.take()
+	}
+	var all []<-chan error
+	for range 3 {
+		all = append(all, l.ask(func() error { return l.sleep(t.Context(), "0.03") }))
+	}
+	l.proxy.reset()
+	l.free()
+	for _, one := range all {
+		if err := <-one; err != nil {
+			t.Error(err)
+		}
+	}
+	if trips, syncs := l.proxy.count('S'); trips != 1+3 || syncs != 1+3 {
+		t.Errorf("%d transactions in %d round trips, not 4 in 4", syncs, trips)
+	}
+}
+
 // A statement that takes longer than it used to does not hold up those behind it for long.
 func TestSlowHead(t *testing.T) {
 	l := newLine(t, 2)

@@ -130,10 +130,10 @@ func (c *conn) answer(ctx context.Context, observed string, since time.Time) (re
 	answered, cancelled := make(chan struct{}), make(chan int, 1)
 	stop := context.AfterFunc(ctx, func() { cancelled <- c.cancel(answered) })
 	result = new(rows)
-	asked := c.sent[len(c.sent)-1]
+	asked, began := c.sent[len(c.sent)-1], time.Now()
 	refused, lost := c.receive(result)
 	took := time.Since(since)
-	asked.quick = took < c.quick
+	asked.took = time.Since(began)
 	if c.observe != nil && observed != "" {
 		defer func() { c.observe(ctx, observed, took, err) }()
 	}
