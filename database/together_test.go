@@ -249,6 +249,33 @@ func TestLeaveLine(t *testing.T) {
 	w.until(0, sleeping)
 }
 
+// The cancellation of a statement does not hit those behind it.
+func TestCancelHitsNobodyBehind(t *testing.T) {
+	l := newLine(t, 1)
+	w := newWatch(t, l.pg)
+	for range 20 {
+		ctx, leave := context.WithCancel(t.Context())
+		slow := l.ask(func() error { return l.sleep(ctx, "600") })
+		var behind []<-chan error
+		for range 10 {
+			behind = append(behind, l.ask(func() error { return l.sleep(t.Context(), "0.002") }))
+		}
+		l.free()
+		w.until(1, sleeping)
+		leave()
+		if err := <-slow; !errors.Is(err, context.Canceled) {
+			t.Errorf("the slow one ended with %v", err)
+		}
+		for i, one := range behind {
+			if err := <-one; err != nil {
+				t.Errorf("number %d behind it: %v", i, err)
+			}
+		}
+		l.take()
+	}
+	l.free()
+}
+
 // Those who have left do not keep who has an answer from returning.
 func TestLeaversHoldUpNobody(t *testing.T) {
 	l := newLine(t, 1)
