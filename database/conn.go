@@ -63,6 +63,8 @@ type conn struct {
 	statements *statements
 	// sent are the statements of the next round trip.
 	sent []*statement
+	// ahead counts the transactions that PostgreSQL was sent and has not answered.
+	ahead int
 	// tx is set while a caller's transaction is open.
 	tx *transaction
 	// used says that a statement may have left something behind in the session, such as SET or LISTEN.

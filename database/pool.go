@@ -15,6 +15,8 @@ const (
 	// maxTogetherBytes is how many bytes of parameters do: fewer than the buffers of a socket take, so that writing never
 	// waits for answers to be read.
 	maxTogetherBytes = 32 << 10
+	// maxTogetherTime is how long they took last time, all in all: the last one should have its answer before it hurries.
+	maxTogetherTime = hurryAfter / 2
 )
 
 var errClosed = errors.New("the database is closed")
@@ -155,12 +157,14 @@ func (p *pool) company(c *conn) {
 	first := p.next()
 	t := turn{conn: c, known: c.shareable(first.job)}
 	if t.known != nil {
-		bytes := first.job.size()
+		bytes, took := first.job.size(), t.known.took
 		for w := p.front(); w != nil && len(t.behind) < maxTogether-1; w = p.front() {
 			if w.known = c.shareable(w.job); w.known == nil {
 				break
 			}
-			if bytes += w.job.size(); bytes > maxTogetherBytes {
+			bytes += w.job.size()
+			took += w.known.took
+			if bytes > maxTogetherBytes || took > maxTogetherTime {
 				break
 			}
 			t.behind = append(t.behind, p.next())

@@ -2,6 +2,7 @@ package database
 
 import (
 	"strconv"
+	"time"
 
 	"github.com/jackc/pgx/v5/pgproto3"
 )
@@ -23,8 +24,8 @@ type statement struct {
 	parsed, described bool
 	// refused says that PostgreSQL does not take parameters where bun writes literals.
 	refused bool
-	// quick says that the last answer came soon.
-	quick   bool
+	// took is how long the last answer was waited for.
+	took    time.Duration
 	columns []column
 }
 

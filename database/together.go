@@ -55,7 +55,8 @@ func (p *pool) together(t turn, j *job) (result *rows, err error, again bool) {
 	return result, err, t.conn.misfit(j.caller.role, t.known, err)
 }
 
-// pass gives a connection on to the next of those whose statements were sent, and to the next in line after the last.
+// pass gives a connection on to the next of those whose statements were sent, and to the next in line after the last. It
+// does not wait: who calls it has an answer to return.
 func (p *pool) pass(t turn) {
 	for len(t.behind) > 0 {
 		w := t.behind[0]
@@ -65,11 +66,18 @@ func (p *pool) pass(t turn) {
 		} else if p.give(w, t) {
 			return
 		} else {
-			t.conn.discard(w.known)
+			go p.skip(t)
+			return
 		}
 	}
 	t.hurry.Stop()
 	p.release(t.conn)
+}
+
+// skip takes the turn of who has left.
+func (p *pool) skip(t turn) {
+	t.conn.discard(t.known)
+	p.pass(t)
 }
 
 // hurry sends those whose answers have not come yet to ask again.
@@ -98,7 +106,7 @@ func (c *conn) shareable(j *job) *statement {
 		return nil
 	}
 	known := c.statements.known[statementKey{j.caller.role, j.lifted}]
-	if known == nil || !known.described || !known.quick {
+	if known == nil || !known.described || known.took > c.quick {
 		return nil
 	}
 	return known

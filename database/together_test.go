@@ -175,6 +175,32 @@ func TestSlowTravelAlone(t *testing.T) {
 	}
 }
 
+// No more statements travel together than are answered before the last of them hurries.
+func TestLongLine(t *testing.T) {
+	l := newLine(t, 1)
+	for range 3 {
+		l.free()
+		if err := l.sleep(t.Context(), "0.03"); err != nil {
+			t.Fatal(err)
+		}
+		l.take()
+	}
+	var all []<-chan error
+	for range 3 {
+		all = append(all, l.ask(func() error { return l.sleep(t.Context(), "0.03") }))
+	}
+	l.proxy.reset()
+	l.free()
+	for _, one := range all {
+		if err := <-one; err != nil {
+			t.Error(err)
+		}
+	}
+	if trips, syncs := l.proxy.count('S'); trips != 1+3 || syncs != 1+3 {
+		t.Errorf("%d transactions in %d round trips, not 4 in 4", syncs, trips)
+	}
+}
+
 // A statement that takes longer than it used to does not hold up those behind it for long.
 func TestSlowHead(t *testing.T) {
 	l := newLine(t, 2)
@@ -221,6 +247,72 @@ func TestLeaveLine(t *testing.T) {
 	second()
 	third()
 	w.until(0, sleeping)
+}
+
+// The cancellation of a statement does not hit those behind it.
+func TestCancelHitsNobodyBehind(t *testing.T) {
+	l := newLine(t, 1)
+	w := newWatch(t, l.pg)
+	for range 20 {
+		ctx, leave := context.WithCancel(t.Context())
+		slow := l.ask(func() error { return l.sleep(ctx, "600") })
+		var behind []<-chan error
+		for range 10 {
+			behind = append(behind, l.ask(func() error { return l.sleep(t.Context(), "0.002") }))
+		}
+		l.free()
+		w.until(1, sleeping)
+		leave()
+		if err := <-slow; !errors.Is(err, context.Canceled) {
+			t.Errorf("the slow one ended with %v", err)
+		}
+		for i, one := range behind {
+			if err := <-one; err != nil {
+				t.Errorf("number %d behind it: %v", i, err)
+			}
+		}
+		l.take()
+	}
+	l.free()
+}
+
+// Those who have left do not keep who has an answer from returning.
+func TestLeaversHoldUpNobody(t *testing.T) {
+	l := newLine(t, 1)
+	w := newWatch(t, l.pg)
+	lock, err := newWatch(t, l.pg).conn.Begin(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := lock.Exec(t.Context(), "lock table users in access exclusive mode"); err != nil {
+		t.Fatal(err)
+	}
+	head := l.ask(func() error { return l.read(t.Context(), ada) })
+	ctx, leave := context.WithCancel(t.Context())
+	var behind []<-chan error
+	for range 15 {
+		behind = append(behind, l.ask(func() error { return l.sleep(ctx, "0.05") }))
+	}
+	l.free()
+	w.until(1, "wait_event_type = 'Lock'")
+	leave()
+	for _, left := range behind {
+		if err := <-left; !errors.Is(err, context.Canceled) {
+			t.Errorf("who left got %v", err)
+		}
+	}
+	if err := lock.Rollback(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if err := <-head; err != nil {
+		t.Error(err)
+	}
+	if l.db.Stats().InUse == 0 { // their answers have been read
+		t.Error("who stayed has waited for those who left")
+	}
+	if err := l.read(t.Context(), bob); err != nil {
+		t.Errorf("and then: %v", err)
+	}
 }
 
 // Those behind whose connection is lost ask again.

@@ -61,7 +61,10 @@ func (c *conn) send(s *statement, values [][]byte) {
 }
 
 // sync ends what is one transaction.
-func (c *conn) sync() { c.put((&pgproto3.Sync{}).Encode(c.out)) }
+func (c *conn) sync() {
+	c.put((&pgproto3.Sync{}).Encode(c.out))
+	c.ahead++
+}
 
 // put takes what a message's Encode returns: what waits to be written, now with the message.
 func (c *conn) put(out []byte, err error) { c.out, c.unwritable = out, errors.Join(c.unwritable, err) }
@@ -125,15 +128,16 @@ func (c *conn) exchange(ctx context.Context, observed string) (*rows, error) {
 // answer waits for what was sent, and returns the result of the last statement before the next Sync.
 //
 // When ctx ends, the statement is cancelled in PostgreSQL. The connection stays in use if PostgreSQL said that it
-// cancelled this statement; else the cancellation might still hit the next one, and the connection is closed.
+// cancelled this statement and has nothing else to run; else the cancellation might still hit the next one, and the
+// connection is closed. PostgreSQL may signal a process twice, as itself and as part of its group.
 func (c *conn) answer(ctx context.Context, observed string, since time.Time) (result *rows, err error) {
 	answered, cancelled := make(chan struct{}), make(chan int, 1)
 	stop := context.AfterFunc(ctx, func() { cancelled <- c.cancel(answered) })
 	result = new(rows)
-	asked := c.sent[len(c.sent)-1]
+	asked, began := c.sent[len(c.sent)-1], time.Now()
 	refused, lost := c.receive(result)
 	took := time.Since(since)
-	asked.quick = took < c.quick
+	asked.took = time.Since(began)
 	if c.observe != nil && observed != "" {
 		defer func() { c.observe(ctx, observed, took, err) }()
 	}
@@ -143,7 +147,7 @@ func (c *conn) answer(ctx context.Context, observed string, since time.Time) (re
 	}
 	if !stop() {
 		requests := <-cancelled
-		hit := requests == 1 && refused != nil && strings.Contains(refused.Message, "due to user request")
+		hit := requests == 1 && c.ahead == 0 && refused != nil && strings.Contains(refused.Message, "due to user request")
 		if !hit || c.pg.Conn().SetDeadline(time.Time{}) != nil {
 			c.abandon()
 		}
@@ -209,6 +213,7 @@ func (c *conn) receive(result *rows) (refused *failure, lost error) {
 		case *pgproto3.CopyInResponse:
 			return refused, errCopy
 		case *pgproto3.ReadyForQuery:
+			c.ahead--
 			return refused, nil
 		}
 	}
