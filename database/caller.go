@@ -18,7 +18,8 @@ type Caller struct {
 	// Role is anon or authenticated. service_role, the owner of the tables or no role at all would go round row-level
 	// security, and are refused.
 	Role string
-	// Claims is the payload of the verified token, a JSON object: what auth.uid() and auth.jwt() read.
+	// Claims is the payload of the verified token, a JSON object: what auth.uid() and auth.jwt() read. It is never modified:
+	// statements may be sent after their caller has left.
 	Claims []byte
 	// Subject is the claim sub, if there is one. auth.uid() is quicker when it is told.
 	Subject string

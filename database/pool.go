@@ -159,16 +159,21 @@ func (p *pool) company(c *conn) {
 	if t.known != nil {
 		bytes, took := first.job.size(), t.known.took
 		for w := p.front(); w != nil && len(t.behind) < maxTogether-1; w = p.front() {
-			if w.known = c.shareable(w.job); w.known == nil {
+			known := c.shareable(w.job)
+			if known == nil {
 				break
 			}
 			bytes += w.job.size()
-			took += w.known.took
+			took += known.took
 			if bytes > maxTogetherBytes || took > maxTogetherTime {
 				break
 			}
+			w.known = known
 			t.behind = append(t.behind, p.next())
 		}
+	}
+	if len(t.behind) == 0 {
+		t.known = nil
 	}
 	first.give(t)
 }
@@ -176,7 +181,7 @@ func (p *pool) company(c *conn) {
 // front returns the first in line, under mu, or nil.
 func (p *pool) front() *waiter {
 	for len(p.line) > 0 && p.line[0].settled {
-		p.line = p.line[1:]
+		p.shift()
 	}
 	if len(p.line) == 0 {
 		return nil
@@ -187,11 +192,17 @@ func (p *pool) front() *waiter {
 // next takes the first out of the line, under mu.
 func (p *pool) next() *waiter {
 	w := p.line[0]
-	p.line = p.line[1:]
+	p.shift()
 	if !w.since.IsZero() {
 		p.waited += time.Since(w.since)
 	}
 	return w
+}
+
+// shift moves the line up, under mu, and keeps nothing of who was the first.
+func (p *pool) shift() {
+	p.line[0] = nil
+	p.line = p.line[1:]
 }
 
 // wait waits for the turn of who stands in line.

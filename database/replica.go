@@ -120,6 +120,9 @@ func (r *Replica) close() error {
 // query runs a query on the replica, or else on the primary.
 func (r *Replica) query(ctx context.Context, s *session, text string) (rows *sql.Rows, err error) {
 	run := func(ctx context.Context, db *bun.DB) error {
+		if rows != nil {
+			rows.Close() // of the replica, which came too late
+		}
 		rows, err = db.DB.QueryContext(&scope{ctx, s}, text)
 		return err
 	}
@@ -131,6 +134,9 @@ func (r *Replica) query(ctx context.Context, s *session, text string) (rows *sql
 
 func (r *Replica) queryRow(ctx context.Context, s *session, text string) (row *sql.Row) {
 	run := func(ctx context.Context, db *bun.DB) error {
+		if row != nil {
+			_ = row.Scan() // closes that of the replica, which came too late
+		}
 		row = db.DB.QueryRowContext(&scope{ctx, s}, text)
 		return row.Err()
 	}

@@ -2,6 +2,7 @@ package database
 
 import (
 	"context"
+	"database/sql/driver"
 	"time"
 )
 
@@ -24,7 +25,11 @@ func (p *pool) run(j *job) (*rows, error) {
 			return nil, err
 		}
 		if t.known == nil {
-			return p.alone(t.conn, j)
+			result, err := p.alone(t.conn, j)
+			if err == driver.ErrBadConn {
+				continue
+			}
+			return result, err
 		}
 		if result, err, again := p.together(t, j); !again {
 			return result, err
