@@ -9,7 +9,6 @@ import (
 	"net/http"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"regexp"
 	"strings"
 	"syscall"
@@ -167,13 +166,10 @@ func TestTokenCommand(t *testing.T) {
 
 // A killed server leaves no PostgreSQL behind and loses nothing.
 func TestKilledAgainAndAgain(t *testing.T) {
-	binary := filepath.Join(t.TempDir(), "usergraph")
-	if out, err := exec.Command("go", "build", "-o", binary, ".").CombinedOutput(); err != nil {
-		t.Fatalf("%v\n%s", err, out)
-	}
 	data := pgtest.Dir(t)
 	for round := range 20 {
-		server := exec.Command(binary, "dev", "--port", "0", "--auth-port", "0", "--data", data)
+		server := exec.Command(os.Args[0], "dev", "--port", "0", "--auth-port", "0", "--data", data)
+		server.Env = append(os.Environ(), asProgram+"=1")
 		server.Stderr = os.Stderr
 		out, err := server.StdoutPipe()
 		if err != nil {
