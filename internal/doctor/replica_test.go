@@ -1,3 +1,5 @@
+//go:build services
+
 package doctor_test
 
 import (
