@@ -84,6 +84,10 @@ var language = []struct{ parameter, value string }{
 	{"standard_conforming_strings", "on"},
 }
 
+// noticeClosing has PostgreSQL look once a second, while a statement runs, whether the client is still there.
+// https://www.postgresql.org/docs/current/runtime-config-connection.html
+const noticeClosing = "set client_connection_check_interval = '1s'"
+
 // init checks how PostgreSQL speaks, and whether statements can be prepared. A pooler is known by the process id it
 // tells: it is not the one of the session behind it.
 func (c *conn) init(ctx context.Context, mode pgx.QueryExecMode) error {
@@ -101,6 +105,9 @@ func (c *conn) init(ctx context.Context, mode pgx.QueryExecMode) error {
 	}
 	if string(results[0].Rows[0][0]) == strconv.FormatUint(uint64(c.pg.PID()), 10) {
 		c.statements = newStatements()
+		// What is still to run on a connection that is closed after a cancellation must not wait for a lock for ever.
+		// Where PostgreSQL's system cannot tell, it refuses to.
+		_, _ = c.pg.Exec(ctx, noticeClosing).ReadAll()
 	}
 	return nil
 }

@@ -276,6 +276,29 @@ func TestCancelHitsNobodyBehind(t *testing.T) {
 	l.free()
 }
 
+// What has been sent for those who have left does not go on in PostgreSQL.
+func TestLeaversLeaveNothingRunning(t *testing.T) {
+	l := newLine(t, 1)
+	w := newWatch(t, l.pg)
+	ctx, leave := context.WithCancel(t.Context())
+	var all []<-chan error
+	for range 4 {
+		all = append(all, l.ask(func() error { return l.sleep(ctx, "600") }))
+	}
+	l.free()
+	w.until(1, sleeping)
+	leave()
+	for _, left := range all {
+		if err := <-left; !errors.Is(err, context.Canceled) {
+			t.Errorf("who left got %v", err)
+		}
+	}
+	w.until(0, sleeping)
+	if err := l.read(t.Context(), bob); err != nil {
+		t.Errorf("and then: %v", err)
+	}
+}
+
 // Those who have left do not keep who has an answer from returning.
 func TestLeaversHoldUpNobody(t *testing.T) {
 	l := newLine(t, 1)
