@@ -187,20 +187,20 @@ func TestAQuietPrimaryDoesNotMakeTheReplicaLag(t *testing.T) {
 		pg.Exec(t, "select pg_logical_emit_message(false, 't', repeat('x', $1))", bytes)
 		pg.Exec(t, "select pg_logical_emit_message(false, 't', '')") // writes at once what a commit leaves for later
 	}
-	for full := false; !full; {
-		before := end()
-		emit(0)
-		least := (end() - before) / 2
-		if room := 8192 - end() - 2*least; least > 0 && room >= 0 {
-			emit(room)
-		} else {
-			emit(5000) // onto the next page
+	full := func() bool { return end() == 24 || end() == 40 }
+	var db *database.DB
+	for db == nil || !full() { // PostgreSQL may have written something of its own meanwhile
+		for !full() {
+			before := end()
+			emit(0)
+			least := (end() - before) / 2
+			if room := 8192 - end() - 2*least; least > 0 && room >= 0 {
+				emit(room)
+			} else {
+				emit(5000) // onto the next page
+			}
 		}
-		full = end() == 24 || end() == 40
-	}
-	db, _ := openReplicated(t, pg, standby.URL, time.Second)
-	if at := end(); at != 24 && at != 40 {
-		t.Fatalf("somebody has written meanwhile: %d", at)
+		db, _ = openReplicated(t, pg, standby.URL, time.Second)
 	}
 	wantName(t, db.As(lagging()), "Ada")
 	if answered, _ := db.Replica().Reads(); answered != 1 {

@@ -130,6 +130,7 @@ type socket struct {
 	frames                    *frames               // nil until the upgrade is over
 	why                       *closure              // why the socket is being closed, or nil
 	operations                map[string]*operation // nil once it is
+	parting                   int                   // operations that are over, and whose last message is being sent
 	initTimer, expiry, pinger *time.Timer           // nil while they are not needed
 	leaving                   bool                  // the server stops: as soon as no query or mutation runs
 }
@@ -377,16 +378,24 @@ func (s *socket) complete(id string) {
 	}
 }
 
-// forget removes an operation that is over, and tells whether the client waits for it.
+// forget removes an operation that is over, and tells whether the client waits for it. Then parted must be called.
 func (s *socket) forget(o *operation) bool {
-	defer s.settle()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.operations[o.id] != o {
 		return false
 	}
 	delete(s.operations, o.id)
+	s.parting++
 	return true
+}
+
+// parted says that the last message of an operation is sent.
+func (s *socket) parted() {
+	s.mu.Lock()
+	s.parting--
+	s.mu.Unlock()
+	s.settle()
 }
 
 // goAway closes the socket as soon as no query or mutation is running.
@@ -400,7 +409,7 @@ func (s *socket) goAway() {
 func (s *socket) settle() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if !s.leaving {
+	if !s.leaving || s.parting > 0 {
 		return
 	}
 	for _, o := range s.operations {

@@ -130,6 +130,7 @@ func (o *operation) last(m message) {
 	// Free before the client knows, who may use it again at once.
 	if o.socket.forget(o) {
 		_ = o.socket.send(m)
+		o.socket.parted()
 	}
 }
 
@@ -142,7 +143,9 @@ func (o *operation) finish() {
 	}
 	o.over = true
 	o.end()
-	o.socket.forget(o)
+	if o.socket.forget(o) {
+		o.socket.parted()
+	}
 }
 
 // end gives back what the operation has. It may be called twice.
