@@ -66,10 +66,11 @@ func qualityOf(parameters string) float64 {
 	return quality
 }
 
-// mediaType returns the media type of a Content-Type, in small letters, or "".
+// mediaType returns the media type of a Content-Type, in small letters, or "". Most are what they should be, and need no
+// parsing.
 func mediaType(contentType string) string {
-	if contentType == mediaJSON {
-		return mediaJSON
+	if contentType == mediaJSON || contentType == mediaGraphQL {
+		return contentType
 	}
 	media, _, err := mime.ParseMediaType(contentType)
 	if err != nil {

@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"io"
 	"log/slog"
-	"mime"
 	"net/http"
 	"runtime/debug"
 	"strings"
@@ -37,9 +36,7 @@ func (t *sseTransport) Supports(r *http.Request) bool { return wantsEventStream(
 
 func wantsEventStream(r *http.Request) bool {
 	first, _, _ := strings.Cut(r.Header.Get("Accept"), ",")
-	accepted, _, _ := mime.ParseMediaType(first)
-	sent, _, _ := mime.ParseMediaType(r.Header.Get("Content-Type"))
-	return r.Method == http.MethodPost && accepted == eventStream && sent == "application/json"
+	return r.Method == http.MethodPost && mediaType(first) == eventStream && mediaType(r.Header.Get("Content-Type")) == mediaJSON
 }
 
 // Do sends events until the operation, the token or the connection ends.
