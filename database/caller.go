@@ -61,15 +61,16 @@ func (c Caller) check() error {
 // A result is read whole into memory before its first row is handed out.
 func (db *DB) As(caller Caller) bun.IDB {
 	s := &session{db: db.bun, role: caller.Role, readOnly: caller.ReadOnly, err: caller.check()}
-	s.settings[0], s.settings[1], s.settings[2] = []byte(caller.Role), caller.Claims, []byte(caller.Subject)
+	s.values = append(s.room[:0], []byte(caller.Role), caller.Claims, []byte(caller.Subject))
 	if caller.ReadOnly {
-		s.settings[3] = []byte("on")
+		s.kind = readOnlyKind
 		if caller.MayLag {
 			s.replica = db.replica
 		}
 	}
 	if caller.StatementTimeout > 0 {
-		s.settings[4] = strconv.AppendInt(nil, max(1, caller.StatementTimeout.Milliseconds()), 10)
+		s.kind += timeoutKind
+		s.values = append(s.values, strconv.AppendInt(nil, max(1, caller.StatementTimeout.Milliseconds()), 10))
 	}
 	return s
 }
@@ -80,7 +81,9 @@ type session struct {
 	replica  *Replica // nil if only the primary will do
 	role     string
 	readOnly bool
-	settings [5][]byte // the parameters of the statement settings
+	kind     int       // which of settings
+	values   [][]byte  // its parameters
+	room     [4][]byte // for them
 	err      error     // why no statement may run
 }
 

@@ -28,17 +28,18 @@ func lift(text string) (lifted string, values [][]byte, err error) {
 	if strings.IndexByte(text, mark) < 0 && !strings.Contains(text, unwritten) {
 		return text, nil, nil
 	}
-	out := make([]byte, 0, len(text))
+	var out strings.Builder
+	out.Grow(len(text))
 	err = eachPart(text, func(part string, literal bool) {
 		if !literal {
-			out = append(out, part...)
+			out.WriteString(part)
 			return
 		}
 		values = append(values, unquote(part))
-		out = append(out, '$')
-		out = strconv.AppendInt(out, int64(len(values)), 10)
+		out.WriteByte('$')
+		out.WriteString(strconv.Itoa(len(values)))
 	})
-	return string(out), values, err
+	return out.String(), values, err
 }
 
 // unmark takes the marks out of a text and leaves the literals.

@@ -30,6 +30,14 @@ type rows struct {
 
 // add takes one row.
 func (r *rows) add(values [][]byte) {
+	if r.ends == nil { // most results are one row
+		size := 0
+		for _, value := range values {
+			size += len(value)
+		}
+		r.text.Grow(size)
+		r.ends = make([]int, 0, len(values))
+	}
 	for _, value := range values {
 		if value == nil {
 			r.ends = append(r.ends, -1)

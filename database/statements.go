@@ -46,7 +46,7 @@ func (s *statement) describe(fields []pgproto3.FieldDescription) {
 // statements are those that a connection has seen, by role and text. A statement is prepared for one role: PostgreSQL
 // checks the rights to schemas only when it parses, and would plan anew whenever the role changes.
 type statements struct {
-	settings  statement
+	settings  [len(settings)]statement
 	seen      map[statementKey]struct{}   // once
 	known     map[statementKey]*statement // more than once
 	names     int                         // given so far
@@ -56,11 +56,11 @@ type statements struct {
 type statementKey struct{ role, text string }
 
 func newStatements() *statements {
-	return &statements{
-		settings: statement{name: "usergraph_settings", text: settings},
-		seen:     map[statementKey]struct{}{},
-		known:    map[statementKey]*statement{},
+	s := &statements{seen: map[statementKey]struct{}{}, known: map[statementKey]*statement{}}
+	for kind, text := range settings {
+		s.settings[kind] = statement{name: "usergraph_settings_" + strconv.Itoa(kind), text: text}
 	}
+	return s
 }
 
 // find returns the statement to prepare, or prepared, for a text that was seen before. A text seen for the first time is

@@ -95,7 +95,7 @@ func (p *pool) hurry(behind []*waiter) {
 // size is about how many bytes a statement takes on the wire.
 func (j *job) size() int {
 	size := 200
-	for _, value := range j.caller.settings {
+	for _, value := range j.caller.values {
 		size += len(value)
 	}
 	for _, value := range j.values {
@@ -107,7 +107,7 @@ func (j *job) size() int {
 // shareable returns how a statement is prepared, if it may travel with others: it only reads, so it may run once more,
 // and this connection has run it before, quickly.
 func (c *conn) shareable(j *job) *statement {
-	if j == nil || !j.caller.readOnly || c.statements == nil || !c.statements.settings.described {
+	if j == nil || !j.caller.readOnly || c.statements == nil || !c.statements.settings[j.caller.kind].described {
 		return nil
 	}
 	known := c.statements.known[statementKey{j.caller.role, j.lifted}]
@@ -125,9 +125,9 @@ func (c *conn) sendShared(j *job, known *statement) {
 	c.sent = c.sent[:0]
 }
 
-// expect says that the next answer is that of a shared statement.
+// expect says that the next answer is that of a shared statement. For its settings any will do: they have been described.
 func (c *conn) expect(known *statement) {
-	c.sent = append(c.sent[:0], &c.statements.settings, known)
+	c.sent = append(c.sent[:0], &c.statements.settings[readOnlyKind], known)
 }
 
 // discard reads the answer to a statement that nobody waits for.

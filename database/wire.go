@@ -5,6 +5,7 @@ import (
 	"database/sql/driver"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -22,16 +23,35 @@ const (
 	keepBytes = 64 << 10
 )
 
-// settings make PostgreSQL act as the caller until the transaction ends. NULL leaves a setting as it is.
+// settings are the statements that make PostgreSQL act as the caller until the transaction ends: of callers who write, of
+// those who only read, and of both with a timeout.
 //
-// It returns no row, so that the claims do not travel back. auth.uid() looks for request.jwt.claim.sub first, and then
+// They return no row, so that the claims do not travel back. auth.uid() looks for request.jwt.claim.sub first, and then
 // need not parse the claims.
-const settings = `select where pg_catalog.num_nulls(
- pg_catalog.set_config('role', $1, true),
+var settings = [...]string{
+	settingsOf(callerSettings),
+	settingsOf(callerSettings, readOnlySetting),
+	settingsOf(callerSettings, timeoutSetting),
+	settingsOf(callerSettings, readOnlySetting, timeoutSetting),
+}
+
+// The kinds of settings are their places among them.
+const (
+	readOnlyKind = 1
+	timeoutKind  = 2 // to add
+)
+
+const (
+	callerSettings = `pg_catalog.set_config('role', $1, true),
  pg_catalog.set_config('request.jwt.claims', $2, true),
- pg_catalog.set_config('request.jwt.claim.sub', $3, true),
- pg_catalog.set_config('transaction_read_only', coalesce($4, pg_catalog.current_setting('transaction_read_only')), true),
- pg_catalog.set_config('statement_timeout', coalesce($5, pg_catalog.current_setting('statement_timeout')), true))::pg_catalog.bool`
+ pg_catalog.set_config('request.jwt.claim.sub', $3, true)`
+	readOnlySetting = `pg_catalog.set_config('transaction_read_only', 'on', true)`
+	timeoutSetting  = `pg_catalog.set_config('statement_timeout', $4, true)`
+)
+
+func settingsOf(parts ...string) string {
+	return "select where pg_catalog.num_nulls(" + strings.Join(parts, ",\n ") + ")::pg_catalog.bool"
+}
 
 // errCopy ends a connection: COPY FROM STDIN waits for data that nobody sends.
 var errCopy = errors.New("COPY FROM STDIN does not work here")
@@ -113,10 +133,10 @@ func (c *conn) sendForgotten() {
 // sendSettings puts the settings of a caller into the next round trip.
 func (c *conn) sendSettings(caller *session) {
 	if c.statements == nil {
-		c.send(&statement{text: settings}, caller.settings[:])
+		c.send(&statement{text: settings[caller.kind]}, caller.values)
 		return
 	}
-	c.send(&c.statements.settings, caller.settings[:])
+	c.send(&c.statements.settings[caller.kind], caller.values)
 }
 
 // exchange makes a round trip of what was sent, and returns the result of the last statement.
@@ -157,7 +177,7 @@ func (c *conn) answer(ctx context.Context, observed string, since time.Time) (re
 		// Somebody has deallocated what this connection had prepared. Nothing ran: the pool may try another connection.
 		c.abandon()
 		return nil, driver.ErrBadConn
-	case refused != nil && refused.statement != nil && refused.statement.text == settings && !strings.HasPrefix(refused.Code, "57"):
+	case refused != nil && refused.statement != nil && slices.Contains(settings[:], refused.statement.text) && !strings.HasPrefix(refused.Code, "57"):
 		// Not the caller's fault, so it has no kind.
 		return nil, fmt.Errorf("switch to the caller's role: %w", refused)
 	case refused != nil:
