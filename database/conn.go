@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -29,6 +30,7 @@ type connector struct {
 	config  *pgx.ConnConfig
 	observe Observer
 	quick   time.Duration
+	soon    time.Duration
 }
 
 // open logs in and finds out what the connection is capable of.
@@ -39,8 +41,10 @@ func (c *connector) open(ctx context.Context) (*conn, error) {
 	}
 	conn := &conn{
 		pg:      pg,
+		socket:  socketOf(pg.Conn()),
 		observe: c.observe,
 		quick:   c.quick,
+		soon:    c.soon,
 		expires: time.Now().Add(connLifetime*3/4 + rand.N(connLifetime/2)),
 	}
 	if err := conn.init(ctx, c.config.DefaultQueryExecMode); err != nil {
@@ -52,12 +56,14 @@ func (c *connector) open(ctx context.Context) (*conn, error) {
 
 // conn is a connection of the pool. It runs statements only for a caller.
 type conn struct {
-	pg *pgconn.PgConn
+	pg     *pgconn.PgConn
+	socket syscall.RawConn // see socketOf
 	// out is what waits to be written; unwritable is why it cannot be.
 	out        []byte
 	unwritable error
 	observe    Observer
 	quick      time.Duration // see Config.quick
+	soon       time.Duration // see Config.soon
 	expires    time.Time
 	// statements is nil behind a pooler, which may give every transaction another session of PostgreSQL.
 	statements *statements
@@ -67,6 +73,9 @@ type conn struct {
 	ahead int
 	// tx is set while a caller's transaction is open.
 	tx *transaction
+	// lone says that the pool has nothing else to run, and took how long the last answer was waited for.
+	lone bool
+	took time.Duration
 	// used says that a statement may have left something behind in the session, such as SET or LISTEN.
 	used bool
 }

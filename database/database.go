@@ -44,8 +44,8 @@ type Config struct {
 	// Replica, if its URL is set, is read by callers who may lag. It has a pool of its own, as large.
 	Replica ReplicaConfig
 
-	// quick is quickAnswer unless a test says otherwise.
-	quick time.Duration
+	// quick is quickAnswer, and soon soonAnswer, unless a test says otherwise.
+	quick, soon time.Duration
 }
 
 // Observer is told the text of a statement, with $1 in place of the arguments that are text; how long the round trip
@@ -84,7 +84,7 @@ func Open(cfg Config) (*DB, error) {
 }
 
 func openPool(connConfig *pgx.ConnConfig, cfg Config) *DB {
-	connector := &connector{config: connConfig, observe: cfg.Observe, quick: cmp.Or(cfg.quick, quickAnswer)}
+	connector := &connector{config: connConfig, observe: cfg.Observe, quick: cmp.Or(cfg.quick, quickAnswer), soon: cmp.Or(cfg.soon, soonAnswer)}
 	pool := &pool{open: connector.open, maxOpen: cfg.MaxConns}
 	lanes := sql.OpenDB(lanes{pool})
 	lanes.SetMaxIdleConns(maxIdleLanes)

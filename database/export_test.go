@@ -2,6 +2,8 @@ package database
 
 import (
 	"context"
+	"sync/atomic"
+	"syscall"
 	"time"
 )
 
@@ -41,4 +43,42 @@ func (db *DB) Pooled(ctx context.Context) (pooled bool, err error) {
 func (cfg Config) Patient() Config {
 	cfg.quick = time.Hour
 	return cfg
+}
+
+// Lone says whether the next statement would be waited for awake. It counts as one.
+func (db *DB) Lone(ctx context.Context) (lone bool, err error) {
+	held, err := db.pool.take(ctx, &job{caller: new(session)})
+	if err != nil {
+		return false, err
+	}
+	defer db.pool.release(held.conn)
+	return held.conn.lone, nil
+}
+
+// Near takes PostgreSQL for one on the same machine, however busy that is.
+func (cfg Config) Near() Config {
+	cfg.soon = time.Hour
+	return cfg
+}
+
+// CountLooks counts how often the pool, which has one connection, looks at its socket.
+func (db *DB) CountLooks(ctx context.Context) (*atomic.Int64, error) {
+	held, err := db.pool.take(ctx, nil)
+	if err != nil {
+		return nil, err
+	}
+	defer db.pool.release(held.conn)
+	counted := &countedSocket{RawConn: held.conn.socket}
+	held.conn.socket = counted
+	return &counted.looks, nil
+}
+
+type countedSocket struct {
+	syscall.RawConn
+	looks atomic.Int64
+}
+
+func (s *countedSocket) Read(look func(fd uintptr) bool) error {
+	s.looks.Add(1)
+	return s.RawConn.Read(look)
 }

@@ -17,6 +17,8 @@ const (
 	maxTogetherBytes = 32 << 10
 	// maxTogetherTime is how long they took last time, all in all: the last one should have its answer before it hurries.
 	maxTogetherTime = hurryAfter / 2
+	// loneAfter is how many must have come one at a time for the next statement to be waited for awake.
+	loneAfter = 8
 )
 
 var errClosed = errors.New("the database is closed")
@@ -33,6 +35,7 @@ type pool struct {
 	count     int       // connections, those being opened included
 	line      []*waiter // settled ones among them have left
 	gathering bool      // somebody will serve the line in a moment
+	lone      int       // times in a row that a connection was asked for while nobody had one
 	closed    bool
 	waits     int64
 	waited    time.Duration
@@ -54,6 +57,8 @@ type turn struct {
 	// conn is a connection that one may use now. If it is nil, one may be opened, or open is false: then ask again.
 	conn *conn
 	open bool
+	// lone says that the server has one statement at a time to run, and has had for a while.
+	lone bool
 	// known is set if the statement travels with others: behind are those that follow it.
 	known  *statement
 	behind []*waiter
@@ -84,6 +89,7 @@ func (p *pool) take(ctx context.Context, j *job) (turn, error) {
 			}
 		}
 		if t.conn != nil {
+			t.conn.lone = t.lone && j != nil
 			return t, nil
 		}
 	}
@@ -98,9 +104,11 @@ func (p *pool) ask(j *job) (turn, *waiter, error) {
 	}
 	if p.count == len(p.idle) && p.front() == nil {
 		if c := p.takeIdle(); c != nil {
-			return turn{conn: c}, nil, nil
+			p.lone++
+			return turn{conn: c, lone: p.lone > loneAfter}, nil, nil
 		}
 	}
+	p.lone = 0
 	w := &waiter{job: j, turn: make(chan turn, 1)}
 	p.line = append(p.line, w)
 	if !p.gathering {
@@ -144,7 +152,7 @@ func (p *pool) takeIdle() *conn {
 		last := len(p.idle) - 1
 		c := p.idle[last]
 		p.idle = p.idle[:last]
-		if c.usable() && quiet(c.pg.Conn()) {
+		if c.usable() && quiet(c.socket) {
 			return c
 		}
 		p.drop(c)

@@ -19,6 +19,11 @@ const (
 	cancelPatience = 2 * time.Second
 	// cancelAgain is when to cancel once more. A cancellation that overtakes its statement is lost.
 	cancelAgain = 200 * time.Millisecond
+	// soonAnswer is how soon the last answer must have come for the next one to be waited for awake: PostgreSQL is on the
+	// same machine, or next to it. Going to sleep and being woken takes about as much CPU then, and longer.
+	soonAnswer = 200 * time.Microsecond
+	// earlyBytes is how much may be written before ctx can end the writing: less than the buffers of any socket take.
+	earlyBytes = 8 << 10
 	// keepBytes is the size of a buffer that is worth keeping for what is written next.
 	keepBytes = 64 << 10
 )
@@ -97,12 +102,12 @@ func (c *conn) flush() error {
 	if len(c.out) == 0 {
 		return nil
 	}
-	_, err := c.pg.Conn().Write(c.out)
+	_, c.unwritable = c.pg.Conn().Write(c.out)
 	c.out = c.out[:0]
 	if cap(c.out) > keepBytes {
 		c.out = nil
 	}
-	return err
+	return c.unwritable
 }
 
 // trip sends a statement in one round trip, after the settings of its caller unless they hold already. Outside of BEGIN
@@ -151,13 +156,21 @@ func (c *conn) exchange(ctx context.Context, observed string) (*rows, error) {
 // cancelled this statement and has nothing else to run; else the cancellation might still hit the next one, and the
 // connection is closed. PostgreSQL may signal a process twice, as itself and as part of its group.
 func (c *conn) answer(ctx context.Context, observed string, since time.Time) (result *rows, err error) {
+	asked, began := c.sent[len(c.sent)-1], time.Now()
+	if len(c.out) <= earlyBytes {
+		// PostgreSQL begins, and what comes now happens meanwhile. receive has the error.
+		_ = c.flush()
+	}
 	answered, cancelled := make(chan struct{}), make(chan int, 1)
 	stop := context.AfterFunc(ctx, func() { cancelled <- c.cancel(answered) })
 	result = new(rows)
-	asked, began := c.sent[len(c.sent)-1], time.Now()
+	if written := len(c.out) == 0 && c.unwritable == nil; written && c.lone && c.took < c.soon && asked.took < c.soon {
+		waitAwake(c.socket, c.soon)
+	}
 	refused, lost := c.receive(result)
 	took := time.Since(since)
-	asked.took = time.Since(began)
+	c.took = time.Since(began)
+	asked.took = c.took
 	if c.observe != nil && observed != "" {
 		defer func() { c.observe(ctx, observed, took, err) }()
 	}

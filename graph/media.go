@@ -66,13 +66,12 @@ func qualityOf(parameters string) float64 {
 	return quality
 }
 
-// mediaType returns the media type of a Content-Type, in small letters, or "". Most are what they should be, and need no
-// parsing.
-func mediaType(contentType string) string {
-	if contentType == mediaJSON || contentType == mediaGraphQL {
-		return contentType
+// mediaType returns the media type in a header, in small letters and without parameters, or "". Most need no parsing.
+func mediaType(value string) string {
+	if value == mediaJSON || value == mediaGraphQL {
+		return value
 	}
-	media, _, err := mime.ParseMediaType(contentType)
+	media, _, err := mime.ParseMediaType(value)
 	if err != nil {
 		return ""
 	}
