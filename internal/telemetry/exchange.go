@@ -7,7 +7,6 @@ import (
 	"log/slog"
 	"math/rand/v2"
 	"net/http"
-	"strconv"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -27,8 +26,9 @@ const maxLoggedPath = 200
 type exchange struct {
 	http.ResponseWriter
 	id        string
-	traceID   string // "" if there is no trace
-	socket    bool   // a websocket, on which many operations come and go
+	header    [1]string // X-Request-Id: the same
+	traceID   string    // "" if there is no trace
+	socket    bool      // a websocket, on which many operations come and go
 	status    int
 	caller    atomic.Pointer[auth.Claims] // nil if nobody is signed in
 	operation atomic.Pointer[operation]   // the last one, nil if none has begun
@@ -69,7 +69,8 @@ func (t *Telemetry) Middleware(next http.Handler) http.Handler {
 		if !goodRequestID(e.id) {
 			e.id = newRequestID()
 		}
-		w.Header()["X-Request-Id"] = []string{e.id}
+		e.header[0] = e.id
+		w.Header()["X-Request-Id"] = e.header[:]
 		ctx := context.WithValue(r.Context(), exchangeKey{}, e)
 		if t.tracer != nil {
 			ctx = t.beginTrace(ctx, r, e)
@@ -87,9 +88,9 @@ func (t *Telemetry) done(r *http.Request, e *exchange, took time.Duration) {
 	if route == "" {
 		route = "none"
 	}
-	t.metrics.requests.WithLabelValues(route, strconv.Itoa(e.status)).Inc()
+	t.metrics.requests.of(requestLabels{route, e.status}).Inc()
 	if !e.socket {
-		t.metrics.requestDuration.WithLabelValues(route).Observe(took.Seconds())
+		t.metrics.requestDuration.of(route).Observe(took.Seconds())
 	}
 	if t.tracer != nil {
 		endTrace(ctx, r, e)
@@ -97,6 +98,9 @@ func (t *Telemetry) done(r *http.Request, e *exchange, took time.Duration) {
 	level := slog.LevelInfo
 	if route == "GET /livez" || route == "GET /readyz" {
 		level = slog.LevelDebug // somebody asks every few seconds
+	}
+	if !t.log.Enabled(ctx, level) {
+		return
 	}
 	var attrs [9]slog.Attr
 	known := append(attrs[:0],

@@ -10,11 +10,7 @@ import (
 func (t *Telemetry) AuthHooks() auth.Hooks {
 	return auth.Hooks{
 		Verified: func(ctx context.Context, claims *auth.Claims, cached bool) {
-			found := "miss"
-			if cached {
-				found = "hit"
-			}
-			t.metrics.tokens.WithLabelValues(claims.Algorithm, found).Inc()
+			t.metrics.tokens.of(tokenLabels{claims.Algorithm, cached}).Inc()
 			if e := exchangeFrom(ctx); e != nil {
 				e.caller.Store(claims)
 			}

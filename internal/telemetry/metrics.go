@@ -3,6 +3,7 @@ package telemetry
 import (
 	"database/sql"
 	"runtime/debug"
+	"strconv"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
@@ -18,12 +19,12 @@ var (
 // root field, which is in the schema, and not by its name, which is the client's to choose.
 type metrics struct {
 	registry          *prometheus.Registry
-	requests          *prometheus.CounterVec
-	requestDuration   *prometheus.HistogramVec
-	operations        *prometheus.CounterVec
-	operationDuration *prometheus.HistogramVec
-	statements        *prometheus.HistogramVec
-	tokens            *prometheus.CounterVec
+	requests          *labelled[requestLabels, prometheus.Counter]
+	requestDuration   *labelled[string, prometheus.Observer] // by route
+	operations        *labelled[operationLabels, prometheus.Counter]
+	operationDuration *labelled[operationLabels, prometheus.Observer] // without a code
+	statements        *labelled[string, prometheus.Observer]          // by outcome
+	tokens            *labelled[tokenLabels, prometheus.Counter]
 	refusals          *prometheus.CounterVec
 	fetches           *prometheus.CounterVec
 	limits            *prometheus.CounterVec
@@ -33,6 +34,18 @@ type metrics struct {
 	events            prometheus.Counter
 	redisFailures     prometheus.Counter
 }
+
+type (
+	requestLabels struct {
+		route  string
+		status int
+	}
+	operationLabels struct{ kind, field, code string }
+	tokenLabels     struct {
+		algorithm string
+		cached    bool
+	}
+)
 
 func newMetrics() *metrics {
 	m := &metrics{registry: prometheus.NewRegistry()}
@@ -56,12 +69,26 @@ func newMetrics() *metrics {
 		m.registry.MustRegister(g)
 		return g
 	}
-	m.requests = counters("http_requests_total", "HTTP requests by route and status.", "route", "status")
-	m.requestDuration = histograms("http_request_duration_seconds", "How long HTTP requests took, without websockets.", durations, "route")
-	m.operations = counters("operations_total", "GraphQL operations by kind, root field and code of the first error (OK if none).", "kind", "field", "code")
-	m.operationDuration = histograms("operation_duration_seconds", "How long queries and mutations took.", durations, "kind", "field")
-	m.statements = histograms("statement_duration_seconds", "How long round trips to PostgreSQL took, by outcome.", statementDurations, "outcome")
-	m.tokens = counters("tokens_verified_total", "Tokens accepted, by algorithm, and whether they were known (hit) or verified (miss).", "algorithm", "cache")
+	requests := counters("http_requests_total", "HTTP requests by route and status.", "route", "status")
+	m.requests = newLabelled(func(l requestLabels) prometheus.Counter {
+		return requests.WithLabelValues(l.route, strconv.Itoa(l.status))
+	})
+	requestDuration := histograms("http_request_duration_seconds", "How long HTTP requests took, without websockets.", durations, "route")
+	m.requestDuration = newLabelled(func(route string) prometheus.Observer { return requestDuration.WithLabelValues(route) })
+	operations := counters("operations_total", "GraphQL operations by kind, root field and code of the first error (OK if none).", "kind", "field", "code")
+	m.operations = newLabelled(func(l operationLabels) prometheus.Counter { return operations.WithLabelValues(l.kind, l.field, l.code) })
+	operationDuration := histograms("operation_duration_seconds", "How long queries and mutations took.", durations, "kind", "field")
+	m.operationDuration = newLabelled(func(l operationLabels) prometheus.Observer { return operationDuration.WithLabelValues(l.kind, l.field) })
+	statements := histograms("statement_duration_seconds", "How long round trips to PostgreSQL took, by outcome.", statementDurations, "outcome")
+	m.statements = newLabelled(func(outcome string) prometheus.Observer { return statements.WithLabelValues(outcome) })
+	tokens := counters("tokens_verified_total", "Tokens accepted, by algorithm, and whether they were known (hit) or verified (miss).", "algorithm", "cache")
+	m.tokens = newLabelled(func(l tokenLabels) prometheus.Counter {
+		found := "miss"
+		if l.cached {
+			found = "hit"
+		}
+		return tokens.WithLabelValues(l.algorithm, found)
+	})
 	m.refusals = counters("tokens_refused_total", "Callers refused before their request was read, by code.", "code")
 	m.fetches = counters("jwks_fetches_total", "Fetches of a key set, by outcome.", "url", "outcome")
 	m.limits = counters("limits_hit_total", "Requests refused by a limit.", "limit")

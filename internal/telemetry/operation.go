@@ -76,11 +76,11 @@ func (t *Telemetry) End(ctx context.Context) {
 	if failed := o.code.Load(); failed != nil {
 		code = *failed
 	}
-	t.metrics.operations.WithLabelValues(o.Kind, o.Field, code).Inc()
+	t.metrics.operations.of(operationLabels{o.Kind, o.Field, code}).Inc()
 	if o.Kind == "subscription" {
 		t.metrics.subscriptions.Dec()
 	} else {
-		t.metrics.operationDuration.WithLabelValues(o.Kind, o.Field).Observe(took.Seconds())
+		t.metrics.operationDuration.of(operationLabels{kind: o.Kind, field: o.Field}).Observe(took.Seconds())
 		if t.slow > 0 && took >= t.slow {
 			t.write(ctx, slog.LevelWarn, "slow operation", o.appendTo([]slog.Attr{slog.Duration("duration", took),
 				slog.Duration("sqlTime", time.Duration(o.statementTime.Load())), slog.String("hash", hash(o.Document))})...)
@@ -104,7 +104,7 @@ func (t *Telemetry) End(ctx context.Context) {
 // Refuse implements graph.Observer.
 func (t *Telemetry) Refuse(_ context.Context, errorCodes []string) {
 	for _, code := range errorCodes[:min(len(errorCodes), 1)] {
-		t.metrics.operations.WithLabelValues("none", "none", code).Inc()
+		t.metrics.operations.of(operationLabels{"none", "none", code}).Inc()
 	}
 }
 

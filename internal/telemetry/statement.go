@@ -24,7 +24,7 @@ func (t *Telemetry) Statement(ctx context.Context, statement string, took time.D
 	if err != nil {
 		outcome = "error"
 	}
-	t.metrics.statements.WithLabelValues(outcome).Observe(took.Seconds())
+	t.metrics.statements.of(outcome).Observe(took.Seconds())
 	if o := operationFrom(ctx); o != nil {
 		o.statements.Add(1)
 		o.statementTime.Add(int64(took))
