@@ -21,7 +21,7 @@ const (
 	cancelAgain = 200 * time.Millisecond
 	// soonAnswer is how soon the last answer must have come for the next one to be waited for awake: PostgreSQL is on the
 	// same machine, or next to it. Going to sleep and being woken takes about as much CPU then, and longer.
-	soonAnswer = 200 * time.Microsecond
+	soonAnswer = 300 * time.Microsecond
 	// earlyBytes is how much may be written before ctx can end the writing: less than the buffers of any socket take.
 	earlyBytes = 8 << 10
 	// keepBytes is the size of a buffer that is worth keeping for what is written next.
