@@ -5,6 +5,7 @@ package database_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"runtime"
 	"strings"
 	"testing"
@@ -53,6 +54,19 @@ func TestAwake(t *testing.T) {
 		_, err := as.ExecContext(ctx, "select pg_sleep(?::float8)", seconds)
 		return err
 	}
+	// ended runs a statement that would sleep on, ends it, and wants to hear why.
+	ended := func(end func(cancel func()), why error) error {
+		ctx, cancel := context.WithCancel(ctx)
+		defer cancel()
+		heard := make(chan error, 1)
+		go func() { heard <- sleep(ctx, "600") }()
+		newWatch(t, pg).until(1, sleeping)
+		end(cancel)
+		if err := <-heard; !errors.Is(err, why) {
+			return fmt.Errorf("heard %v, not %w", err, why)
+		}
+		return nil
+	}
 	for range 10 {
 		if err := sleep(ctx, "0"); err != nil {
 			t.Fatal(err)
@@ -74,28 +88,18 @@ func TestAwake(t *testing.T) {
 		}},
 		{"a transaction", 1, func() error {
 			tx, err := as.BeginTx(ctx, nil)
-			return errors.Join(err, tx.Rollback())
+			if err != nil {
+				return err
+			}
+			return tx.Rollback()
 		}},
 		{"a statement that is cancelled", 2, func() error {
-			ctx, cancel := context.WithCancel(ctx)
-			ended := make(chan error, 1)
-			go func() { ended <- sleep(ctx, "600") }()
-			newWatch(t, pg).until(1, sleeping)
-			cancel()
-			if err := <-ended; !errors.Is(err, context.Canceled) {
-				return err
-			}
-			return nil
+			return ended(func(cancel func()) { cancel() }, context.Canceled)
 		}},
 		{"a statement whose connection is lost", 2, func() error {
-			ended := make(chan error, 1)
-			go func() { ended <- sleep(ctx, "600") }()
-			newWatch(t, pg).until(1, sleeping)
-			pg.Exec(t, "select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'usergraph' and datname = current_database()")
-			if err := <-ended; !errors.Is(err, database.ErrUnavailable) {
-				return err
-			}
-			return nil
+			return ended(func(func()) {
+				pg.Exec(t, "select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'usergraph' and datname = current_database()")
+			}, database.ErrUnavailable)
 		}},
 	} {
 		before := looks.Load()
