@@ -83,7 +83,6 @@ func progress(format string, args ...any) {
 // measurement is what one contender did on that many connections, once.
 type measurement struct {
 	Conns       int           `json:"conns"`
-	Requests    int           `json:"requests"`
 	PerSecond   float64       `json:"perSecond"`
 	ServerCPU   time.Duration `json:"serverCPUNanoseconds"` // a request
 	DatabaseCPU time.Duration `json:"databaseCPUNanoseconds"`
@@ -100,40 +99,81 @@ type score struct {
 	Does     string        `json:"does"`
 	Versions []string      `json:"versions"`
 	Skipped  string        `json:"skipped,omitempty"` // why there are no figures
-	Rounds   []measurement `json:"rounds"`
 	Medians  []measurement `json:"medians"`
 
 	contender contender
 	command   []string
+	server    *running
+	requests  []request
+	rounds    []measurement
 }
 
-// compare measures all contenders, interleaved: each round has them all, so that what happens on the machine in between
-// happens to all of them.
+// compare keeps all contenders up, and lets one after the other answer for a short turn: what else the machine does happens
+// to all of them, and a figure of two of them in the same round can be compared.
 func (b *bench) compare(ctx context.Context) (*report, error) {
 	scores, err := b.build(ctx)
 	if err != nil {
 		return nil, err
 	}
-	began := time.Now()
+	for _, s := range scores {
+		if s.Skipped != "" {
+			continue
+		}
+		progress("start %s", s.Name)
+		if err := b.enter(ctx, s); err != nil {
+			s.leave(err)
+		}
+		if s.server != nil {
+			defer s.server.stop()
+		}
+	}
 	for round := range b.rounds {
-		for _, s := range scores {
-			if s.Skipped != "" {
-				continue
-			}
-			if err := b.round(ctx, s); err != nil {
+		for _, conns := range b.conns {
+			for _, s := range scores {
+				if s.Skipped != "" {
+					continue
+				}
+				m, err := b.measureLoad(ctx, s.server, s.requests, conns)
+				if err != nil {
+					s.leave(fmt.Errorf("%d connections: %w", conns, err))
+				} else {
+					s.rounds = append(s.rounds, m)
+				}
 				if ctx.Err() != nil {
 					return nil, ctx.Err()
 				}
-				progress("%s: %v", s.Name, err)
-				s.Skipped, s.Rounds = err.Error(), nil
 			}
 		}
-		progress("round %d of %d done after %s", round+1, b.rounds, time.Since(began).Round(time.Second))
+		progress("round %d of %d", round+1, b.rounds)
+		slices.Reverse(scores) // who follows whom must not matter
+	}
+	if b.rounds%2 == 1 {
+		slices.Reverse(scores)
 	}
 	for _, s := range scores {
-		s.Medians = medians(s.Rounds)
+		s.Medians = medians(s.rounds)
 	}
 	return b.report(ctx, scores)
+}
+
+// enter starts a contender and warms it up.
+func (b *bench) enter(ctx context.Context, s *score) (err error) {
+	if s.server, err = b.start(ctx, s, cmp.Or(s.contender.database, databaseName)); err != nil {
+		return err
+	}
+	for _, c := range b.callers {
+		s.requests = append(s.requests, s.contender.request(s.server.address, c))
+	}
+	if err := startLoad(ctx, s.server.address, s.requests, warmUpConns).finish(ctx, warmUp); err != nil {
+		return fmt.Errorf("warm-up: %w", err)
+	}
+	return nil
+}
+
+// leave ends the measurement of a contender that does not answer rightly.
+func (s *score) leave(why error) {
+	progress("%s: %v", s.Name, why)
+	s.Skipped, s.rounds = why.Error(), nil
 }
 
 // build makes the chosen contenders ready.
@@ -161,31 +201,6 @@ func (b *bench) build(ctx context.Context) ([]*score, error) {
 		return nil, errors.New("there is no contender of that name")
 	}
 	return scores, nil
-}
-
-// round starts a contender and measures it on each number of connections.
-func (b *bench) round(ctx context.Context, s *score) error {
-	server, err := b.start(ctx, s, cmp.Or(s.contender.database, databaseName))
-	if err != nil {
-		return err
-	}
-	defer server.stop()
-	requests := make([]request, len(b.callers))
-	for n, c := range b.callers {
-		requests[n] = s.contender.request(server.address, c)
-	}
-	if err := startLoad(ctx, server.address, requests, warmUpConns).finish(ctx, warmUp); err != nil {
-		return fmt.Errorf("warm-up: %w", err)
-	}
-	for _, conns := range b.conns {
-		m, err := b.measureLoad(ctx, server, requests, conns)
-		if err != nil {
-			return fmt.Errorf("%d connections: %w", conns, err)
-		}
-		s.Rounds = append(s.Rounds, m)
-		progress("%-14s %3d connections  %s", s.Name, conns, m)
-	}
-	return nil
 }
 
 func (m measurement) String() string {
@@ -270,33 +285,30 @@ func (b *bench) measureLoad(ctx context.Context, server *running, requests []req
 	if err := l.wait(ctx, b.settle); err != nil {
 		return measurement{}, err
 	}
-	before, err := b.usage(server)
+	before, err := b.sample(server, l)
 	if err != nil {
 		l.stop()
 		return measurement{}, err
 	}
 	l.measuring.Store(true)
-	began := time.Now()
 	if err := l.wait(ctx, b.measure); err != nil {
 		return measurement{}, err
 	}
 	l.measuring.Store(false)
-	elapsed := time.Since(began)
-	after, err := b.usage(server)
+	after, err := b.sample(server, l)
 	latencies := l.stop()
 	if err != nil {
 		return measurement{}, err
 	}
-	if len(latencies) == 0 {
+	answered := after.answered - before.answered
+	if answered == 0 || len(latencies) == 0 {
 		return measurement{}, errors.New("not one answer")
 	}
-	requested := time.Duration(len(latencies))
 	return measurement{
 		Conns:       conns,
-		Requests:    len(latencies),
-		PerSecond:   float64(len(latencies)) / elapsed.Seconds(),
-		ServerCPU:   (after.server.cpu - before.server.cpu) / requested,
-		DatabaseCPU: (after.database.cpu - before.database.cpu) / requested,
+		PerSecond:   float64(answered) / after.at.Sub(before.at).Seconds(),
+		ServerCPU:   (after.server.cpu - before.server.cpu) / time.Duration(answered),
+		DatabaseCPU: (after.database.cpu - before.database.cpu) / time.Duration(answered),
 		P50:         quantile(latencies, 0.50),
 		P99:         quantile(latencies, 0.99),
 		RSS:         after.server.rss,
@@ -326,13 +338,22 @@ func (l *load) finish(ctx context.Context, d time.Duration) error {
 	return err
 }
 
-// usages are those of the server and of PostgreSQL.
-type usages struct{ server, database usage }
+// sample is what was done, and used, until a moment.
+type sample struct {
+	at               time.Time
+	answered         int
+	server, database usage
+}
 
-func (b *bench) usage(server *running) (usages, error) {
-	s, err1 := usageOf(server.cmd.Process.Pid)
-	d, err2 := usageOf(b.cluster.pid)
-	return usages{s, d}, cmp.Or(err1, err2)
+// sample counts the answers between both readings of the clocks, which take a few milliseconds: so two samples are as far
+// apart in each of their figures.
+func (b *bench) sample(server *running, l *load) (s sample, err error) {
+	if s.server, err = usageOf(server.cmd.Process.Pid); err != nil {
+		return s, err
+	}
+	s.at, s.answered = time.Now(), l.answered()
+	s.database, err = usageOf(b.cluster.pid)
+	return s, err
 }
 
 // medians has one measurement for each number of connections, each figure the median of its own.
@@ -350,7 +371,6 @@ func medians(rounds []measurement) []measurement {
 		ms := byConns[conns]
 		all = append(all, measurement{
 			Conns:       conns,
-			Requests:    median(ms, func(m measurement) int { return m.Requests }),
 			PerSecond:   median(ms, func(m measurement) float64 { return m.PerSecond }),
 			ServerCPU:   median(ms, func(m measurement) time.Duration { return m.ServerCPU }),
 			DatabaseCPU: median(ms, func(m measurement) time.Duration { return m.DatabaseCPU }),

@@ -37,8 +37,9 @@ type load struct {
 
 // worker is one connection.
 type worker struct {
-	latencies []time.Duration
-	_         [64]byte // keeps it out of its neighbour's cache line
+	answered  atomic.Int64    // requests since it began
+	latencies []time.Duration // of the requests that were sent while measuring
+	_         [64]byte        // keeps it out of its neighbour's cache line
 }
 
 // startLoad opens conns connections and keeps them busy until stop.
@@ -66,7 +67,7 @@ func (l *load) work(ctx context.Context, w *worker, address string, requests []r
 	in, body := bufio.NewReaderSize(conn, 16<<10), new(bytes.Buffer)
 	for ; !l.stopped.Load() && ctx.Err() == nil; next++ {
 		r := &requests[next%len(requests)]
-		start := time.Now()
+		measured, start := l.measuring.Load(), time.Now()
 		_ = conn.SetDeadline(start.Add(answerPatience))
 		if _, err := conn.Write(r.bytes); err != nil {
 			return fmt.Errorf("send: %w", err)
@@ -75,7 +76,8 @@ func (l *load) work(ctx context.Context, w *worker, address string, requests []r
 		if err != nil {
 			return err
 		}
-		if l.measuring.Load() {
+		w.answered.Add(1)
+		if measured {
 			w.latencies = append(w.latencies, time.Since(start))
 		}
 		if !again {
@@ -163,6 +165,15 @@ func readChunks(in *bufio.Reader, body *bytes.Buffer) error {
 			return nil
 		}
 	}
+}
+
+// answered is how many requests were answered since the load began.
+func (l *load) answered() int {
+	var sum int64
+	for _, w := range l.workers {
+		sum += w.answered.Load()
+	}
+	return int(sum)
 }
 
 // stop ends the load and returns the latencies of all requests that were measured, sorted.

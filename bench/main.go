@@ -40,7 +40,7 @@ func main() {
 }
 
 func run(ctx context.Context, args []string) error {
-	o := options{conns: []int{1, 16, 64, 256}, rounds: 5, measure: 1200 * time.Millisecond, settle: 500 * time.Millisecond,
+	o := options{conns: []int{1, 16, 64, 256}, rounds: 12, measure: 600 * time.Millisecond, settle: 150 * time.Millisecond,
 		users: 100_000, tokens: 1000, pool: 16}
 	flags := flag.NewFlagSet("bench", flag.ContinueOnError)
 	quick := flags.Bool("quick", false, "this server and the floors at 1 and 64 connections")

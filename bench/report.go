@@ -28,7 +28,27 @@ type report struct {
 	Rounds   int      `json:"rounds"`
 	Measure  string   `json:"measure"`
 	Scores   []*score `json:"scores"`
+	Bars     []bar    `json:"bars"`
 }
+
+// bar is what was aimed at: this server, or it on a table without row-level security, compared with another.
+type bar struct {
+	Ours   string  `json:"ours"`
+	Theirs string  `json:"theirs"`
+	Figure string  `json:"figure"`
+	Conns  int     `json:"conns"`
+	Most   float64 `json:"most"`
+	Is     *ratio  `json:"is"` // nil if it was not measured
+}
+
+// ratio is the median of the ratios of all rounds, and the half of them in the middle.
+type ratio struct {
+	Median float64 `json:"median"`
+	Low    float64 `json:"low"`
+	High   float64 `json:"high"`
+}
+
+func (r ratio) String() string { return fmt.Sprintf("%.2f (%.2f to %.2f)", r.Median, r.Low, r.High) }
 
 // mainConns is the number of connections that the bars are about, if it was measured.
 const mainConns = 64
@@ -38,13 +58,15 @@ func (b *bench) report(ctx context.Context, scores []*score) (*report, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &report{
+	r := &report{
 		Date:     time.Now().UTC().Format(time.DateOnly),
 		Machine:  machine(),
 		Versions: versions,
 		Users:    b.users, Callers: b.options.tokens, Pool: b.pool, Rounds: b.rounds, Measure: b.measure.String(),
 		Scores: scores,
-	}, nil
+	}
+	r.Bars = r.bars()
+	return r, nil
 }
 
 // versions are those that all contenders share.
@@ -99,7 +121,7 @@ func (r *report) markdown() string {
 	fmt.Fprintf(&out, "%d users, tokens of %d of them, %d connections to PostgreSQL; medians of %d rounds of %s.\n\n", r.Users, r.Callers, r.Pool,
 		r.Rounds, r.Measure)
 	r.costs(&out)
-	r.bars(&out)
+	r.aims(&out)
 	r.speeds(&out)
 	r.parts(&out)
 	return out.String()
@@ -108,7 +130,6 @@ func (r *report) markdown() string {
 // costs is the table at the number of connections that the bars are about.
 func (r *report) costs(out *strings.Builder) {
 	conns := r.mainConns()
-	floor := r.find("handwritten", conns)
 	fmt.Fprintf(out, "CPU of one request in µs, at %d connections; the load generator is not counted.\n\n", conns)
 	fmt.Fprint(out, "| contender | server | PostgreSQL | both | ÷ floor B | requests/s | p50 ms | p99 ms | MB |\n")
 	fmt.Fprint(out, "|---|--:|--:|--:|--:|--:|--:|--:|--:|\n")
@@ -118,38 +139,68 @@ func (r *report) costs(out *strings.Builder) {
 			fmt.Fprintf(out, "| %s | | | | | | | | |\n", s.label())
 			continue
 		}
-		ratio := "–"
-		if floor != nil {
-			ratio = fmt.Sprintf("%.2f", float64(m.cpu())/float64(floor.cpu()))
+		of := "–"
+		if floor := r.compare(s.Name, "handwritten", conns, cpu); floor != nil {
+			of = fmt.Sprintf("%.2f", floor.Median)
 		}
 		fmt.Fprintf(out, "| %s | %.0f | %.0f | %.0f | %s | %.0f | %s | %s | %d |\n", s.label(), microseconds(m.ServerCPU),
-			microseconds(m.DatabaseCPU), microseconds(m.cpu()), ratio, m.PerSecond, milliseconds(m.P50), milliseconds(m.P99), m.RSS>>20)
+			microseconds(m.DatabaseCPU), microseconds(m.cpu()), of, m.PerSecond, milliseconds(m.P50), milliseconds(m.P99), m.RSS>>20)
 	}
 }
 
+func cpu(m measurement) float64 { return float64(m.cpu()) }
+
+func p50(m measurement) float64 { return float64(m.P50) }
+
 // bars says what was aimed at, and where this server is.
-func (r *report) bars(out *strings.Builder) {
-	cpu := func(m *measurement) float64 { return float64(m.cpu()) }
+func (r *report) bars() []bar {
 	conns := r.mainConns()
-	fmt.Fprint(out, "\nWhat was aimed at:\n\n| usergraph, compared with | figure | at most | is |\n|---|---|--:|--:|\n")
-	for _, bar := range []struct {
-		other, figure string
-		conns         int
-		most          float64
-		of            func(*measurement) float64
-	}{
-		{"handwritten", "CPU", conns, 1, cpu},
-		{"usergraph-open", "CPU", conns, 1.25, cpu},
-		{"fastapi", "CPU", conns, 1. / 5, cpu},
-		{"supabase", "CPU", conns, 1. / 3, cpu},
-		{"mercurius", "CPU", conns, 1, cpu},
-		{"handwritten", "p50", 1, 1.15, func(m *measurement) float64 { return float64(m.P50) }},
-	} {
-		ours, theirs := r.find("usergraph", bar.conns), r.find(bar.other, bar.conns)
-		if ours != nil && theirs != nil {
-			fmt.Fprintf(out, "| %s | %s at %d connections | %.2f | %.2f |\n", bar.other, bar.figure, bar.conns, bar.most, bar.of(ours)/bar.of(theirs))
+	return []bar{
+		{"usergraph", "handwritten", "CPU", conns, 1, r.compare("usergraph", "handwritten", conns, cpu)},
+		{"usergraph", "usergraph-open", "CPU", conns, 1.25, r.compare("usergraph", "usergraph-open", conns, cpu)},
+		{"usergraph", "fastapi", "CPU", conns, 1. / 5, r.compare("usergraph", "fastapi", conns, cpu)},
+		{"usergraph", "supabase", "CPU", conns, 1. / 3, r.compare("usergraph", "supabase", conns, cpu)},
+		{"usergraph-open", "mercurius", "CPU", conns, 1, r.compare("usergraph-open", "mercurius", conns, cpu)},
+		{"usergraph", "handwritten", "p50", 1, 1.15, r.compare("usergraph", "handwritten", 1, p50)},
+	}
+}
+
+// aims is the table of the bars.
+func (r *report) aims(out *strings.Builder) {
+	fmt.Fprint(out, "\nWhat was aimed at; the median of the ratios of all rounds, and the half of them in the middle:\n\n")
+	fmt.Fprint(out, "| | compared with | figure | at most | is |\n|---|---|---|--:|--:|\n")
+	for _, b := range r.Bars {
+		if b.Is != nil {
+			fmt.Fprintf(out, "| %s | %s | %s at %d connections | %.2f | %s |\n", b.Ours, b.Theirs, b.Figure, b.Conns, b.Most, b.Is)
 		}
 	}
+}
+
+// compare divides a figure of one contender by that of another, in each round. It returns nil if one was not measured.
+func (r *report) compare(ours, theirs string, conns int, figure func(measurement) float64) *ratio {
+	over, under := r.rounds(ours, conns), r.rounds(theirs, conns)
+	if len(over) == 0 || len(over) != len(under) {
+		return nil
+	}
+	ratios := make([]float64, len(over))
+	for n := range over {
+		ratios[n] = figure(over[n]) / figure(under[n])
+	}
+	slices.Sort(ratios)
+	return &ratio{Median: ratios[len(ratios)/2], Low: ratios[len(ratios)/4], High: ratios[len(ratios)*3/4]}
+}
+
+// rounds are the measurements of a contender on that many connections.
+func (r *report) rounds(name string, conns int) []measurement {
+	var all []measurement
+	for _, s := range r.Scores {
+		for _, m := range s.rounds {
+			if s.Name == name && m.Conns == conns {
+				all = append(all, m)
+			}
+		}
+	}
+	return all
 }
 
 // speeds is the table over all numbers of connections.
@@ -202,15 +253,6 @@ func (s *score) at(conns int) *measurement {
 	for n := range s.Medians {
 		if s.Medians[n].Conns == conns {
 			return &s.Medians[n]
-		}
-	}
-	return nil
-}
-
-func (r *report) find(name string, conns int) *measurement {
-	for _, s := range r.Scores {
-		if s.Name == name {
-			return s.at(conns)
 		}
 	}
 	return nil
