@@ -82,8 +82,8 @@ func TestAwake(t *testing.T) {
 		run   func() error
 	}{
 		{"a statement", 2, func() error { return sleep(ctx, "0.01") }},
-		{"one that is not written at once", 1, func() error {
-			_, err := as.ExecContext(ctx, "select ?::text", strings.Repeat("x", 9<<10))
+		{"a long one", 2, func() error {
+			_, err := as.ExecContext(ctx, "select ?::text", strings.Repeat("x", 1<<20))
 			return err
 		}},
 		{"a transaction", 1, func() error {

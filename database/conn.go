@@ -76,6 +76,13 @@ type conn struct {
 	// lone says that the pool has nothing else to run, and took how long the last answer was waited for.
 	lone bool
 	took time.Duration
+	// watched is who waits for an answer now.
+	watched watched
+	// Under the mutex of the pool: since when it runs quick statements, zero if it does not; those whose statements were
+	// sent behind the first one's; and whether PostgreSQL has ever answered soon.
+	quickSince time.Time
+	behind     []*waiter
+	near       bool
 	// used says that a statement may have left something behind in the session, such as SET or LISTEN.
 	used bool
 }

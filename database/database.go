@@ -44,8 +44,11 @@ type Config struct {
 	// Replica, if its URL is set, is read by callers who may lag. It has a pool of its own, as large.
 	Replica ReplicaConfig
 
-	// quick is quickAnswer, and soon soonAnswer, unless a test says otherwise.
-	quick, soon time.Duration
+	// quick is quickAnswer, soon soonAnswer and every lookEvery, unless a test says otherwise.
+	quick, soon, every time.Duration
+	// enough is how many connections with quick statements are enough; see pool.held. As many as Go uses CPUs, unless a test
+	// says otherwise.
+	enough int
 }
 
 // Observer is told the text of a statement, with $1 in place of the arguments that are text; how long the round trip
@@ -85,7 +88,7 @@ func Open(cfg Config) (*DB, error) {
 
 func openPool(connConfig *pgx.ConnConfig, cfg Config) *DB {
 	connector := &connector{config: connConfig, observe: cfg.Observe, quick: cmp.Or(cfg.quick, quickAnswer), soon: cmp.Or(cfg.soon, soonAnswer)}
-	pool := &pool{open: connector.open, maxOpen: cfg.MaxConns}
+	pool := &pool{open: connector.open, maxOpen: cfg.MaxConns, enough: cmp.Or(cfg.enough, runtime.GOMAXPROCS(0)), every: cmp.Or(cfg.every, lookEvery)}
 	lanes := sql.OpenDB(lanes{pool})
 	lanes.SetMaxIdleConns(maxIdleLanes)
 	return &DB{bun: bun.NewDB(lanes, dialect{pgdialect.New()}), pool: pool}

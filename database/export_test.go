@@ -2,6 +2,7 @@ package database
 
 import (
 	"context"
+	"math"
 	"sync/atomic"
 	"syscall"
 	"time"
@@ -39,10 +40,34 @@ func (db *DB) Pooled(ctx context.Context) (pooled bool, err error) {
 	return held.conn.statements == nil, nil
 }
 
-// Patient takes every statement for a quick one, however busy the machine is that runs the tests.
+// Patient takes every statement for a quick one, however busy the machine is that runs the tests, and holds none.
 func (cfg Config) Patient() Config {
-	cfg.quick = time.Hour
+	cfg.quick, cfg.enough = time.Hour, math.MaxInt
 	return cfg
+}
+
+// Enough holds those who could go along with the statements of so many connections.
+func (cfg Config) Enough(conns int) Config {
+	cfg.enough = conns
+	return cfg
+}
+
+// Watchful hears within a moment of contexts that have ended.
+func (cfg Config) Watchful() Config {
+	cfg.every = 100 * time.Microsecond
+	return cfg
+}
+
+// Waiting counts those who stand in line.
+func (db *DB) Waiting() (n int) {
+	db.pool.mu.Lock()
+	defer db.pool.mu.Unlock()
+	for _, w := range db.pool.line {
+		if !w.settled {
+			n++
+		}
+	}
+	return n
 }
 
 // Lone says whether the next statement would be waited for awake. It counts as one.
@@ -58,6 +83,12 @@ func (db *DB) Lone(ctx context.Context) (lone bool, err error) {
 // Near takes PostgreSQL for one on the same machine, however busy that is.
 func (cfg Config) Near() Config {
 	cfg.soon = time.Hour
+	return cfg
+}
+
+// Far takes PostgreSQL for one that is far away.
+func (cfg Config) Far() Config {
+	cfg.soon = 1
 	return cfg
 }
 

@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"runtime"
+	"slices"
 	"sync"
 	"time"
 )
@@ -19,6 +20,9 @@ const (
 	maxTogetherTime = hurryAfter / 2
 	// loneAfter is how many must have come one at a time for the next statement to be waited for awake.
 	loneAfter = 8
+	// lookEvery is how often the pool looks whether those who wait still do: a context that has ended ends its statement
+	// so much later. To hear of it at once costs each statement more than all of them this.
+	lookEvery = 10 * time.Millisecond
 )
 
 var errClosed = errors.New("the database is closed")
@@ -29,13 +33,19 @@ var errClosed = errors.New("the database is closed")
 type pool struct {
 	open    func(ctx context.Context) (*conn, error)
 	maxOpen int
+	// enough is how many connections with quick statements are enough, where PostgreSQL is near.
+	enough int
+	every  time.Duration // see lookEvery
 
 	mu        sync.Mutex
+	conns     []*conn
 	idle      []*conn   // the last one to become idle is taken first
 	count     int       // connections, those being opened included
 	line      []*waiter // settled ones among them have left
 	gathering bool      // somebody will serve the line in a moment
 	lone      int       // times in a row that a connection was asked for while nobody had one
+	looking   bool      // the timer is set
+	timer     *time.Timer
 	closed    bool
 	waits     int64
 	waited    time.Duration
@@ -44,10 +54,11 @@ type pool struct {
 
 // waiter stands in line for a connection.
 type waiter struct {
+	ctx   context.Context
 	job   *job       // nil for who needs the connection alone
 	known *statement // set when the statement travels with that of another
 	since time.Time  // when it began to wait; zero if it did not have to
-	// turn gets what it waits for, once; unless it has left. settled, under pool.mu, says that one of both has happened.
+	// turn gets what it waits for, once; settled, under pool.mu, says that it has.
 	turn    chan turn
 	settled bool
 }
@@ -62,8 +73,7 @@ type turn struct {
 	// known is set if the statement travels with others: behind are those that follow it.
 	known  *statement
 	behind []*waiter
-	sent   time.Time   // when they were; zero if they have to be
-	hurry  *time.Timer // lets those behind ask again, if the ones before take too long
+	sent   time.Time // when they were; zero if they have to be
 }
 
 // take waits for a connection, or until ctx ends. A job may travel with others; without one the connection is for
@@ -73,20 +83,20 @@ func (p *pool) take(ctx context.Context, j *job) (turn, error) {
 		if err := ctx.Err(); err != nil {
 			return turn{}, err
 		}
-		t, w, err := p.ask(j)
+		t, w, err := p.ask(ctx, j)
 		if err != nil {
 			return turn{}, err
 		}
 		if w != nil {
-			if t, err = p.wait(ctx, w); err != nil {
-				return turn{}, err
-			}
+			t = <-w.turn
 		}
 		if t.open {
-			if t.conn, err = p.open(ctx); err != nil {
-				p.forget()
+			c, err := p.open(ctx)
+			p.opened(c)
+			if err != nil {
 				return turn{}, err
 			}
+			t.conn = c
 		}
 		if t.conn != nil {
 			t.conn.lone = t.lone && j != nil
@@ -96,12 +106,13 @@ func (p *pool) take(ctx context.Context, j *job) (turn, error) {
 }
 
 // ask returns a connection if all are idle, else a place in line.
-func (p *pool) ask(j *job) (turn, *waiter, error) {
+func (p *pool) ask(ctx context.Context, j *job) (turn, *waiter, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.closed {
 		return turn{}, nil, errClosed
 	}
+	p.watch()
 	if p.count == len(p.idle) && p.front() == nil {
 		if c := p.takeIdle(); c != nil {
 			p.lone++
@@ -109,13 +120,13 @@ func (p *pool) ask(j *job) (turn, *waiter, error) {
 		}
 	}
 	p.lone = 0
-	w := &waiter{job: j, turn: make(chan turn, 1)}
+	w := &waiter{ctx: ctx, job: j, turn: make(chan turn, 1)}
 	p.line = append(p.line, w)
 	if !p.gathering {
 		p.gather()
 		p.serve()
 	}
-	if p.front() != nil && !w.settled {
+	if !w.settled && len(p.idle) == 0 && p.count == p.maxOpen {
 		w.since = time.Now()
 		p.waits++
 	}
@@ -134,7 +145,7 @@ func (p *pool) gather() {
 
 // serve gives those in line what there is, under mu.
 func (p *pool) serve() {
-	for p.front() != nil {
+	for p.front() != nil && !p.held() {
 		if c := p.takeIdle(); c != nil {
 			p.company(c)
 		} else if p.count < p.maxOpen && !p.closed {
@@ -144,6 +155,22 @@ func (p *pool) serve() {
 			return
 		}
 	}
+}
+
+// held says, under mu, that the first in line does better to wait until a connection comes back: enough are at work
+// already, all with quick statements, so it will be soon, and then it goes with those who have come meanwhile. Where
+// PostgreSQL is farther away, waiting for an answer to travel is longer than that.
+func (p *pool) held() bool {
+	if first := p.line[0].job; first == nil || !first.caller.readOnly {
+		return false
+	}
+	quick, now := 0, time.Now()
+	for _, c := range p.conns {
+		if c.near && now.Sub(c.quickSince) < quickAnswer {
+			quick++
+		}
+	}
+	return quick >= p.enough
 }
 
 // takeIdle returns an idle connection that can be used, under mu, or nil.
@@ -165,6 +192,7 @@ func (p *pool) company(c *conn) {
 	first := p.next()
 	t := turn{conn: c, known: c.shareable(first.job)}
 	if t.known != nil {
+		c.quickSince = time.Now()
 		bytes, took := first.job.size(), t.known.took
 		for w := p.front(); w != nil && len(t.behind) < maxTogether-1; w = p.front() {
 			known := c.shareable(w.job)
@@ -183,6 +211,7 @@ func (p *pool) company(c *conn) {
 	if len(t.behind) == 0 {
 		t.known = nil
 	}
+	c.behind = t.behind
 	first.give(t)
 }
 
@@ -213,29 +242,46 @@ func (p *pool) shift() {
 	p.line = p.line[1:]
 }
 
-// wait waits for the turn of who stands in line.
-func (p *pool) wait(ctx context.Context, w *waiter) (turn, error) {
-	select {
-	case t := <-w.turn:
-		return t, nil
-	case <-ctx.Done():
+// watch has somebody look at those who wait, under mu, from now until nobody does.
+func (p *pool) watch() {
+	switch {
+	case p.looking:
+		return
+	case p.timer == nil:
+		p.timer = time.AfterFunc(p.every, p.look)
+	default:
+		p.timer.Reset(p.every)
 	}
-	if p.leave(w) {
-		return turn{}, ctx.Err()
-	}
-	return <-w.turn, nil
+	p.looking = true
 }
 
-// leave takes a waiter out of the line. It returns false if its turn has come.
-func (p *pool) leave(w *waiter) bool {
+// look has those go whose context has ended. Those behind a statement that has become slow ask for another connection,
+// and so do those who were held.
+func (p *pool) look() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	left := !w.settled
-	w.settled = true
-	return left
+	for _, w := range p.line {
+		if w.ctx.Err() != nil {
+			w.give(turn{})
+		}
+	}
+	for _, c := range p.conns {
+		late := time.Since(c.quickSince) > hurryAfter
+		for _, w := range c.behind {
+			if late || w.ctx.Err() != nil {
+				w.give(turn{})
+			}
+		}
+		c.look()
+	}
+	p.serve()
+	p.looking = p.count > len(p.idle)
+	if p.looking {
+		p.timer.Reset(p.every)
+	}
 }
 
-// give hands a waiter its turn. It returns false if it has left.
+// give hands a waiter its turn. It returns false if it has had one: it has left.
 func (p *pool) give(w *waiter, t turn) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -256,6 +302,8 @@ func (w *waiter) give(t turn) bool {
 func (p *pool) release(c *conn) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	c.quickSince, c.behind = time.Time{}, nil
+	c.near = c.near || c.took > 0 && c.took < c.soon
 	switch {
 	case p.closed || !c.usable():
 		p.drop(c)
@@ -267,21 +315,34 @@ func (p *pool) release(c *conn) {
 	}
 }
 
-// forget counts one connection less, which could not be opened, and lets the next in line try.
-func (p *pool) forget() {
+// opened counts a connection that could be opened. nil could not be, and lets the next in line try.
+func (p *pool) opened(c *conn) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	if c != nil {
+		p.conns = append(p.conns, c)
+		return
+	}
 	p.count--
 	p.serve()
 }
 
 // drop closes a connection that is of no more use, under mu.
 func (p *pool) drop(c *conn) {
-	p.count--
+	p.forget(c)
 	if c.old() {
 		p.expired++
 	}
 	go c.Close()
+}
+
+// forget counts one connection less, under mu.
+func (p *pool) forget(c *conn) {
+	p.count--
+	last := len(p.conns) - 1
+	p.conns[slices.Index(p.conns, c)] = p.conns[last]
+	p.conns[last] = nil
+	p.conns = p.conns[:last]
 }
 
 // close closes what is idle. What is in use is closed when it comes back.
@@ -289,7 +350,9 @@ func (p *pool) close() {
 	p.mu.Lock()
 	p.closed = true
 	idle := p.idle
-	p.count -= len(idle)
+	for _, c := range idle {
+		p.forget(c)
+	}
 	p.idle = nil
 	for p.front() != nil {
 		p.next().give(turn{})

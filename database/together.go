@@ -47,7 +47,6 @@ func (p *pool) alone(c *conn, j *job) (*rows, error) {
 func (p *pool) together(t turn, j *job) (result *rows, err error, again bool) {
 	if t.sent.IsZero() {
 		t.sent = time.Now()
-		t.hurry = time.AfterFunc(hurryAfter, func() { p.hurry(t.behind) })
 		t.conn.sendForgotten()
 		t.conn.sendShared(j, t.known)
 		for _, w := range t.behind {
@@ -75,7 +74,6 @@ func (p *pool) pass(t turn) {
 			return
 		}
 	}
-	t.hurry.Stop()
 	p.release(t.conn)
 }
 
@@ -83,13 +81,6 @@ func (p *pool) pass(t turn) {
 func (p *pool) skip(t turn) {
 	t.conn.discard(t.known)
 	p.pass(t)
-}
-
-// hurry sends those whose answers have not come yet to ask again.
-func (p *pool) hurry(behind []*waiter) {
-	for _, w := range behind {
-		p.give(w, turn{})
-	}
 }
 
 // size is about how many bytes a statement takes on the wire.

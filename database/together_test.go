@@ -352,6 +352,69 @@ func TestLineLost(t *testing.T) {
 	expect()
 }
 
+// Where PostgreSQL is near and enough connections are busy with quick statements, those that could go along wait for one
+// of them, and take no other connection unless that takes long.
+func TestHeld(t *testing.T) {
+	pg := newPostgres(t)
+	for _, test := range []struct {
+		name string
+		cfg  database.Config
+		held bool
+	}{
+		{"held", database.Config{}.Patient().Near().Enough(1), true},
+		{"not for long", database.Config{}.Near().Enough(1), false},
+		{"more are enough", database.Config{}.Patient().Near().Enough(2), false},
+		{"far away", database.Config{}.Patient().Far().Enough(1), false},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			test.cfg.URL, test.cfg.MaxConns = pg.URL, 3
+			l := &line{t: t, pg: pg, db: open(t, test.cfg)}
+			for range 3 {
+				l.take()
+			}
+			for range 3 { // each of them prepares what they read
+				l.free()
+				for range 3 {
+					if err := l.read(t.Context(), ada); err != nil {
+						t.Fatal(err)
+					}
+				}
+				l.take()
+			}
+			l.free()
+			l.free()
+			lock, err := newWatch(t, pg).conn.Begin(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, err := lock.Exec(t.Context(), "lock table users in access exclusive mode"); err != nil {
+				t.Fatal(err)
+			}
+			w, answers := newWatch(t, pg), make(chan error, 2)
+			read := func() { answers <- l.read(t.Context(), ada) }
+			const locked = "wait_event_type = 'Lock'"
+			go read()
+			w.until(1, locked)
+			go read()
+			if test.held {
+				until(t, "it stands in line", func() bool { return l.db.Waiting() == 1 })
+				if n := w.ours(locked); n != 1 {
+					t.Errorf("%d statements run, not one", n)
+				}
+			} else {
+				w.until(2, locked)
+			}
+			if err := lock.Rollback(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			if err := errors.Join(<-answers, <-answers); err != nil {
+				t.Error(err)
+			}
+			l.free()
+		})
+	}
+}
+
 // Statements that cannot run the way they were prepared, because their table has changed, run again.
 func TestLineOutdated(t *testing.T) {
 	l := newLine(t, 1)

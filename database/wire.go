@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/jackc/pgx/v5/pgconn"
@@ -22,8 +23,6 @@ const (
 	// soonAnswer is how soon the last answer must have come for the next one to be waited for awake: PostgreSQL is on the
 	// same machine, or next to it. Going to sleep and being woken takes about as much CPU then, and longer.
 	soonAnswer = 300 * time.Microsecond
-	// earlyBytes is how much may be written before ctx can end the writing: less than the buffers of any socket take.
-	earlyBytes = 8 << 10
 	// keepBytes is the size of a buffer that is worth keeping for what is written next.
 	keepBytes = 64 << 10
 )
@@ -152,19 +151,14 @@ func (c *conn) exchange(ctx context.Context, observed string) (*rows, error) {
 
 // answer waits for what was sent, and returns the result of the last statement before the next Sync.
 //
-// When ctx ends, the statement is cancelled in PostgreSQL. The connection stays in use if PostgreSQL said that it
+// When ctx has ended, the statement is cancelled in PostgreSQL, see look. The connection stays in use if PostgreSQL said that it
 // cancelled this statement and has nothing else to run; else the cancellation might still hit the next one, and the
 // connection is closed. PostgreSQL may signal a process twice, as itself and as part of its group.
 func (c *conn) answer(ctx context.Context, observed string, since time.Time) (result *rows, err error) {
 	asked, began := c.sent[len(c.sent)-1], time.Now()
-	if len(c.out) <= earlyBytes {
-		// PostgreSQL begins, and what comes now happens meanwhile. receive has the error.
-		_ = c.flush()
-	}
-	answered, cancelled := make(chan struct{}), make(chan int, 1)
-	stop := context.AfterFunc(ctx, func() { cancelled <- c.cancel(answered) })
+	c.watch(ctx)
 	result = new(rows)
-	if written := len(c.out) == 0 && c.unwritable == nil; written && c.lone && c.took < c.soon && asked.took < c.soon {
+	if c.lone && c.took < c.soon && asked.took < c.soon && c.flush() == nil {
 		waitAwake(c.socket, c.soon)
 	}
 	refused, lost := c.receive(result)
@@ -174,12 +168,11 @@ func (c *conn) answer(ctx context.Context, observed string, since time.Time) (re
 	if c.observe != nil && observed != "" {
 		defer func() { c.observe(ctx, observed, took, err) }()
 	}
-	close(answered)
+	requests := c.unwatch()
 	if lost != nil {
 		c.abandon()
 	}
-	if !stop() {
-		requests := <-cancelled
+	if requests > 0 {
 		hit := requests == 1 && c.ahead == 0 && refused != nil && strings.Contains(refused.Message, "due to user request")
 		if !hit || c.pg.Conn().SetDeadline(time.Time{}) != nil {
 			c.abandon()
@@ -250,6 +243,50 @@ func (c *conn) receive(result *rows) (refused *failure, lost error) {
 			return refused, nil
 		}
 	}
+}
+
+// watched is who waits for an answer.
+type watched struct {
+	mu  sync.Mutex
+	ctx context.Context // nil if nobody does
+	// answered and requests are set once ctx has ended and the statement is being cancelled.
+	answered chan struct{}
+	requests chan int
+}
+
+// watch lets look see the context of who waits for an answer.
+func (c *conn) watch(ctx context.Context) {
+	c.watched.mu.Lock()
+	c.watched.ctx = ctx
+	c.watched.mu.Unlock()
+}
+
+// look cancels the statement if its context has ended.
+func (c *conn) look() {
+	w := &c.watched
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.ctx == nil || w.answered != nil || w.ctx.Err() == nil {
+		return
+	}
+	answered, requests := make(chan struct{}), make(chan int, 1)
+	w.answered, w.requests = answered, requests
+	go func() { requests <- c.cancel(answered) }()
+}
+
+// unwatch is called when the answer is there. It returns how often PostgreSQL was asked to cancel the statement.
+func (c *conn) unwatch() (requests int) {
+	c.watched.mu.Lock()
+	ended := c.watched.requests
+	if ended != nil {
+		close(c.watched.answered)
+	}
+	c.watched.ctx, c.watched.answered, c.watched.requests = nil, nil, nil
+	c.watched.mu.Unlock()
+	if ended == nil {
+		return 0
+	}
+	return <-ended
 }
 
 // cancel asks PostgreSQL, over connections of their own, to cancel what runs on this connection, until it has answered or
