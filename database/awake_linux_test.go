@@ -6,6 +6,8 @@ import (
 	"runtime"
 	"testing"
 	"time"
+
+	"usergraph/internal/peek"
 )
 
 // Whoever waits awake is there when the other side says something or leaves, and gives up when it says nothing.
@@ -40,10 +42,10 @@ func TestWaitAwake(t *testing.T) {
 			} else {
 				acted <- nil
 			}
-			socket := socketOf(ours)
+			raw := peek.At(ours)
 			defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(max(2, runtime.GOMAXPROCS(0))))
-			waitAwake(socket, test.atMost)
-			if said := !quiet(socket); said != (test.act != nil) {
+			waitAwake(raw, test.atMost)
+			if said := !peek.Quiet(raw); said != (test.act != nil) {
 				t.Errorf("the other side has said something: %t", said)
 			}
 			if err := <-acted; err != nil {

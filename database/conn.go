@@ -11,6 +11,8 @@ import (
 	"syscall"
 	"time"
 
+	"usergraph/internal/peek"
+
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 )
@@ -41,7 +43,7 @@ func (c *connector) open(ctx context.Context) (*conn, error) {
 	}
 	conn := &conn{
 		pg:      pg,
-		socket:  socketOf(pg.Conn()),
+		socket:  peek.At(pg.Conn()),
 		observe: c.observe,
 		quick:   c.quick,
 		soon:    c.soon,
@@ -57,7 +59,7 @@ func (c *connector) open(ctx context.Context) (*conn, error) {
 // conn is a connection of the pool. It runs statements only for a caller.
 type conn struct {
 	pg     *pgconn.PgConn
-	socket syscall.RawConn // see socketOf
+	socket syscall.RawConn // see peek.At
 	// out is what waits to be written; unwritable is why it cannot be.
 	out        []byte
 	unwritable error

@@ -8,6 +8,8 @@ import (
 	"slices"
 	"sync"
 	"time"
+
+	"usergraph/internal/peek"
 )
 
 const (
@@ -179,7 +181,7 @@ func (p *pool) takeIdle() *conn {
 		last := len(p.idle) - 1
 		c := p.idle[last]
 		p.idle = p.idle[:last]
-		if c.usable() && quiet(c.socket) {
+		if c.usable() && peek.Quiet(c.socket) {
 			return c
 		}
 		p.drop(c)

@@ -15,6 +15,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	"usergraph/internal/peek"
+
 	"github.com/gobwas/ws"
 )
 
@@ -110,7 +112,7 @@ func (f *frames) await() error {
 		}
 		f.release()
 	}
-	if err := awaitInput(f.conn); err != nil {
+	if err := peek.Await(f.conn); err != nil {
 		return err
 	}
 	f.input = inputs.Get().(*bufio.Reader)
