@@ -57,6 +57,9 @@ func (c Caller) check() error {
 // can become any role that the login may become, and claim anything, until it ends. So write values as ?, and log in with
 // a role that may become anon and authenticated alone.
 //
+// A statement whose context ends is cancelled some 10 ms later; Err of that context is called from another goroutine until
+// the statement returns, and must not wait for anything.
+//
 // A statement that may leave something behind in the session, such as SET, LISTEN or DO, costs its connection.
 // A result is read whole into memory before its first row is handed out.
 func (db *DB) As(caller Caller) bun.IDB {

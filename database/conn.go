@@ -75,16 +75,18 @@ type conn struct {
 	ahead int
 	// tx is set while a caller's transaction is open.
 	tx *transaction
-	// lone says that the pool has nothing else to run, and took how long the last answer was waited for.
-	lone bool
-	took time.Duration
+	// lone says that the pool has nothing else to run, took how long the last answer was waited for, and away how long ago
+	// its statement had been sent.
+	lone       bool
+	took, away time.Duration
 	// watched is who waits for an answer now.
 	watched watched
-	// Under the mutex of the pool: since when it runs quick statements, zero if it does not; those whose statements were
-	// sent behind the first one's; and whether PostgreSQL has ever answered soon.
-	quickSince time.Time
-	behind     []*waiter
-	near       bool
+	// Under the mutex of the pool: since when those have waited whose statements were sent behind the first one's; until
+	// when others are held rather than sent elsewhere; and whether PostgreSQL has ever answered soon.
+	since  time.Time
+	behind []*waiter
+	holds  time.Time
+	near   bool
 	// used says that a statement may have left something behind in the session, such as SET or LISTEN.
 	used bool
 }

@@ -46,8 +46,8 @@ type Config struct {
 
 	// quick is quickAnswer, soon soonAnswer and every lookEvery, unless a test says otherwise.
 	quick, soon, every time.Duration
-	// enough is how many connections with quick statements are enough; see pool.held. As many as Go uses CPUs, unless a test
-	// says otherwise.
+	// enough is how many connections at work are enough, see pool.held: as many as Go uses CPUs, unless a test says
+	// otherwise.
 	enough int
 }
 

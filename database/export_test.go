@@ -46,7 +46,7 @@ func (cfg Config) Patient() Config {
 	return cfg
 }
 
-// Enough holds those who could go along with the statements of so many connections.
+// Enough holds others while so many connections are at work.
 func (cfg Config) Enough(conns int) Config {
 	cfg.enough = conns
 	return cfg
@@ -56,6 +56,13 @@ func (cfg Config) Enough(conns int) Config {
 func (cfg Config) Watchful() Config {
 	cfg.every = 100 * time.Microsecond
 	return cfg
+}
+
+// Resting says that nobody looks at the pool.
+func (db *DB) Resting() bool {
+	db.pool.mu.Lock()
+	defer db.pool.mu.Unlock()
+	return !db.pool.looking
 }
 
 // Waiting counts those who stand in line.

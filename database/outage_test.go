@@ -48,9 +48,9 @@ func (w *watch) ours(condition string) (n int) {
 // until waits for as many of the pool's connections for which a condition holds.
 func (w *watch) until(n int, condition string) {
 	w.t.Helper()
-	for w.ours(condition) != n {
-		if w.t.Context().Err() != nil {
-			w.t.Fatal("gave up waiting")
+	for end := time.Now().Add(patience); w.ours(condition) != n; {
+		if time.Now().After(end) {
+			w.t.Fatalf("gave up waiting for %d connections for which: %s", n, condition)
 		}
 		time.Sleep(time.Millisecond)
 	}

@@ -20,10 +20,13 @@ const (
 	maxTogetherBytes = 32 << 10
 	// maxTogetherTime is how long they took last time, all in all: the last one should have its answer before it hurries.
 	maxTogetherTime = hurryAfter / 2
+	// soonBack is by how much quicker than a quick one statements must be for others to be held until they are done.
+	soonBack = 5
 	// loneAfter is how many must have come one at a time for the next statement to be waited for awake.
 	loneAfter = 8
 	// lookEvery is how often the pool looks whether those who wait still do: a context that has ended ends its statement
-	// so much later. To hear of it at once costs each statement more than all of them this.
+	// so much later, and until then one that only reads may still be sent. To hear of it at once costs each statement more
+	// than this costs all of them.
 	lookEvery = 10 * time.Millisecond
 )
 
@@ -35,7 +38,7 @@ var errClosed = errors.New("the database is closed")
 type pool struct {
 	open    func(ctx context.Context) (*conn, error)
 	maxOpen int
-	// enough is how many connections with quick statements are enough, where PostgreSQL is near.
+	// enough is how many connections at work are enough for others to be held.
 	enough int
 	every  time.Duration // see lookEvery
 
@@ -45,6 +48,7 @@ type pool struct {
 	count     int       // connections, those being opened included
 	line      []*waiter // settled ones among them have left
 	gathering bool      // somebody will serve the line in a moment
+	rushed    bool      // somebody in line needs a connection alone, or did when the line was last empty
 	lone      int       // times in a row that a connection was asked for while nobody had one
 	looking   bool      // the timer is set
 	timer     *time.Timer
@@ -123,6 +127,7 @@ func (p *pool) ask(ctx context.Context, j *job) (turn, *waiter, error) {
 	}
 	p.lone = 0
 	w := &waiter{ctx: ctx, job: j, turn: make(chan turn, 1)}
+	p.rushed = p.rushed && p.front() != nil || j == nil || !j.caller.readOnly
 	p.line = append(p.line, w)
 	if !p.gathering {
 		p.gather()
@@ -159,20 +164,21 @@ func (p *pool) serve() {
 	}
 }
 
-// held says, under mu, that the first in line does better to wait until a connection comes back: enough are at work
-// already, all with quick statements, so it will be soon, and then it goes with those who have come meanwhile. Where
-// PostgreSQL is farther away, waiting for an answer to travel is longer than that.
+// held says, under mu, that the first in line does better to wait for a connection in use than to take the idle one:
+// enough are at work already, with statements so quick that one will be back at once, and then those in line go together.
+// Where PostgreSQL is farther away, waiting for an answer to travel takes longer than that. Nobody is held while somebody
+// in line needs a connection alone.
 func (p *pool) held() bool {
-	if first := p.line[0].job; first == nil || !first.caller.readOnly {
+	if p.rushed || len(p.idle) == 0 || p.idle[len(p.idle)-1].shareable(p.line[0].job) == nil {
 		return false
 	}
-	quick, now := 0, time.Now()
+	enough, now := 0, time.Now()
 	for _, c := range p.conns {
-		if c.near && now.Sub(c.quickSince) < quickAnswer {
-			quick++
+		if c.near && now.Before(c.holds) {
+			enough++
 		}
 	}
-	return quick >= p.enough
+	return enough >= p.enough
 }
 
 // takeIdle returns an idle connection that can be used, under mu, or nil.
@@ -194,8 +200,7 @@ func (p *pool) company(c *conn) {
 	first := p.next()
 	t := turn{conn: c, known: c.shareable(first.job)}
 	if t.known != nil {
-		c.quickSince = time.Now()
-		bytes, took := first.job.size(), t.known.took
+		bytes, took, quickest := first.job.size(), t.known.took, t.known.quickest
 		for w := p.front(); w != nil && len(t.behind) < maxTogether-1; w = p.front() {
 			known := c.shareable(w.job)
 			if known == nil {
@@ -203,11 +208,16 @@ func (p *pool) company(c *conn) {
 			}
 			bytes += w.job.size()
 			took += known.took
+			quickest += known.quickest
 			if bytes > maxTogetherBytes || took > maxTogetherTime {
 				break
 			}
 			w.known = known
 			t.behind = append(t.behind, p.next())
+		}
+		c.since = time.Now()
+		if quickest < c.quick/soonBack {
+			c.holds = c.since.Add(c.quick)
 		}
 	}
 	if len(t.behind) == 0 {
@@ -244,7 +254,7 @@ func (p *pool) shift() {
 	p.line = p.line[1:]
 }
 
-// watch has somebody look at those who wait, under mu, from now until nobody does.
+// watch has somebody look at those who wait, under mu, from now until no connection is in use.
 func (p *pool) watch() {
 	switch {
 	case p.looking:
@@ -263,14 +273,14 @@ func (p *pool) look() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for _, w := range p.line {
-		if w.ctx.Err() != nil {
+		if !w.settled && w.ctx.Err() != nil {
 			w.give(turn{})
 		}
 	}
 	for _, c := range p.conns {
-		late := time.Since(c.quickSince) > hurryAfter
+		late := time.Since(c.since) > hurryAfter
 		for _, w := range c.behind {
-			if late || w.ctx.Err() != nil {
+			if !w.settled && (late || w.ctx.Err() != nil) {
 				w.give(turn{})
 			}
 		}
@@ -304,14 +314,15 @@ func (w *waiter) give(t turn) bool {
 func (p *pool) release(c *conn) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	c.quickSince, c.behind = time.Time{}, nil
-	c.near = c.near || c.took > 0 && c.took < c.soon
+	c.behind, c.holds = nil, time.Time{}
+	c.near = c.near || c.away > 0 && c.away < c.soon
 	switch {
 	case p.closed || !c.usable():
 		p.drop(c)
 		p.serve()
 	case p.front() != nil:
 		p.company(c)
+		p.serve() // who is behind those may have been held
 	default:
 		p.idle = append(p.idle, c)
 	}

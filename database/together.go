@@ -10,7 +10,8 @@ const (
 	// quickAnswer is how soon PostgreSQL must have answered a statement last time for it to travel with others: it holds
 	// up those behind it.
 	quickAnswer = 10 * time.Millisecond
-	// hurryAfter is how long those behind wait for the ones before them, until they ask for another connection.
+	// hurryAfter is how long those behind wait for the ones before them, until the next look has them ask for another
+	// connection.
 	hurryAfter = 100 * time.Millisecond
 	// discardPatience is how long a statement may run on that nobody waits for any more, before it is cancelled. Most are
 	// over by then, and their connection stays in use.

@@ -115,9 +115,9 @@ func (l *line) sleep(ctx context.Context, seconds string) error {
 
 func until(t *testing.T, what string, reached func() bool) {
 	t.Helper()
-	for !reached() {
-		if t.Context().Err() != nil {
-			t.Fatal("gave up waiting until", what)
+	for end := time.Now().Add(patience); !reached(); {
+		if time.Now().After(end) {
+			t.Fatal("gave up waiting until ", what)
 		}
 		time.Sleep(time.Millisecond)
 	}
@@ -352,19 +352,23 @@ func TestLineLost(t *testing.T) {
 	expect()
 }
 
-// Where PostgreSQL is near and enough connections are busy with quick statements, those that could go along wait for one
-// of them, and take no other connection unless that takes long.
+// Where PostgreSQL is near and enough connections are at work on quick statements, the next one waits for one of them,
+// unless that takes long or somebody needs a connection alone.
 func TestHeld(t *testing.T) {
 	pg := newPostgres(t)
 	for _, test := range []struct {
-		name string
-		cfg  database.Config
-		held bool
+		name  string
+		cfg   database.Config
+		held  bool
+		rush  bool // who comes next needs a connection alone
+		fresh bool // and runs something new
 	}{
-		{"held", database.Config{}.Patient().Near().Enough(1), true},
-		{"not for long", database.Config{}.Near().Enough(1), false},
-		{"more are enough", database.Config{}.Patient().Near().Enough(2), false},
-		{"far away", database.Config{}.Patient().Far().Enough(1), false},
+		{name: "held", cfg: database.Config{}.Patient().Near().Enough(1), held: true},
+		{name: "not for long", cfg: database.Config{}.Near().Enough(1)},
+		{name: "more are enough", cfg: database.Config{}.Patient().Near().Enough(2)},
+		{name: "far away", cfg: database.Config{}.Patient().Far().Enough(1)},
+		{name: "somebody writes", cfg: database.Config{}.Patient().Near().Enough(1), held: true, rush: true},
+		{name: "not known to be quick", cfg: database.Config{}.Patient().Near().Enough(1), fresh: true},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			test.cfg.URL, test.cfg.MaxConns = pg.URL, 3
@@ -390,11 +394,17 @@ func TestHeld(t *testing.T) {
 			if _, err := lock.Exec(t.Context(), "lock table users in access exclusive mode"); err != nil {
 				t.Fatal(err)
 			}
-			w, answers := newWatch(t, pg), make(chan error, 2)
+			w, answers := newWatch(t, pg), make(chan error, 3)
 			read := func() { answers <- l.read(t.Context(), ada) }
 			const locked = "wait_event_type = 'Lock'"
 			go read()
 			w.until(1, locked)
+			if test.fresh {
+				read = func() {
+					_, err := l.db.As(readerOf(ada)).ExecContext(t.Context(), "select from users")
+					answers <- err
+				}
+			}
 			go read()
 			if test.held {
 				until(t, "it stands in line", func() bool { return l.db.Waiting() == 1 })
@@ -404,13 +414,22 @@ func TestHeld(t *testing.T) {
 			} else {
 				w.until(2, locked)
 			}
+			asked := 2
+			if test.rush {
+				go func() { answers <- rename(t.Context(), l.db.As(callerOf(ada)), ada, "Ada") }()
+				asked++
+				w.until(2, locked)
+			}
 			if err := lock.Rollback(t.Context()); err != nil {
 				t.Fatal(err)
 			}
-			if err := errors.Join(<-answers, <-answers); err != nil {
-				t.Error(err)
+			for range asked {
+				if err := <-answers; err != nil {
+					t.Error(err)
+				}
 			}
 			l.free()
+			until(t, "the pool rests", l.db.Resting)
 		})
 	}
 }

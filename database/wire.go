@@ -151,8 +151,8 @@ func (c *conn) exchange(ctx context.Context, observed string) (*rows, error) {
 
 // answer waits for what was sent, and returns the result of the last statement before the next Sync.
 //
-// When ctx has ended, the statement is cancelled in PostgreSQL, see look. The connection stays in use if PostgreSQL said that it
-// cancelled this statement and has nothing else to run; else the cancellation might still hit the next one, and the
+// When ctx has ended, look has the statement cancelled in PostgreSQL. The connection stays in use if PostgreSQL said that
+// it cancelled this statement and has nothing else to run; else the cancellation might still hit the next one, and the
 // connection is closed. PostgreSQL may signal a process twice, as itself and as part of its group.
 func (c *conn) answer(ctx context.Context, observed string, since time.Time) (result *rows, err error) {
 	asked, began := c.sent[len(c.sent)-1], time.Now()
@@ -163,8 +163,8 @@ func (c *conn) answer(ctx context.Context, observed string, since time.Time) (re
 	}
 	refused, lost := c.receive(result)
 	took := time.Since(since)
-	c.took = time.Since(began)
-	asked.took = c.took
+	c.took, c.away = time.Since(began), took
+	asked.measure(c.took)
 	if c.observe != nil && observed != "" {
 		defer func() { c.observe(ctx, observed, took, err) }()
 	}
