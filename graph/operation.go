@@ -50,7 +50,7 @@ func (o *operations) InterceptOperation(ctx context.Context, next graphql.Operat
 			refusef(CodeOperationLimit, "you run %d operations already: wait for one to end", bounds.Operations),
 		}})
 	}
-	ctx, cancel := context.WithTimeout(ctx, bounds.Time)
+	ctx, cancel := withTimeout(ctx, bounds.Time)
 	handler := next(ctx)
 	asked := false
 	return func(ctx context.Context) *graphql.Response {
