@@ -11,10 +11,10 @@ import (
 	"syscall"
 	"time"
 
-	"usergraph/internal/peek"
-
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
+
+	"usergraph/internal/peek"
 )
 
 const (

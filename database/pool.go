@@ -48,7 +48,7 @@ type pool struct {
 	count     int       // connections, those being opened included
 	line      []*waiter // settled ones among them have left
 	gathering bool      // somebody will serve the line in a moment
-	rushed    bool      // somebody in line needs a connection alone, or did when the line was last empty
+	rushed    bool      // since the line was last empty, somebody in it has needed a connection alone
 	lone      int       // times in a row that a connection was asked for while nobody had one
 	looking   bool      // the timer is set
 	timer     *time.Timer

@@ -15,9 +15,9 @@ import (
 	"sync/atomic"
 	"time"
 
-	"usergraph/internal/peek"
-
 	"github.com/gobwas/ws"
+
+	"usergraph/internal/peek"
 )
 
 const (
