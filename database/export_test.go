@@ -8,6 +8,9 @@ import (
 	"time"
 )
 
+// MaxTogetherTime is how long all statements that travel together may have taken last time.
+const MaxTogetherTime = maxTogetherTime
+
 // Leftovers looks at n connections of the pool at once, past the callers, and returns what is set on each beyond a
 // fresh session: nothing, if all is well.
 func (db *DB) Leftovers(ctx context.Context, n int) (found []string, err error) {
