@@ -127,9 +127,10 @@ func (b *bench) compare(ctx context.Context) (*report, error) {
 			defer s.server.stop()
 		}
 	}
+	turns := slices.Clone(scores)
 	for round := range b.rounds {
 		for _, conns := range b.conns {
-			for _, s := range scores {
+			for _, s := range turns {
 				if s.Skipped != "" {
 					continue
 				}
@@ -145,10 +146,7 @@ func (b *bench) compare(ctx context.Context) (*report, error) {
 			}
 		}
 		progress("round %d of %d", round+1, b.rounds)
-		slices.Reverse(scores) // who follows whom must not matter
-	}
-	if b.rounds%2 == 1 {
-		slices.Reverse(scores)
+		slices.Reverse(turns) // who follows whom must not matter
 	}
 	for _, s := range scores {
 		s.Medians = medians(s.rounds)
@@ -388,5 +386,5 @@ func median[T cmp.Ordered](ms []measurement, figure func(measurement) T) T {
 		values[n] = figure(m)
 	}
 	slices.Sort(values)
-	return values[len(values)/2]
+	return quantile(values, 0.50)
 }

@@ -189,11 +189,8 @@ func (l *load) stop() []time.Duration {
 	return all
 }
 
-// quantile picks from sorted latencies.
-func quantile(sorted []time.Duration, q float64) time.Duration {
-	if len(sorted) == 0 {
-		return 0
-	}
+// quantile picks from sorted figures, of which there is one at least.
+func quantile[T any](sorted []T, q float64) T {
 	return sorted[min(len(sorted)-1, int(q*float64(len(sorted))))]
 }
 

@@ -187,7 +187,7 @@ func (r *report) compare(ours, theirs string, conns int, figure func(measurement
 		ratios[n] = figure(over[n]) / figure(under[n])
 	}
 	slices.Sort(ratios)
-	return &ratio{Median: ratios[len(ratios)/2], Low: ratios[len(ratios)/4], High: ratios[len(ratios)*3/4]}
+	return &ratio{Median: quantile(ratios, 0.50), Low: quantile(ratios, 0.25), High: quantile(ratios, 0.75)}
 }
 
 // rounds are the measurements of a contender on that many connections.
