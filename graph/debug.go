@@ -63,17 +63,13 @@ func (d *Debug) Observe(next database.Observer) database.Observer {
 	}
 }
 
-func (*Debug) ExtensionName() string { return "Debug" }
-
-func (*Debug) Validate(graphql.ExecutableSchema) error { return nil }
-
-// InterceptOperation begins to count.
-func (d *Debug) InterceptOperation(ctx context.Context, next graphql.OperationHandler) graphql.ResponseHandler {
-	return next(context.WithValue(ctx, tallyKey{}, new(tally)))
+// begin begins to count.
+func (d *Debug) begin(ctx context.Context) context.Context {
+	return context.WithValue(ctx, tallyKey{}, new(tally))
 }
 
-// InterceptField looks for the reason of a null.
-func (d *Debug) InterceptField(ctx context.Context, next graphql.Resolver) (any, error) {
+// aroundField is a graphql.FieldMiddleware that looks for the reason of a null.
+func (d *Debug) aroundField(ctx context.Context, next graphql.Resolver) (any, error) {
 	result, err := next(ctx)
 	field := graphql.GetFieldContext(ctx)
 	table := tables[field.Field.Definition.Type.Name()]
@@ -108,18 +104,14 @@ func (d *Debug) InterceptField(ctx context.Context, next graphql.Resolver) (any,
 	return result, err
 }
 
-// InterceptResponse tells what was found to those who have asked, and why there is a null to everybody.
-func (d *Debug) InterceptResponse(ctx context.Context, next graphql.ResponseHandler) *graphql.Response {
-	response := next(ctx)
-	t, ok := ctx.Value(tallyKey{}).(*tally)
-	if !ok || response == nil {
-		return response
-	}
+// tell tells what was found to those who have asked, and why there is a null to everybody.
+func (d *Debug) tell(ctx context.Context, response *graphql.Response) {
+	t := ctx.Value(tallyKey{}).(*tally)
 	operation := graphql.GetOperationContext(ctx)
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if operation.Headers.Get(DebugHeader) == "" && len(t.whyNull) == 0 {
-		return response
+		return
 	}
 	told := map[string]any{
 		"caller": nil, "role": "anon",
@@ -133,7 +125,6 @@ func (d *Debug) InterceptResponse(ctx context.Context, next graphql.ResponseHand
 		told["whyNull"], t.whyNull = t.whyNull, nil
 	}
 	response.Extensions = with(response.Extensions, "debug", told)
-	return response
 }
 
 func isNull(value any) bool {

@@ -32,8 +32,7 @@ type document struct {
 	trusted bool
 }
 
-// documents turns what a request sent into a document that may run. It is a gqlgen extension: it finds the document
-// before gqlgen looks for it, and gives it to gqlgen as if from a cache.
+// documents turns what a request sent into a document that may run.
 type documents struct {
 	schema        *ast.Schema
 	limits        *Limits
@@ -68,37 +67,22 @@ func newDocumentCache[Key comparable]() (*otter.Cache[Key, *document], error) {
 	})
 }
 
-func (*documents) ExtensionName() string { return "Documents" }
-
-func (*documents) Validate(graphql.ExecutableSchema) error { return nil }
-
-// MutateOperationParameters finds the document of a request and refuses it if it is too large.
-func (d *documents) MutateOperationParameters(ctx context.Context, params *graphql.RawParams) *gqlerror.Error {
-	bounds := d.limits.of(ctx)
+// admit finds the document of a request, and refuses it if it is too large or looks at a schema that is not open.
+func (d *documents) admit(ctx context.Context, params *graphql.RawParams, bounds *Bounds) (*document, *gqlerror.Error) {
 	found, err := d.find(ctx, params, bounds)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	if found.shape.introspects && !d.introspection.allows(ctx) {
-		return refusef(CodeIntrospectionDisabled, "introspection is not open to you on this server")
+		return nil, refusef(CodeIntrospectionDisabled, "introspection is not open to you on this server")
 	}
 	if !found.trusted {
 		if err := found.shape.check(bounds); err != nil {
-			return err
+			return nil, err
 		}
 	}
-	params.Query = found.text
-	graphql.GetOperationContext(ctx).Doc = found.parsed
-	return nil
+	return found, nil
 }
-
-// Get gives gqlgen the document that MutateOperationParameters has found.
-func (*documents) Get(ctx context.Context, _ string) (*ast.QueryDocument, bool) {
-	return graphql.GetOperationContext(ctx).Doc, true
-}
-
-// Add is never called, as Get always finds.
-func (*documents) Add(context.Context, string, *ast.QueryDocument) {}
 
 // find returns the document that a request names or sends.
 func (d *documents) find(ctx context.Context, params *graphql.RawParams, bounds *Bounds) (*document, *gqlerror.Error) {

@@ -116,9 +116,55 @@ func TestPanics(t *testing.T) {
 		t.Errorf("logged without a stack: %s", log.String())
 	}
 	// Outside of resolvers too.
-	broken := &Handler{transports: e.transports, presenter: e.presenter}
-	if answer := broken.ask(signedIn, askMe); answer.Code != 500 || !strings.Contains(answer.Body.String(), CodeInternal) {
+	e.exec.schema = nil
+	if answer := e.ask(signedIn, askMe); answer.Code != 500 || !strings.Contains(answer.Body.String(), CodeInternal) {
 		t.Errorf("%d %s", answer.Code, answer.Body)
+	}
+}
+
+// heard is an Observer that writes down what it hears.
+type heard []string
+
+func (h *heard) Begin(ctx context.Context, o Operation) context.Context {
+	*h = append(*h, "begin "+o.Kind+" "+o.Field+" "+o.Name)
+	return context.WithValue(ctx, h, "begun")
+}
+func (h *heard) Answer(ctx context.Context, codes []string) {
+	*h = append(*h, fmt.Sprint("answer ", codes, ctx.Value(h)))
+}
+func (h *heard) End(ctx context.Context) { *h = append(*h, fmt.Sprint("end ", ctx.Value(h))) }
+func (h *heard) Refuse(_ context.Context, codes []string) {
+	*h = append(*h, fmt.Sprint("refuse ", codes))
+}
+
+func TestObserver(t *testing.T) {
+	var heard heard
+	limits := DefaultLimits()
+	limits.Anonymous.Operations = 0
+	e := newScripted(t, func(context.Context) (*models.User, error) { return nil, models.ErrNotFound }, func(o *Options) {
+		o.Observer, o.Limits = &heard, &limits
+	})
+	for _, test := range []struct {
+		claims *auth.Claims
+		body   string
+		want   string
+	}{
+		{signedIn, `{"query":"query Q { __typename }"}`, "begin query __typename Q; answer []begun; end begun"},
+		{signedIn, `{"query":"{ me { id } __typename }"}`, "begin query several ; answer [NOT_FOUND]begun; end begun"},
+		{signedIn, `{"query":"{"}`, "refuse [GRAPHQL_PARSE_FAILED]"},
+		{signedIn, `{"query":"{ __typename }","operationName":"Q"}`, "refuse [GRAPHQL_VALIDATION_FAILED]"},
+		{nil, askMe, "begin query me ; answer [OPERATION_LIMIT_EXCEEDED]begun; end begun"},
+	} {
+		heard = nil
+		e.ask(test.claims, test.body)
+		if got := strings.Join(heard, "; "); got != test.want {
+			t.Errorf("%s: heard %s, want %s", test.body, got, test.want)
+		}
+	}
+	heard, e.exec.schema = nil, nil // a panic outside of resolvers
+	e.ask(signedIn, askMe)
+	if got, want := strings.Join(heard, "; "), "begin query me ; answer [INTERNAL_SERVER_ERROR]begun; end begun"; got != want {
+		t.Errorf("heard %s, want %s", got, want)
 	}
 }
 

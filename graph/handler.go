@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"github.com/99designs/gqlgen/graphql"
-	"github.com/99designs/gqlgen/graphql/executor"
 
 	"usergraph/auth"
 	"usergraph/database"
@@ -59,11 +58,16 @@ type Options struct {
 
 // Handler is the GraphQL endpoint: what brings operations, and what runs them.
 type Handler struct {
-	exec        *executor.Executor
-	transports  []graphql.Transport
-	presenter   presenter
+	exec        *executor
+	transports  []transport
 	live        *live
 	connections *connections
+}
+
+// transport brings operations over one of the protocols of GraphQL.
+type transport interface {
+	Supports(*http.Request) bool
+	Do(http.ResponseWriter, *http.Request, *executor)
 }
 
 // NewHandler returns the GraphQL endpoint. It expects CrossSite and auth.Middleware in front of it, in this order.
@@ -108,13 +112,36 @@ func newHandler(schema graphql.ExecutableSchema, live *live, options Options) (*
 	}
 	connections := newConnections(options.Limits)
 	sessions := newSessions(options.CheckSession, options.Log, options.sessionPause)
-	h := &Handler{
-		exec:        executor.New(schema),
-		presenter:   presenter{log: options.Log, requestID: options.RequestID},
+	exec := &executor{
+		schema:        schema,
+		documents:     documents,
+		limits:        options.Limits,
+		introspection: options.Introspection,
+		costs:         costs,
+		lag:           lag{writers: options.Writers},
+		aroundFields:  options.AroundFields,
+		observer:      options.Observer,
+		debug:         options.Debug,
+		presenter:     presenter{log: options.Log, requestID: options.RequestID},
+	}
+	if options.Writers != nil {
+		exec.lag.replica = options.DB.Replica()
+	}
+	if exec.aroundFields == nil {
+		exec.aroundFields = passField
+	}
+	if options.Debug != nil {
+		outer := exec.aroundFields
+		exec.aroundFields = func(ctx context.Context, next graphql.Resolver) (any, error) {
+			return outer(ctx, func(ctx context.Context) (any, error) { return options.Debug.aroundField(ctx, next) })
+		}
+	}
+	return &Handler{
+		exec:        exec,
 		live:        live,
 		connections: connections,
 		// The first that supports a request answers it; the last supports all.
-		transports: []graphql.Transport{
+		transports: []transport{
 			&websocketTransport{
 				verifier: options.Verifier, log: options.Log, connections: connections, sessions: sessions, admit: options.Admit,
 				limits: options.Limits, patience: options.patience, origins: options.Origins,
@@ -122,28 +149,7 @@ func newHandler(schema graphql.ExecutableSchema, live *live, options Options) (*
 			&sseTransport{log: options.Log, connections: connections, sessions: sessions, limits: options.Limits, patience: options.patience},
 			httpTransport{limits: options.Limits},
 		},
-	}
-	h.exec.Use(documents)
-	h.exec.SetQueryCache(documents)
-	if options.Observer != nil {
-		h.exec.AroundOperations(observe(options.Observer))
-		h.exec.AroundResponses(observeRefusals(options.Observer))
-	}
-	if options.AroundFields != nil {
-		h.exec.AroundFields(options.AroundFields)
-	}
-	lag := lag{writers: options.Writers}
-	if lag.writers != nil {
-		lag.replica = options.DB.Replica()
-	}
-	h.exec.Use(&operations{limits: options.Limits, introspection: options.Introspection, costs: costs, lag: lag})
-	h.exec.Use(subscriptions{})
-	if options.Debug != nil {
-		h.exec.Use(options.Debug)
-	}
-	h.exec.SetErrorPresenter(h.presenter.present)
-	h.exec.SetRecoverFunc(h.presenter.recovered)
-	return h, nil
+	}, nil
 }
 
 // ServeHTTP answers operations, and turns requests for a websocket into one.
@@ -153,8 +159,8 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		if panicked := recover(); panicked == http.ErrAbortHandler {
 			panic(panicked)
 		} else if panicked != nil {
-			_ = h.presenter.recovered(r.Context(), panicked)
-			refuse(w, r, http.StatusInternalServerError, h.presenter.internal(r.Context()))
+			_ = h.exec.presenter.recovered(r.Context(), panicked)
+			refuse(w, r, http.StatusInternalServerError, h.exec.presenter.internal(r.Context()))
 		}
 	}()
 	if _, signedIn := auth.FromContext(r.Context()); !signedIn {

@@ -4,10 +4,6 @@ import (
 	"context"
 	"crypto/sha256"
 	"sync"
-
-	"github.com/99designs/gqlgen/graphql"
-	"github.com/vektah/gqlparser/v2/ast"
-	"github.com/vektah/gqlparser/v2/gqlerror"
 )
 
 // stream is what a resolver of a subscription and the transport that sends its answers tell each other. Every operation
@@ -86,20 +82,4 @@ func (s *stream) repeats(answer []byte) bool {
 	}
 	s.last = sum
 	return false
-}
-
-// subscriptions refuses those of several fields, of which the validation counts two aliases of one as one. It is a gqlgen extension.
-type subscriptions struct{}
-
-func (subscriptions) ExtensionName() string                          { return "Subscriptions" }
-func (subscriptions) Validate(schema graphql.ExecutableSchema) error { return nil }
-
-func (subscriptions) MutateOperationContext(ctx context.Context, operation *graphql.OperationContext) *gqlerror.Error {
-	if operation.Operation.Operation != ast.Subscription {
-		return nil
-	}
-	if fields := graphql.CollectFields(operation, operation.Operation.SelectionSet, []string{"Subscription"}); len(fields) != 1 {
-		return refusef(CodeValidationFailed, "a subscription has exactly one field")
-	}
-	return nil
 }

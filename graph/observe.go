@@ -2,7 +2,6 @@ package graph
 
 import (
 	"context"
-	"sync"
 
 	"github.com/99designs/gqlgen/graphql"
 	"github.com/vektah/gqlparser/v2/ast"
@@ -29,46 +28,13 @@ type Observer interface {
 	Refuse(ctx context.Context, codes []string)
 }
 
-type observedKey struct{}
-
-// observe is a graphql.OperationMiddleware.
-func observe(observer Observer) graphql.OperationMiddleware {
-	return func(ctx context.Context, next graphql.OperationHandler) graphql.ResponseHandler {
-		asked := graphql.GetOperationContext(ctx)
-		kind := asked.Operation.Operation
-		begun := observer.Begin(ctx, Operation{
-			Kind:     string(kind),
-			Field:    rootField(asked.Operation.SelectionSet),
-			Name:     asked.Operation.Name,
-			Document: asked.RawQuery,
-		})
-		end := sync.OnceFunc(func() { observer.End(begun) })
-		if kind == ast.Subscription {
-			// Nobody asks for the next event of a subscriber who has left.
-			context.AfterFunc(begun, end)
-		}
-		answers := next(context.WithValue(begun, observedKey{}, true))
-		return func(ctx context.Context) *graphql.Response {
-			answer := answers(ctx)
-			if answer != nil {
-				observer.Answer(begun, errorCodes(answer.Errors))
-			}
-			if answer == nil || kind != ast.Subscription {
-				end()
-			}
-			return answer
-		}
-	}
-}
-
-// observeRefusals is a graphql.ResponseMiddleware.
-func observeRefusals(observer Observer) graphql.ResponseMiddleware {
-	return func(ctx context.Context, next graphql.ResponseHandler) *graphql.Response {
-		answer := next(ctx)
-		if ctx.Value(observedKey{}) == nil && answer != nil {
-			observer.Refuse(ctx, errorCodes(answer.Errors))
-		}
-		return answer
+// describe tells an observer what is asked for.
+func describe(operation *graphql.OperationContext) Operation {
+	return Operation{
+		Kind:     string(operation.Operation.Operation),
+		Field:    rootField(operation.Operation.SelectionSet),
+		Name:     operation.Operation.Name,
+		Document: operation.RawQuery,
 	}
 }
 

@@ -4,79 +4,10 @@ import (
 	"context"
 	"sync"
 
-	"github.com/99designs/gqlgen/graphql"
 	"github.com/google/uuid"
-	"github.com/vektah/gqlparser/v2/ast"
-	"github.com/vektah/gqlparser/v2/gqlerror"
 
 	"usergraph/auth"
 )
-
-// operations is what holds for every operation that is about to run, whatever brought it: who it acts as, how much it
-// may cost, how long it may take, and how many the same caller may run at once. It is a gqlgen extension.
-type operations struct {
-	limits        *Limits
-	introspection Introspection
-	costs         costs
-	running       running
-	lag           lag
-}
-
-func (*operations) ExtensionName() string { return "Operations" }
-
-func (*operations) Validate(graphql.ExecutableSchema) error { return nil }
-
-// MutateOperationContext refuses what costs too much with these variables.
-func (o *operations) MutateOperationContext(ctx context.Context, opCtx *graphql.OperationContext) *gqlerror.Error {
-	opCtx.DisableIntrospection = !o.introspection.allows(ctx)
-	most := o.limits.of(ctx).Complexity
-	if cost := o.costs.complexity(opCtx.Operation, opCtx.Variables); cost > most {
-		return refusef(CodeComplexityLimit, "the operation has a complexity of %d: at most %d is allowed", cost, most)
-	}
-	return nil
-}
-
-// InterceptOperation gives an operation its caller and, unless it is a subscription, its time and its turn.
-func (o *operations) InterceptOperation(ctx context.Context, next graphql.OperationHandler) graphql.ResponseHandler {
-	kind := graphql.GetOperationContext(ctx).Operation.Operation
-	bounds := o.limits.of(ctx)
-	ctx = withCaller(ctx, kind, o.lag)
-	if kind == ast.Subscription {
-		return next(ctx)
-	}
-	who := runnerOf(ctx)
-	if !o.running.enter(who, bounds.Operations) {
-		return graphql.OneShot(&graphql.Response{Errors: gqlerror.List{
-			refusef(CodeOperationLimit, "you run %d operations already: wait for one to end", bounds.Operations),
-		}})
-	}
-	ctx, cancel := withTimeout(ctx, bounds.Time)
-	handler := next(ctx)
-	asked := false
-	return func(ctx context.Context) *graphql.Response {
-		if asked {
-			return nil
-		}
-		asked = true
-		defer o.running.leave(who)
-		defer cancel()
-		response := handler(ctx)
-		o.lag.note(ctx, kind)
-		if response == nil { // its time was over before it began
-			return &graphql.Response{Errors: gqlerror.List{refusef(CodeTimeout, "this took too long")}}
-		}
-		return response
-	}
-}
-
-// InterceptResponse cuts the errors of a response.
-func (o *operations) InterceptResponse(ctx context.Context, next graphql.ResponseHandler) *graphql.Response {
-	response := next(ctx)
-	if response != nil {
-		response.Errors = capErrors(response.Errors, o.limits.of(ctx).Errors)
-	}
-	return response
-}
 
 // runner is who takes a turn: a user, or an address from which anonymous callers come.
 type runner struct {

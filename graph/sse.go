@@ -40,7 +40,7 @@ func wantsEventStream(r *http.Request) bool {
 }
 
 // Do sends events until the operation, the token or the connection ends.
-func (t *sseTransport) Do(w http.ResponseWriter, r *http.Request, exec graphql.GraphExecutor) {
+func (t *sseTransport) Do(w http.ResponseWriter, r *http.Request, exec *executor) {
 	claims, signedIn := auth.FromContext(r.Context())
 	ctx, cancel := context.WithCancel(r.Context())
 	defer cancel()
@@ -74,7 +74,7 @@ func (t *sseTransport) Do(w http.ResponseWriter, r *http.Request, exec graphql.G
 
 	params, refusal := decodeRequest(body.Bytes(), bounds)
 	if refusal != nil {
-		s.next(marshal(exec.DispatchError(ctx, gqlerror.List{refusal})))
+		s.next(marshal(exec.refuse(ctx, refusal)))
 		s.complete()
 		return
 	}
@@ -113,7 +113,7 @@ func (t *sseTransport) Do(w http.ResponseWriter, r *http.Request, exec graphql.G
 }
 
 // run executes an operation and sends its answers, until ctx ends. Then it closes answers.
-func (t *sseTransport) run(ctx context.Context, exec graphql.GraphExecutor, params *graphql.RawParams, answers chan<- []byte) {
+func (t *sseTransport) run(ctx context.Context, exec *executor, params *graphql.RawParams, answers chan<- []byte) {
 	defer close(answers)
 	defer func() {
 		if panicked := recover(); panicked != nil {
@@ -131,13 +131,13 @@ func (t *sseTransport) run(ctx context.Context, exec graphql.GraphExecutor, para
 	}
 	state := &stream{ready: func() {}}
 	defer state.end()
-	ctx = withStream(graphql.StartOperationTrace(ctx), state)
-	operation, errs := exec.CreateOperationContext(ctx, params)
-	if errs != nil {
-		send(marshal(exec.DispatchError(graphql.WithOperationContext(ctx, operation), errs)))
+	ctx = withStream(ctx, state)
+	operation, refusal := exec.prepare(ctx, params)
+	if refusal != nil {
+		send(marshal(refusal))
 		return
 	}
-	responses, ctx := exec.DispatchOperation(ctx, operation)
+	responses, ctx := exec.run(ctx, operation)
 	for {
 		response := responses(ctx)
 		if response == nil {
@@ -148,7 +148,7 @@ func (t *sseTransport) run(ctx context.Context, exec graphql.GraphExecutor, para
 		}
 	}
 	if err := state.failure(); err != nil {
-		send(marshal(exec.DispatchError(ctx, gqlerror.List{gqlerror.Wrap(err)})))
+		send(marshal(exec.fail(ctx, err)))
 	}
 }
 

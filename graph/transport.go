@@ -23,7 +23,7 @@ type httpTransport struct {
 
 func (httpTransport) Supports(*http.Request) bool { return true }
 
-func (t httpTransport) Do(w http.ResponseWriter, r *http.Request, exec graphql.GraphExecutor) {
+func (t httpTransport) Do(w http.ResponseWriter, r *http.Request, exec *executor) {
 	switch r.Method {
 	case http.MethodPost, http.MethodGet, http.MethodHead:
 	case http.MethodOptions:
@@ -49,7 +49,7 @@ func (t httpTransport) Do(w http.ResponseWriter, r *http.Request, exec graphql.G
 
 const allowedMethods = "GET, HEAD, OPTIONS, POST"
 
-func (t httpTransport) post(w http.ResponseWriter, r *http.Request, exec graphql.GraphExecutor, media string) {
+func (t httpTransport) post(w http.ResponseWriter, r *http.Request, exec *executor, media string) {
 	if !isJSON(r.Header.Get("Content-Type")) {
 		refuse(w, r, http.StatusUnsupportedMediaType, refusef(CodeBadRequest, "send JSON in UTF-8: Content-Type: application/json"))
 		return
@@ -123,7 +123,7 @@ func readBody(buffer *bytes.Buffer, w http.ResponseWriter, r *http.Request, atMo
 	return nil, 0
 }
 
-func (t httpTransport) get(w http.ResponseWriter, r *http.Request, exec graphql.GraphExecutor, media string) {
+func (t httpTransport) get(w http.ResponseWriter, r *http.Request, exec *executor, media string) {
 	bounds := t.limits.of(r.Context())
 	if len(r.URL.RawQuery) > bounds.BodyBytes {
 		refuse(w, r, http.StatusRequestURITooLong, refusef(CodeBodyLimit, "the query string is too large: at most %d bytes are allowed", bounds.BodyBytes))
@@ -203,19 +203,18 @@ var onlyStreams = &graphql.Response{Errors: gqlerror.List{refusef(CodeBadRequest
 	"subscriptions need a stream: use a websocket (graphql-transport-ws), or accept text/event-stream first")}}
 
 // execute runs one request.
-func execute(ctx context.Context, exec graphql.GraphExecutor, params *graphql.RawParams, headers http.Header, queriesOnly bool) *graphql.Response {
+func execute(ctx context.Context, exec *executor, params *graphql.RawParams, headers http.Header, queriesOnly bool) *graphql.Response {
 	params.Headers = headers
-	ctx = graphql.StartOperationTrace(ctx)
-	opCtx, errs := exec.CreateOperationContext(ctx, params)
-	if errs != nil {
-		return exec.DispatchError(graphql.WithOperationContext(ctx, opCtx), errs)
+	operation, refusal := exec.prepare(ctx, params)
+	if refusal != nil {
+		return refusal
 	}
-	switch kind := opCtx.Operation.Operation; {
+	switch kind := operation.Operation.Operation; {
 	case kind == ast.Subscription:
 		return onlyStreams
 	case kind != ast.Query && queriesOnly:
 		return onlyQueries
 	}
-	handler, ctx := exec.DispatchOperation(ctx, opCtx)
-	return handler(ctx)
+	answers, ctx := exec.run(ctx, operation)
+	return answers(ctx)
 }

@@ -15,7 +15,6 @@ import (
 	"time"
 	"unicode/utf8"
 
-	"github.com/99designs/gqlgen/graphql"
 	"github.com/gobwas/ws"
 
 	"usergraph/auth"
@@ -71,7 +70,7 @@ type websocketTransport struct {
 func (t *websocketTransport) Supports(r *http.Request) bool { return auth.IsWebsocket(r) }
 
 // Do upgrades the connection and returns. Everything that net/http holds for a request is free then.
-func (t *websocketTransport) Do(w http.ResponseWriter, r *http.Request, exec graphql.GraphExecutor) {
+func (t *websocketTransport) Do(w http.ResponseWriter, r *http.Request, exec *executor) {
 	if !t.allows(r) {
 		refuse(w, r, http.StatusForbidden, refusef(CodeCrossSite, "pages of this origin may not connect: list it"))
 		return
@@ -116,7 +115,7 @@ func (t *websocketTransport) allows(r *http.Request) bool {
 // to it.
 type socket struct {
 	transport *websocketTransport
-	exec      graphql.GraphExecutor
+	exec      *executor
 	ctx       context.Context // what is known of the upgrade request; without an end
 
 	// Only for serve.

@@ -35,12 +35,10 @@ type operation struct {
 func (o *operation) start(params *graphql.RawParams) {
 	defer o.socket.recover()
 	exec := o.socket.exec
-	ctx := withStream(graphql.StartOperationTrace(o.ctx), &o.stream)
-	started := graphql.Now()
-	params.ReadTime = graphql.TraceTiming{Start: started, End: started}
-	operation, errs := exec.CreateOperationContext(ctx, params)
-	if errs != nil {
-		o.fail(exec.DispatchError(graphql.WithOperationContext(ctx, operation), errs).Errors)
+	ctx := withStream(o.ctx, &o.stream)
+	operation, refusal := exec.prepare(ctx, params)
+	if refusal != nil {
+		o.fail(refusal.Errors)
 		return
 	}
 	if operation.Operation.Operation == ast.Subscription {
@@ -49,7 +47,7 @@ func (o *operation) start(params *graphql.RawParams) {
 		o.socket.mu.Unlock()
 		o.socket.settle()
 	}
-	o.responses, o.ctx = exec.DispatchOperation(ctx, operation)
+	o.responses, o.ctx = exec.run(ctx, operation)
 	if o.stream.states {
 		if o.pending.Add(-1) > 0 {
 			o.take()
@@ -81,8 +79,7 @@ func (o *operation) next() bool {
 	response := o.responses(o.ctx)
 	switch {
 	case response == nil && o.stream.failure() != nil:
-		failed := o.socket.exec.DispatchError(o.ctx, gqlerror.List{gqlerror.Wrap(o.stream.failure())})
-		o.fail(failed.Errors)
+		o.fail(o.socket.exec.fail(o.ctx, o.stream.failure()).Errors)
 		return false
 	case response == nil:
 		o.last(message{Type: "complete"})

@@ -120,14 +120,18 @@ func (l *Limiter) Admit(ctx context.Context) (retryAfter time.Duration, ok bool)
 
 // count takes a request out of the bucket of whoever asks. Without a limit nothing is counted.
 func (l *Limiter) count(ctx context.Context, remoteAddr string) (found result, limit Limit) {
-	kind, key, limit := "anonymous", "", l.cfg.Anonymous
-	if claims, ok := auth.FromContext(ctx); ok {
-		kind, key, limit = "caller", claims.UserID.String(), l.cfg.Caller
+	claims, signedIn := auth.FromContext(ctx)
+	kind, limit := "anonymous", l.cfg.Anonymous
+	if signedIn {
+		kind, limit = "caller", l.cfg.Caller
 	}
 	if limit == (Limit{}) {
 		return found, limit
 	}
-	if key == "" {
+	var key string
+	if signedIn {
+		key = claims.UserID.String()
+	} else {
 		key = network(remoteAddr)
 	}
 	found = l.take(ctx, kind+":"+key, limit)

@@ -88,10 +88,7 @@ func (t *Telemetry) done(r *http.Request, e *exchange, took time.Duration) {
 	if route == "" {
 		route = "none"
 	}
-	t.metrics.requests.of(requestLabels{route, e.status}).Inc()
-	if !e.socket {
-		t.metrics.requestDuration.of(route).Observe(took.Seconds())
-	}
+	t.metrics.requests.of(requestLabels{route, e.status, e.socket}).add(took)
 	if t.tracer != nil {
 		endTrace(ctx, r, e)
 	}

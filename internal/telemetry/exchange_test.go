@@ -9,6 +9,8 @@ import (
 	"testing"
 
 	"go.uber.org/goleak"
+
+	"usergraph/graph"
 )
 
 func newTelemetry(t testing.TB) *Telemetry {
@@ -46,6 +48,37 @@ func TestNumbersAreTakenOut(t *testing.T) {
 	} {
 		if got := withoutNumbers(statement); got != want {
 			t.Errorf("%s", got)
+		}
+	}
+}
+
+// A websocket is counted, but how long it was open is not how long a request took; nor does a subscription take long.
+func TestNoSeriesWithoutAValue(t *testing.T) {
+	telemetry := newTelemetry(t)
+	handler := telemetry.Middleware(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		ctx := telemetry.Begin(r.Context(), graph.Operation{Kind: "subscription", Field: "me"})
+		telemetry.Answer(ctx, nil)
+		telemetry.End(ctx)
+		telemetry.Refuse(ctx, []string{"REFUSED"})
+		w.WriteHeader(http.StatusSwitchingProtocols)
+	}))
+	request := httptest.NewRequest("GET", "/graphql", nil)
+	request.Header.Set("Upgrade", "websocket")
+	handler.ServeHTTP(discard{http.Header{}}, request)
+	families, err := telemetry.metrics.registry.Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	counted := map[string]int{}
+	for _, family := range families {
+		counted[family.GetName()] = len(family.GetMetric())
+	}
+	for name, want := range map[string]int{
+		"usergraph_http_requests_total": 1, "usergraph_http_request_duration_seconds": 0,
+		"usergraph_operations_total": 2, "usergraph_operation_duration_seconds": 0,
+	} {
+		if counted[name] != want {
+			t.Errorf("%s has %d series, want %d", name, counted[name], want)
 		}
 	}
 }

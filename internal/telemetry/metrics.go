@@ -4,6 +4,7 @@ import (
 	"database/sql"
 	"runtime/debug"
 	"strconv"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
@@ -18,27 +19,39 @@ var (
 // metrics is what Prometheus reads. Every label has few values, whatever clients send: an operation is known by its
 // root field, which is in the schema, and not by its name, which is the client's to choose.
 type metrics struct {
-	registry          *prometheus.Registry
-	requests          *labelled[requestLabels, prometheus.Counter]
-	requestDuration   *labelled[string, prometheus.Observer] // by route
-	operations        *labelled[operationLabels, prometheus.Counter]
-	operationDuration *labelled[operationLabels, prometheus.Observer] // without a code
-	statements        *labelled[string, prometheus.Observer]          // by outcome
-	tokens            *labelled[tokenLabels, prometheus.Counter]
-	refusals          *prometheus.CounterVec
-	fetches           *prometheus.CounterVec
-	limits            *prometheus.CounterVec
-	keys              *prometheus.GaugeVec
-	keysFetchedAt     *prometheus.GaugeVec
-	subscriptions     prometheus.Gauge
-	events            prometheus.Counter
-	redisFailures     prometheus.Counter
+	registry      *prometheus.Registry
+	requests      *labelled[requestLabels, timed]
+	operations    *labelled[operationLabels, timed]
+	statements    *labelled[string, prometheus.Observer] // by outcome
+	tokens        *labelled[tokenLabels, prometheus.Counter]
+	refusals      *prometheus.CounterVec
+	fetches       *prometheus.CounterVec
+	limits        *prometheus.CounterVec
+	keys          *prometheus.GaugeVec
+	keysFetchedAt *prometheus.GaugeVec
+	subscriptions prometheus.Gauge
+	events        prometheus.Counter
+	redisFailures prometheus.Counter
+}
+
+// timed counts something by all its labels, and tells how long it took by fewer.
+type timed struct {
+	count    prometheus.Counter
+	duration prometheus.Observer // nil for websockets, for subscriptions, and for what never began
+}
+
+func (t timed) add(took time.Duration) {
+	t.count.Inc()
+	if t.duration != nil {
+		t.duration.Observe(took.Seconds())
+	}
 }
 
 type (
 	requestLabels struct {
 		route  string
 		status int
+		socket bool
 	}
 	operationLabels struct{ kind, field, code string }
 	tokenLabels     struct {
@@ -70,15 +83,23 @@ func newMetrics() *metrics {
 		return g
 	}
 	requests := counters("http_requests_total", "HTTP requests by route and status.", "route", "status")
-	m.requests = newLabelled(func(l requestLabels) prometheus.Counter {
-		return requests.WithLabelValues(l.route, strconv.Itoa(l.status))
-	})
 	requestDuration := histograms("http_request_duration_seconds", "How long HTTP requests took, without websockets.", durations, "route")
-	m.requestDuration = newLabelled(func(route string) prometheus.Observer { return requestDuration.WithLabelValues(route) })
+	m.requests = newLabelled(func(l requestLabels) timed {
+		metric := timed{count: requests.WithLabelValues(l.route, strconv.Itoa(l.status))}
+		if !l.socket {
+			metric.duration = requestDuration.WithLabelValues(l.route)
+		}
+		return metric
+	})
 	operations := counters("operations_total", "GraphQL operations by kind, root field and code of the first error (OK if none).", "kind", "field", "code")
-	m.operations = newLabelled(func(l operationLabels) prometheus.Counter { return operations.WithLabelValues(l.kind, l.field, l.code) })
 	operationDuration := histograms("operation_duration_seconds", "How long queries and mutations took.", durations, "kind", "field")
-	m.operationDuration = newLabelled(func(l operationLabels) prometheus.Observer { return operationDuration.WithLabelValues(l.kind, l.field) })
+	m.operations = newLabelled(func(l operationLabels) timed {
+		metric := timed{count: operations.WithLabelValues(l.kind, l.field, l.code)}
+		if l.kind == "query" || l.kind == "mutation" {
+			metric.duration = operationDuration.WithLabelValues(l.kind, l.field)
+		}
+		return metric
+	})
 	statements := histograms("statement_duration_seconds", "How long round trips to PostgreSQL took, by outcome.", statementDurations, "outcome")
 	m.statements = newLabelled(func(outcome string) prometheus.Observer { return statements.WithLabelValues(outcome) })
 	tokens := counters("tokens_verified_total", "Tokens accepted, by algorithm, and whether they were known (hit) or verified (miss).", "algorithm", "cache")

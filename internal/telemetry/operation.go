@@ -76,15 +76,12 @@ func (t *Telemetry) End(ctx context.Context) {
 	if failed := o.code.Load(); failed != nil {
 		code = *failed
 	}
-	t.metrics.operations.of(operationLabels{o.Kind, o.Field, code}).Inc()
+	t.metrics.operations.of(operationLabels{o.Kind, o.Field, code}).add(took)
 	if o.Kind == "subscription" {
 		t.metrics.subscriptions.Dec()
-	} else {
-		t.metrics.operationDuration.of(operationLabels{kind: o.Kind, field: o.Field}).Observe(took.Seconds())
-		if t.slow > 0 && took >= t.slow {
-			t.write(ctx, slog.LevelWarn, "slow operation", o.appendTo([]slog.Attr{slog.Duration("duration", took),
-				slog.Duration("sqlTime", time.Duration(o.statementTime.Load())), slog.String("hash", hash(o.Document))})...)
-		}
+	} else if t.slow > 0 && took >= t.slow {
+		t.write(ctx, slog.LevelWarn, "slow operation", o.appendTo([]slog.Attr{slog.Duration("duration", took),
+			slog.Duration("sqlTime", time.Duration(o.statementTime.Load())), slog.String("hash", hash(o.Document))})...)
 	}
 	if o.span != nil {
 		if code != "OK" {
@@ -104,7 +101,7 @@ func (t *Telemetry) End(ctx context.Context) {
 // Refuse implements graph.Observer.
 func (t *Telemetry) Refuse(_ context.Context, errorCodes []string) {
 	for _, code := range errorCodes[:min(len(errorCodes), 1)] {
-		t.metrics.operations.of(operationLabels{"none", "none", code}).Inc()
+		t.metrics.operations.of(operationLabels{"none", "none", code}).add(0)
 	}
 }
 
