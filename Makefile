@@ -1,6 +1,6 @@
 .PHONY: drills validate bench bench-quick bench-growth profile
 
-# About 10 minutes; writes the table into bench/README.md.
+# About 12 minutes; writes the table into bench/README.md.
 bench:
 	go run ./bench -write
 
