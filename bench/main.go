@@ -60,7 +60,7 @@ func run(ctx context.Context, args []string) error {
 		return err
 	}
 	if *quick {
-		o.only, o.conns = []string{"usergraph", "usergraph-log", "usergraph-open", "static", "handwritten"}, []int{1, 64}
+		o.only, o.conns = []string{"usergraph", "usergraph-log", "usergraph-open", "static", "handwritten"}, []int{1, 64, 1}
 	}
 	if _, err := os.Stat("bench/peers"); err != nil {
 		return errors.New("run it in the folder of go.mod: go run ./bench")
