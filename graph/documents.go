@@ -35,7 +35,6 @@ type document struct {
 // documents turns what a request sent into a document that may run.
 type documents struct {
 	schema        *ast.Schema
-	limits        *Limits
 	introspection Introspection
 	trust         Trust
 	trusted       map[string]*document
@@ -44,7 +43,7 @@ type documents struct {
 }
 
 func newDocuments(schema *ast.Schema, options *Options) (*documents, error) {
-	d := &documents{schema: schema, limits: options.Limits, introspection: options.Introspection, trust: options.Trust}
+	d := &documents{schema: schema, introspection: options.Introspection, trust: options.Trust}
 	var err error
 	if d.trusted, err = d.readTrusted(options.TrustedDocuments); err != nil {
 		return nil, err

@@ -14,17 +14,16 @@ import (
 // code answer it. It takes the place of gqlgen's own executor, each of whose extensions wraps every operation and every
 // answer in functions: that cost a lone request 4 % of its latency, and hid the order of things.
 type executor struct {
-	schema        graphql.ExecutableSchema
-	documents     *documents
-	limits        *Limits
-	introspection Introspection
-	costs         costs
-	running       running
-	lag           lag
-	aroundFields  graphql.FieldMiddleware
-	observer      Observer // nil if nobody wants to hear
-	debug         *Debug   // nil in production
-	presenter     presenter
+	schema       graphql.ExecutableSchema
+	documents    *documents
+	limits       *Limits
+	costs        costs
+	running      running
+	lag          lag
+	aroundFields graphql.FieldMiddleware
+	observer     Observer // nil if nobody wants to hear
+	debug        *Debug   // nil in production
+	presenter    presenter
 }
 
 func passField(ctx context.Context, next graphql.Resolver) (any, error) { return next(ctx) }
@@ -39,7 +38,7 @@ func (e *executor) prepare(ctx context.Context, params *graphql.RawParams) (*gra
 		OperationName:          params.OperationName,
 		Extensions:             params.Extensions,
 		Headers:                params.Headers,
-		DisableIntrospection:   !e.introspection.allows(ctx),
+		DisableIntrospection:   !e.documents.introspection.allows(ctx),
 		RecoverFunc:            e.presenter.recovered,
 		ResolverMiddleware:     e.aroundFields,
 		RootResolverMiddleware: passRootField,

@@ -113,16 +113,15 @@ func newHandler(schema graphql.ExecutableSchema, live *live, options Options) (*
 	connections := newConnections(options.Limits)
 	sessions := newSessions(options.CheckSession, options.Log, options.sessionPause)
 	exec := &executor{
-		schema:        schema,
-		documents:     documents,
-		limits:        options.Limits,
-		introspection: options.Introspection,
-		costs:         costs,
-		lag:           lag{writers: options.Writers},
-		aroundFields:  options.AroundFields,
-		observer:      options.Observer,
-		debug:         options.Debug,
-		presenter:     presenter{log: options.Log, requestID: options.RequestID},
+		schema:       schema,
+		documents:    documents,
+		limits:       options.Limits,
+		costs:        costs,
+		lag:          lag{writers: options.Writers},
+		aroundFields: options.AroundFields,
+		observer:     options.Observer,
+		debug:        options.Debug,
+		presenter:    presenter{log: options.Log, requestID: options.RequestID},
 	}
 	if options.Writers != nil {
 		exec.lag.replica = options.DB.Replica()
