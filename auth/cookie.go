@@ -2,13 +2,14 @@ package auth
 
 import (
 	"encoding/base64"
-	"encoding/json"
 	"mime"
 	"net/http"
 	"net/url"
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/go-json-experiment/json"
 )
 
 // The size of a session cookie. It holds the access token and the user besides; @supabase/ssr cuts it into chunks of
@@ -30,9 +31,9 @@ func SessionCookieName(supabaseURL string) string {
 
 // withCookie returns the token of a request whose header Authorization holds rawToken, or none if that is "".
 func (v *Verifier) withCookie(r *http.Request, rawToken string) (string, error) {
-	value, err := joinChunks(r, v.cfg.SessionCookie)
-	if err != nil || value == "" {
-		return rawToken, err
+	value, ambiguous := sessionValue(r, v.cfg.SessionCookie)
+	if value == "" && ambiguous == nil {
+		return rawToken, nil
 	}
 	if err := v.checkSameOrigin(r); err != nil {
 		// The header cannot be forged across sites, so it may speak for itself.
@@ -40,6 +41,9 @@ func (v *Verifier) withCookie(r *http.Request, rawToken string) (string, error) 
 			return rawToken, nil
 		}
 		return "", err
+	}
+	if ambiguous != nil {
+		return "", ambiguous
 	}
 	fromCookie, err := sessionToken(value)
 	if err != nil {
@@ -51,30 +55,53 @@ func (v *Verifier) withCookie(r *http.Request, rawToken string) (string, error) 
 	return fromCookie, nil
 }
 
-// joinChunks returns the value of a cookie that may be cut into name.0, name.1 and so on, or "" if it is not there.
-func joinChunks(r *http.Request, name string) (string, error) {
-	values := map[string]string{}
-	for _, cookie := range r.Cookies() {
-		suffix, ok := strings.CutPrefix(cookie.Name, name)
+var errAmbiguousCookie = refuse(ErrTokenInvalid, "there is more than one session cookie, or a piece of one is missing: delete this site's cookies and sign in again", nil)
+
+// sessionValue returns the value of the session cookie, or "" if it is not there. @supabase/ssr writes it whole, or cuts it
+// into name.0, name.1 and so on, of which all but the last have the same length.
+//
+// A neighbour under the same domain can set cookies of any name for this host, and requests do not tell who has set
+// them, with which path or for which domain. So the cookie counts only if all that has its name can be one session.
+func sessionValue(r *http.Request, name string) (string, error) {
+	whole, chunks := "", map[int]string{}
+	seen := map[string]string{}
+	// net/http's Cookies leaves out what it finds malformed; what another reader would take must not go unnoticed.
+	for part := range strings.SplitSeq(strings.Join(r.Header["Cookie"], ";"), ";") {
+		cookieName, value, _ := strings.Cut(part, "=")
+		suffix, ok := strings.CutPrefix(strings.Trim(cookieName, " \t"), name)
 		if !ok || suffix != "" && suffix[0] != '.' {
 			continue // another cookie, such as name-code-verifier
 		}
-		if known, ok := values[suffix]; ok && known != cookie.Value {
-			// One of them may have been set by a neighbour under the same domain.
-			return "", refuse(ErrTokenInvalid, "there are two session cookies", nil)
+		value = strings.Trim(value, " \t")
+		if known, ok := seen[suffix]; ok && known != value {
+			return "", errAmbiguousCookie
 		}
-		values[suffix] = cookie.Value
+		seen[suffix] = value
+		if value == "" {
+			continue // deleted: so a proxy passes on what @supabase/ssr has deleted
+		}
+		if suffix == "" {
+			whole = value
+			continue
+		}
+		number, err := strconv.Atoi(suffix[1:])
+		if err != nil || suffix != "."+strconv.Itoa(number) || number < 0 || number >= maxCookieChunks {
+			return "", errAmbiguousCookie
+		}
+		chunks[number] = value
 	}
-	if whole := values[""]; whole != "" {
+	if len(chunks) == 0 {
 		return whole, checkCookieSize(whole)
 	}
+	if whole != "" {
+		return "", errAmbiguousCookie
+	}
 	var joined strings.Builder
-	for i := range maxCookieChunks {
-		chunk := values["."+strconv.Itoa(i)]
-		if chunk == "" {
-			break
+	for i := range len(chunks) {
+		if last := i == len(chunks)-1; chunks[i] == "" || !last && len(chunks[i]) != len(chunks[0]) {
+			return "", errAmbiguousCookie
 		}
-		joined.WriteString(chunk)
+		joined.WriteString(chunks[i])
 	}
 	return joined.String(), checkCookieSize(joined.String())
 }
@@ -100,6 +127,7 @@ func sessionToken(value string) (rawToken string, err error) {
 	var session struct {
 		AccessToken string `json:"access_token"`
 	}
+	// Version 2 of encoding/json refuses a session that names two tokens.
 	if json.Unmarshal(text, &session) != nil || session.AccessToken == "" {
 		return "", refuse(ErrTokenInvalid, "the session cookie holds no access token, or a chunk of it is missing", nil)
 	}

@@ -161,7 +161,7 @@ func TestSessionCookie(t *testing.T) {
 		{"code verifier only", name + "-code-verifier=base64-eHg", nil, "anonymous"},
 		{"none", "", nil, "anonymous"},
 		{"expired", name + "=" + expired, nil, "TOKEN_EXPIRED"},
-		{"first chunk missing", name + ".1=" + session[700:], nil, "anonymous"},
+		{"first chunk missing", name + ".1=" + session[700:], nil, "TOKEN_INVALID"},
 		{"last chunk missing", name + ".0=" + session[:701], nil, "TOKEN_INVALID"},
 		{"as old versions wrote it", name + "=%7B%22access_token%22%3A%22x%22%7D", nil, "TOKEN_INVALID"},
 		{"no JSON", name + "=base64-eHg", nil, "TOKEN_INVALID"},
