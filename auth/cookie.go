@@ -50,6 +50,9 @@ func (v *Verifier) withCookie(r *http.Request, rawToken string) (string, error) 
 		return "", err
 	}
 	if rawToken != "" && rawToken != fromCookie {
+		if err := checkKey(rawToken); err != nil {
+			return "", err
+		}
 		return "", refuse(ErrTokenInvalid, "the header Authorization and the session cookie hold different tokens", nil)
 	}
 	return fromCookie, nil

@@ -18,7 +18,7 @@ var (
 	// ErrSessionRevoked says that the session of a good token has ended: the user must sign in again.
 	// An implementation of Config.CheckSession returns it.
 	ErrSessionRevoked = errors.New("session has ended")
-	// ErrKeysUnavailable says that the keys could not be fetched, so that nothing is known about the token.
+	// ErrKeysUnavailable says that the key of a token is not known now, so that nothing is known about the token.
 	ErrKeysUnavailable = errors.New("keys are unavailable")
 	// ErrSessionUnchecked says that Config.CheckSession failed, so that nothing is known about the session.
 	ErrSessionUnchecked = errors.New("session could not be checked")
@@ -65,7 +65,7 @@ func public(err error) (code, message string, status int) {
 		}
 	}
 	var written *refusal
-	if status == http.StatusUnauthorized && errors.As(err, &written) {
+	if errors.As(err, &written) {
 		message = written.message
 	}
 	return code, message, status

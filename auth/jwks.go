@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -41,15 +42,8 @@ const (
 	maxJWKSHeaderBytes = 64 << 10
 )
 
-// What unknown key ids may cost.
-const (
-	// missingKeyLife is how long no fetch is made for an id that a fetch did not bring.
-	missingKeyLife = time.Minute
-	// maxMissing is how many of them are remembered, at most 256 bytes each.
-	maxMissing = 10_000
-	// maxWaiting is how many requests may wait to learn whether their key exists. Further ones are told to try again.
-	maxWaiting = 100
-)
+// maxWaiting is how many requests may wait to learn whether their key exists. Further ones are told to try again.
+const maxWaiting = 100
 
 // RemoteConfig is where keys are fetched from.
 type RemoteConfig struct {
@@ -84,18 +78,19 @@ type RemoteKeySet struct {
 	current atomic.Pointer[fetchedSet] // nil until the first good fetch, and after Purge
 
 	mu       sync.Mutex
-	flight   *flight              // the fetch under way, or nil
-	notUntil time.Time            // when the next one may begin
-	failures int                  // in a row
-	lastErr  error                // of the last fetch
-	missing  map[string]time.Time // key ids that a fetch was made for in vain, and when
-	waiting  int                  // requests that wait with an unknown key id
+	flight   *flight   // the fetch under way, or nil
+	notUntil time.Time // when the next one may begin
+	failures int       // in a row
+	lastErr  error     // of the last fetch
+	waiting  int       // requests that wait for a fetch
 }
 
 // fetchedSet is what a good fetch brought. It is never changed.
 type fetchedSet struct {
 	keys      keyMap
 	fetchedAt time.Time
+	asOf      time.Time // the set was the issuer's at this time: earlier than fetchedAt if a cache had it
+	issuerNow time.Time // the same time by the issuer's clock
 	refreshAt time.Time // from here on it is refreshed in the background
 	expiresAt time.Time // from here on requests wait for the refresh, unless the last fetch failed
 	uselessAt time.Time // from here on nothing can be verified
@@ -123,7 +118,7 @@ func NewRemoteKeySet(cfg RemoteConfig) (*RemoteKeySet, error) {
 	if cfg.Now == nil {
 		cfg.Now = time.Now
 	}
-	s := &RemoteKeySet{cfg: cfg, missing: map[string]time.Time{}}
+	s := &RemoteKeySet{cfg: cfg}
 	s.ctx, s.cancel = context.WithCancel(context.Background())
 	s.client = &http.Client{
 		Transport: &http.Transport{
@@ -139,15 +134,16 @@ func NewRemoteKeySet(cfg RemoteConfig) (*RemoteKeySet, error) {
 }
 
 // Key implements KeySet. It waits, no longer than ctx, only if there is no key to go on with.
-func (s *RemoteKeySet) Key(ctx context.Context, algorithm, keyID string) (*Key, error) {
+func (s *RemoteKeySet) Key(ctx context.Context, algorithm, keyID string, issuedAt time.Time) (*Key, error) {
 	name := keyName{algorithm, keyID}
+	arrived := s.cfg.Now()
 	if set := s.current.Load(); set != nil {
-		if key := set.keys[name]; key != nil && s.cfg.Now().Before(set.refreshAt) {
+		if key := set.keys[name]; key != nil && arrived.Before(set.refreshAt) {
 			return key, nil
 		}
 	}
-	for waited := false; ; waited = true {
-		key, flight, err := s.look(name, waited)
+	for {
+		key, flight, err := s.look(name, issuedAt, arrived)
 		if flight == nil {
 			return key, err
 		}
@@ -162,7 +158,7 @@ func (s *RemoteKeySet) Key(ctx context.Context, algorithm, keyID string) (*Key, 
 }
 
 // look returns a key, or the fetch to wait for, or an error. Whoever waits must count s.waiting down afterwards.
-func (s *RemoteKeySet) look(name keyName, waited bool) (*Key, *flight, error) {
+func (s *RemoteKeySet) look(name keyName, issuedAt, arrived time.Time) (*Key, *flight, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	now := s.cfg.Now()
@@ -176,7 +172,7 @@ func (s *RemoteKeySet) look(name keyName, waited bool) (*Key, *flight, error) {
 	}
 	key := set.keys[name]
 	if key == nil {
-		return s.lookForUnknown(name.id, now, waited)
+		return s.lookForUnknown(set, name, issuedAt, arrived)
 	}
 	if !now.Before(set.refreshAt) {
 		s.begin(now)
@@ -189,34 +185,49 @@ func (s *RemoteKeySet) look(name keyName, waited bool) (*Key, *flight, error) {
 	return nil, s.flight, nil
 }
 
-// lookForUnknown decides about a key id that is not in the set.
-func (s *RemoteKeySet) lookForUnknown(id string, now time.Time, waited bool) (*Key, *flight, error) {
-	if since, ok := s.missing[id]; ok && now.Before(since.Add(missingKeyLife)) {
+// lookForUnknown decides about a key that is not in the set.
+func (s *RemoteKeySet) lookForUnknown(set *fetchedSet, name keyName, issuedAt, arrived time.Time) (*Key, *flight, error) {
+	if !arrived.After(set.asOf) && len(set.keys) > 0 {
 		return nil, nil, errUnknownKey
 	}
-	s.begin(now)
+	s.begin(s.cfg.Now())
+	mayBeNew := set.mayLack(name, issuedAt)
 	switch {
-	case s.flight != nil && s.waiting >= maxWaiting:
-		return nil, nil, unavailable(errTooManyWait)
-	case s.flight != nil:
+	case s.flight != nil && s.waiting < maxWaiting:
 		s.waiting++
 		return nil, s.flight, nil
+	case !mayBeNew:
+		return nil, nil, errUnknownKey
+	case s.flight != nil:
+		return nil, nil, unavailable(errTooManyWait)
 	case s.lastErr != nil:
-		// The key may be a new one that could not be fetched.
 		return nil, nil, unavailable(s.lastErr)
-	case waited:
-		if len(s.missing) >= maxMissing {
-			clear(s.missing)
-		}
-		s.missing[id] = now
 	}
-	return nil, nil, errUnknownKey
+	return nil, nil, errKeyNotKnownYet
 }
 
-var errTooManyWait = errors.New("too many requests wait to learn whether their key exists")
+// mayLack reports whether a key that is not in the set may be in the issuer's set now. A token that is younger than the
+// set may be signed with a younger key. A key that signed an older token was published by then, so it is a key no more.
+// A set without keys is a fault of who publishes it, or of a project that only has a secret: it says nothing.
+func (set *fetchedSet) mayLack(name keyName, issuedAt time.Time) bool {
+	if len(set.keys) == 0 {
+		return true
+	}
+	for known := range set.keys {
+		if known.id == name.id {
+			return false // published for another algorithm
+		}
+	}
+	return issuedAt.IsZero() || issuedAt.After(set.issuerNow)
+}
+
+var (
+	errTooManyWait    = errors.New("too many requests wait to learn whether their key exists")
+	errKeyNotKnownYet = refuse(ErrKeysUnavailable, "the key that signed the token is not known yet, try again", nil)
+)
 
 func unavailable(cause error) error {
-	return refuse(ErrKeysUnavailable, "keys are unavailable", cause)
+	return refuse(ErrKeysUnavailable, "the keys that verify tokens cannot be fetched, try again", cause)
 }
 
 // usable returns the set in use, or nil.
@@ -333,7 +344,6 @@ func (s *RemoteKeySet) Purge() {
 		s.flight.cancel()
 	}
 	s.flight, s.lastErr, s.failures, s.notUntil = nil, nil, 0, time.Time{}
-	clear(s.missing)
 	s.current.Store(nil)
 }
 
@@ -360,15 +370,21 @@ func (s *RemoteKeySet) fetch(ctx context.Context) (*fetchedSet, Fetch) {
 		return nil, report
 	}
 	report.Keys = len(keys)
-	life := keySetLife(header)
+	life, age := keySetLife(header), keySetAge(header)
 	return &fetchedSet{
 		keys:      keys,
 		fetchedAt: start,
+		asOf:      start.Add(-age),
+		issuerNow: issuerTime(start, header).Add(-age),
 		refreshAt: start.Add(life * refreshPercent / 100),
 		expiresAt: start.Add(life),
 		uselessAt: start.Add(s.cfg.MaxStale),
 	}, report
 }
+
+// errNoKeySet says that the server was reached and has no key set, as those of self-hosted projects that sign with their
+// secret: Supabase Auth answers 404 in its older versions, and a gateway 401 or 403 where it demands an API key.
+var errNoKeySet = errors.New("there is no key set")
 
 func (s *RemoteKeySet) get(ctx context.Context) ([]byte, http.Header, error) {
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, s.cfg.URL, nil)
@@ -386,8 +402,12 @@ func (s *RemoteKeySet) get(ctx context.Context) ([]byte, http.Header, error) {
 		return nil, nil, err
 	}
 	defer response.Body.Close()
-	if response.StatusCode != http.StatusOK {
-		return nil, nil, fmt.Errorf("the answer is %d %s", response.StatusCode, http.StatusText(response.StatusCode))
+	switch code := response.StatusCode; code {
+	case http.StatusOK:
+	case http.StatusNotFound, http.StatusGone, http.StatusUnauthorized, http.StatusForbidden:
+		return nil, nil, fmt.Errorf("%w: the answer is %d %s", errNoKeySet, code, http.StatusText(code))
+	default:
+		return nil, nil, fmt.Errorf("the answer is %d %s", code, http.StatusText(code))
 	}
 	text, err := io.ReadAll(io.LimitReader(response.Body, maxJWKSBytes+1))
 	if err == nil && len(text) > maxJWKSBytes {
@@ -411,8 +431,24 @@ func keySetLife(header http.Header) time.Duration {
 			}
 		}
 	}
-	if age, err := strconv.Atoi(header.Get("Age")); err == nil && age > 0 {
-		life -= time.Duration(min(age, int(maxKeySetLife/time.Second))) * time.Second
+	return max(life-keySetAge(header), minKeySetLife)
+}
+
+// keySetAge reads how long caches have kept a key set (RFC 9111, section 5.1).
+func keySetAge(header http.Header) time.Duration {
+	age, err := strconv.ParseUint(header.Get("Age"), 10, 64)
+	if err != nil && !errors.Is(err, strconv.ErrRange) {
+		return 0
 	}
-	return max(life, minKeySetLife)
+	return time.Duration(min(age, math.MaxInt32)) * time.Second
+}
+
+// issuerTime returns what a time is by the clock of whoever serves a key set, if that clock is behind ours: tokens carry
+// its time. A difference beyond the leeway is no clock's, but a cache's, which tells the Date of long ago.
+func issuerTime(now time.Time, header http.Header) time.Time {
+	date, err := http.ParseTime(header.Get("Date"))
+	if behind := now.Sub(date); err != nil || behind < 0 || behind > earlyLeeway {
+		return now
+	}
+	return date
 }

@@ -3,18 +3,20 @@ package auth
 import (
 	"bytes"
 	"context"
+	"crypto"
 	"crypto/ecdsa"
 	"crypto/ed25519"
 	"crypto/elliptic"
 	"crypto/rsa"
 	"encoding/hex"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
 	"time"
 
 	"github.com/MicahParks/jwkset"
+	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
 	"github.com/golang-jwt/jwt/v5"
 )
 
@@ -44,31 +46,58 @@ const maxKeyIDBytes = 256
 type Key struct {
 	ID        string
 	Algorithm string
-	material  any  // what golang-jwt's signing method takes
-	published bool // its private half is known to everybody
+	material  publicKey
+	others    []publicKey // what the issuer has published besides under the same id and for the same algorithm
+	published bool        // its private half is known to everybody
+}
+
+// publicKey is what golang-jwt's signing methods take: *ecdsa.PublicKey, *rsa.PublicKey or ed25519.PublicKey.
+type publicKey interface {
+	Equal(other crypto.PublicKey) bool
+}
+
+// all returns every public key that may have signed.
+func (k *Key) all() []publicKey { return append([]publicKey{k.material}, k.others...) }
+
+func (k *Key) has(public publicKey) bool {
+	return slices.ContainsFunc(k.all(), func(known publicKey) bool { return known.Equal(public) })
 }
 
 func (k *Key) equal(other *Key) bool {
-	if k.ID != other.ID || k.Algorithm != other.Algorithm {
-		return false
+	return k.ID == other.ID && k.Algorithm == other.Algorithm && len(k.others) == len(other.others) &&
+		!slices.ContainsFunc(k.all(), func(public publicKey) bool { return !other.has(public) })
+}
+
+// add takes in what was published under the same id and for the same algorithm. Nobody can say which of the two is
+// meant, so either may have signed. One whose private half everybody knows does not spoil the other.
+func (k *Key) add(other *Key) {
+	switch {
+	case k.published && !other.published:
+		*k = *other
+	case k.published == other.published && !k.has(other.material):
+		k.others = append(k.others, other.material)
 	}
-	switch material := k.material.(type) {
-	case *ecdsa.PublicKey:
-		return material.Equal(other.material)
-	case *rsa.PublicKey:
-		return material.Equal(other.material)
-	case ed25519.PublicKey:
-		return material.Equal(other.material)
+}
+
+// materials is what golang-jwt verifies with.
+func (k *Key) materials() any {
+	if len(k.others) == 0 {
+		return k.material
 	}
-	return false
+	var set jwt.VerificationKeySet
+	for _, public := range k.all() {
+		set.Keys = append(set.Keys, public)
+	}
+	return set
 }
 
 // KeySet is the public keys of an issuer.
 type KeySet interface {
 	// Key returns the key with an id that was published for an algorithm. As long as the key stays in the set, the
 	// pointer stays the same, which is how verified tokens are tied to the key that verified them.
-	// The error is ErrTokenInvalid if there is no such key, and ErrKeysUnavailable if that cannot be told.
-	Key(ctx context.Context, algorithm, keyID string) (*Key, error)
+	// The error is ErrTokenInvalid if there is no such key, and ErrKeysUnavailable if that cannot be told: issuedAt is
+	// when the token was signed, or zero, and a key that is younger than what is known of the set may be in it.
+	Key(ctx context.Context, algorithm, keyID string, issuedAt time.Time) (*Key, error)
 	// Ready returns nil if there is a set, which it fetches if need be, or else ErrKeysUnavailable and why.
 	Ready(ctx context.Context) error
 	// Status tells how the set is, without waiting.
@@ -91,8 +120,12 @@ type StaticKeySet struct {
 	keys keyMap
 }
 
+// ErrNoKeys says that a static key set is empty, which is right for an issuer that only has a secret: it needs no set.
+var ErrNoKeys = errors.New("the key set is empty")
+
 // NewStaticKeySet reads a JWKS (RFC 7517, section 5), or the bare list of its keys. It refuses a set with a key that
-// cannot verify tokens, such as a private or a symmetric one, because somebody put it there by mistake.
+// cannot verify tokens, such as a private or a symmetric one, because somebody put it there by mistake, and with
+// ErrNoKeys one without keys.
 func NewStaticKeySet(jwks []byte) (*StaticKeySet, error) {
 	if jwks = bytes.TrimSpace(jwks); bytes.HasPrefix(jwks, []byte("[")) {
 		jwks = slices.Concat([]byte(`{"keys":`), jwks, []byte("}"))
@@ -102,13 +135,13 @@ func NewStaticKeySet(jwks []byte) (*StaticKeySet, error) {
 		return nil, err
 	}
 	if len(keys) == 0 {
-		return nil, errors.New("the key set is empty")
+		return nil, ErrNoKeys
 	}
 	return &StaticKeySet{keys}, nil
 }
 
 // Key implements KeySet.
-func (s *StaticKeySet) Key(_ context.Context, algorithm, keyID string) (*Key, error) {
+func (s *StaticKeySet) Key(_ context.Context, algorithm, keyID string, _ time.Time) (*Key, error) {
 	if key, ok := s.keys[keyName{algorithm, keyID}]; ok {
 		return key, nil
 	}
@@ -134,12 +167,13 @@ type keyName struct{ algorithm, id string }
 type keyMap map[keyName]*Key
 
 // parseJWKS reads a key set. Keys that cannot verify tokens are left out, each with its reason in unsuitable (RFC 7517,
-// section 5, asks for that). An error means that the document is no key set, or is ambiguous.
+// section 5, asks for that), and never spoil the others. An error means that the document is no key set.
 func parseJWKS(jwks []byte) (keys keyMap, unsuitable []error, err error) {
 	var document struct {
-		Keys []json.RawMessage `json:"keys"`
+		Keys []jsontext.Value `json:"keys"`
 	}
-	if err := json.Unmarshal(jwks, &document); err != nil {
+	// What is wrong within a key is the key's fault, not the document's.
+	if err := json.Unmarshal(jwks, &document, jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true)); err != nil {
 		// The cause may quote the document.
 		return nil, nil, errors.New("the key set is not a JSON object with a list of keys")
 	}
@@ -157,8 +191,10 @@ func parseJWKS(jwks []byte) (keys keyMap, unsuitable []error, err error) {
 			continue
 		}
 		name := keyName{key.Algorithm, key.ID}
-		if keys[name] != nil {
-			return nil, nil, fmt.Errorf("key %d of the set has the id and algorithm of another", i+1)
+		if known := keys[name]; known != nil {
+			unsuitable = append(unsuitable, fmt.Errorf("key %d of the set: it has the id and algorithm of another", i+1))
+			known.add(key)
+			continue
 		}
 		keys[name] = key
 	}
@@ -190,7 +226,7 @@ func parseJWK(text []byte) (*Key, error) {
 	if err != nil {
 		return nil, fmt.Errorf("it cannot be read: %w", err)
 	}
-	key := &Key{ID: fields.KID, material: jwk.Key()}
+	key := &Key{ID: fields.KID}
 	switch material := jwk.Key().(type) {
 	case *ecdsa.PublicKey:
 		if material.Curve != elliptic.P256() {
@@ -200,16 +236,16 @@ func parseJWK(text []byte) (*Key, error) {
 		if err != nil {
 			return nil, fmt.Errorf("it cannot be read: %w", err)
 		}
-		key.Algorithm = algorithmES256
+		key.Algorithm, key.material = algorithmES256, material
 		// SEC 1, section 2.3.3: point is 4, x, y, with 32 bytes a coordinate.
 		key.published = key.ID == publishedKeyID || hex.EncodeToString(point[1:33]) == publishedX
 	case *rsa.PublicKey:
 		if err := checkRSA(material, fields.E); err != nil {
 			return nil, err
 		}
-		key.Algorithm = algorithmRS256
+		key.Algorithm, key.material = algorithmRS256, material
 	case ed25519.PublicKey:
-		key.Algorithm = algorithmEdDSA
+		key.Algorithm, key.material = algorithmEdDSA, material
 	default:
 		return nil, errors.New("its type is not one that signs tokens")
 	}

@@ -4,10 +4,12 @@ import (
 	"context"
 	"crypto/sha256"
 	"crypto/subtle"
+	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"maps"
 	"net/http"
+	"slices"
 	"strings"
 )
 
@@ -106,7 +108,7 @@ func (v *Verifier) caller(ctx context.Context, rawToken string) (*Claims, error)
 // namesNobody tells whether what came as a bearer token is none, or an API key, which supabase-js sends when nobody is
 // signed in.
 func (v *Verifier) namesNobody(rawToken string) bool {
-	return rawToken == "" || strings.HasPrefix(rawToken, "sb_") || v.isAPIKey(rawToken)
+	return rawToken == "" || strings.HasPrefix(rawToken, "sb_publishable_") || v.isAPIKey(rawToken)
 }
 
 // CheckSession asks Config.CheckSession again about a caller who was accepted some time ago, such as that of a
@@ -124,7 +126,7 @@ func (v *Verifier) checkSession(ctx context.Context, claims *Claims) error {
 	if err == nil || errors.Is(err, ErrSessionRevoked) {
 		return err
 	}
-	return refuse(ErrSessionUnchecked, "session could not be checked", err)
+	return refuse(ErrSessionUnchecked, "the session cannot be checked, try again", err)
 }
 
 // BearerToken returns the token of the header Authorization, or "" if there is no such header. The scheme is bearer in
@@ -167,9 +169,47 @@ var isTokenCharacter = func() (is [256]bool) {
 	return is
 }()
 
+// CheckAPIKey refuses an API key that did not come in the header apikey, such as that of a websocket's connection_init,
+// if it bypasses row-level security. Any other key is let through: it names nobody.
+func (v *Verifier) CheckAPIKey(ctx context.Context, key string) error {
+	return v.report(ctx, checkKey(key))
+}
+
+var errSecretKey = refuse(ErrTokenInvalid,
+	"a secret key bypasses row-level security and is never accepted here: send a publishable key, or the access token of a user", nil)
+
+func isSecretKey(key string) bool { return strings.HasPrefix(key, "sb_secret_") }
+
+// checkKey refuses secret keys and legacy service_role keys. Nobody needs to verify them for that.
+func checkKey(key string) error {
+	if isSecretKey(key) {
+		return errSecretKey
+	}
+	parts := strings.SplitN(key, ".", 4)
+	if len(parts) != 3 || len(key) > maxTokenBytes {
+		return nil
+	}
+	var p struct {
+		Role string `json:"role"`
+	}
+	if text, err := base64.RawURLEncoding.DecodeString(parts[1]); err == nil && json.Unmarshal(text, &p) == nil && p.Role == roleService {
+		return errServiceRole
+	}
+	return nil
+}
+
 // checkAPIKey looks for a known key in the header apikey, or, because browsers cannot set headers on websockets, in
-// the query of an upgrade request.
+// the query of an upgrade request. A key that bypasses row-level security is refused even where none is demanded.
 func (v *Verifier) checkAPIKey(r *http.Request) error {
+	sent := r.Header["Apikey"]
+	if strings.Contains(r.URL.RawQuery, "apikey=") {
+		sent = append(slices.Clip(sent), r.URL.Query()["apikey"]...)
+	}
+	for _, key := range sent {
+		if err := checkKey(key); err != nil {
+			return err
+		}
+	}
 	if !v.cfg.RequireAPIKey {
 		return nil
 	}

@@ -36,7 +36,8 @@ func TestAuthorizationHeader(t *testing.T) {
 		{"more spaces", []string{"Bearer   " + good + "  "}, ada.String()},
 		{"publishable key", []string{"Bearer " + publishableKey}, "anonymous"},
 		{"another project's publishable key", []string{"Bearer sb_publishable_x"}, "anonymous"},
-		{"secret key", []string{"Bearer sb_secret_x"}, "anonymous"},
+		{"secret key", []string{"Bearer sb_secret_x"}, ""},
+		{"a key of no kind that there is", []string{"Bearer sb_x"}, ""},
 		{"anon key, by its signature", []string{"Bearer " + anon}, "anonymous"},
 		{"anon key, by the list", []string{"Bearer legacy.anon.key"}, "anonymous"},
 		{"empty", []string{""}, ""},
@@ -372,5 +373,68 @@ func TestOwnRefusal(t *testing.T) {
 	handler.ServeHTTP(answer, request)
 	if body := answer.Body.String(); !strings.Contains(body, `"requestId":"r-1"`) || !strings.Contains(body, `"code":"TOKEN_INVALID"`) {
 		t.Error(body)
+	}
+}
+
+// A key that bypasses row-level security is refused wherever it comes, so that nobody believes it does, and those who
+// send it from a browser hear of it.
+func TestSecretKeys(t *testing.T) {
+	for name, change := range map[string]func(*auth.Config){
+		"default":          func(*auth.Config) {},
+		"API key required": func(cfg *auth.Config) { cfg.PublishableKeys, cfg.RequireAPIKey = []string{publishableKey}, true },
+		"cookies":          func(cfg *auth.Config) { cfg.SessionCookie = cookieName },
+		"no secret":        func(cfg *auth.Config) { cfg.Issuers[0].Secret = nil },
+	} {
+		f := newFixture(t, change)
+		good := f.issuer.Token(ada)
+		for kind, key := range map[string]string{
+			"sb_secret":    "sb_secret_N7UND0UgjKTVK-Uodkm0Hg_xSvEMPvz",
+			"service_role": f.hs256.Sign(jwt.MapClaims{"iss": "supabase", "ref": "abc", "role": "service_role", "exp": time.Now().Unix() + 60}),
+		} {
+			for where, send := range map[string]func(r *http.Request){
+				"bearer":                func(r *http.Request) { r.Header.Set("Authorization", "Bearer "+key) },
+				"apikey":                func(r *http.Request) { r.Header.Set("apikey", key) },
+				"apikey beside a token": func(r *http.Request) { r.Header.Set("apikey", key); r.Header.Set("Authorization", "Bearer "+good) },
+				"the second apikey":     func(r *http.Request) { r.Header["Apikey"] = []string{publishableKey, key} },
+				"query":                 func(r *http.Request) { r.URL.RawQuery = "apikey=" + key },
+				"query, the second one": func(r *http.Request) { r.URL.RawQuery = "apikey=" + publishableKey + "&apikey=" + key },
+				"query of a websocket": func(r *http.Request) {
+					r.Method = http.MethodGet
+					r.Header.Set("Upgrade", "websocket")
+					r.URL.RawQuery = "apikey=" + key
+				},
+				"as supabase-js does it": func(r *http.Request) { r.Header.Set("apikey", key); r.Header.Set("Authorization", "Bearer "+key) },
+				"beside a cookie": func(r *http.Request) {
+					r.Header.Set("Authorization", "Bearer "+key)
+					r.Header.Set("Cookie", cookieName+"="+sessionCookie(good))
+					r.Header.Set("Sec-Fetch-Site", "same-origin")
+				},
+			} {
+				if name == "API key required" && (where == "bearer" || where == "beside a cookie") {
+					continue // refused before, for the missing key
+				}
+				f.log.Reset()
+				answer, called := f.send(send)
+				if called != "" || answer.Code != 401 || !strings.Contains(answer.Body.String(), `"TOKEN_INVALID"`) || !strings.Contains(answer.Body.String(), "bypasses row-level security") {
+					t.Errorf("%s, %s as %s: called %q, %d %s", name, kind, where, called, answer.Code, answer.Body)
+				}
+				if strings.Contains(answer.Body.String()+f.log.String(), key[10:]) {
+					t.Errorf("%s, %s as %s: the key is shown: %s %s", name, kind, where, answer.Body, f.log)
+				}
+			}
+			for _, credentials := range []string{key, "Bearer " + key} {
+				if claims, err := f.verifier.AuthenticateHeader(t.Context(), credentials); claims != nil || !errors.Is(err, auth.ErrTokenInvalid) {
+					t.Errorf("%s, %s without a header: %v", name, kind, err)
+				}
+			}
+			if err := f.verifier.CheckAPIKey(t.Context(), key); !errors.Is(err, auth.ErrTokenInvalid) {
+				t.Errorf("%s, %s: %v", name, kind, err)
+			}
+		}
+		for _, key := range []string{"", publishableKey, "x", "a.b.c", "a.e30.c", f.hs256.Sign(jwt.MapClaims{"role": "anon"})} {
+			if err := f.verifier.CheckAPIKey(t.Context(), key); err != nil {
+				t.Errorf("%s, %s: %v", name, key, err)
+			}
+		}
 	}
 }

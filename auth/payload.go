@@ -6,6 +6,7 @@ import (
 	"regexp"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/go-json-experiment/json"
@@ -35,7 +36,7 @@ type claimSet struct {
 	Email       string         `json:"email"`
 	Phone       string         `json:"phone"`
 	AAL         string         `json:"aal"`
-	SessionID   string         `json:"session_id"`
+	SessionID   *string        `json:"session_id"`
 	ClientID    string         `json:"client_id"`
 	IsAnonymous bool           `json:"is_anonymous"`
 	AppMetadata jsontext.Value `json:"app_metadata"`
@@ -43,6 +44,33 @@ type claimSet struct {
 
 // nul is the character U+0000 in a JSON string. The backslash before u must not be escaped itself.
 var nul = regexp.MustCompile(`(^|[^\\])(\\\\)*\\u0000`)
+
+// longExponent is what may be a number with an exponent that numeric does not hold, or a piece of a text.
+var longExponent = regexp.MustCompile(`[0-9][eE][-+]?[0-9]{4}`)
+
+// hasHugeNumber reports whether valid JSON has a number that PostgreSQL's jsonb does not hold: its numbers are of the type
+// numeric, with up to 131,072 digits before the point and 16,383 after it (its documentation, section 8.1.2). No token is
+// long enough for so many digits, but an exponent makes them of a few bytes.
+func hasHugeNumber(text []byte) bool {
+	if !longExponent.Match(text) {
+		return false
+	}
+	decoder := jsontext.NewDecoder(bytes.NewReader(text))
+	for {
+		token, err := decoder.ReadToken()
+		if err != nil {
+			return false
+		}
+		if token.Kind() != '0' {
+			continue
+		}
+		if _, exponent, ok := strings.Cut(strings.ToLower(token.String()), "e"); ok {
+			if size, err := strconv.Atoi(exponent); err != nil || size <= -1000 || size >= 1000 {
+				return true
+			}
+		}
+	}
+}
 
 // UnmarshalJSON reads the payload of a token by version 2 of encoding/json, which tells upper case from lower case,
 // refuses a claim that comes twice (RFC 7519, section 4), and takes no invalid UTF-8 and no half of a surrogate pair.
@@ -57,7 +85,7 @@ func (p *payload) UnmarshalJSON(text []byte) error {
 		return refuse(ErrTokenInvalid, "token's payload says the same thing twice", nil)
 	case errors.As(err, &mistyped) && mistyped.JSONPointer != "":
 		return refuse(ErrTokenInvalid, "token's claim "+mistyped.JSONPointer.LastToken()+" is not of the type that it should be", nil)
-	case err != nil || p.raw[0] != '{' || bytes.Contains(p.raw, []byte(`\u0000`)) && nul.Match(p.raw):
+	case err != nil || p.raw[0] != '{' || bytes.Contains(p.raw, []byte(`\u0000`)) && nul.Match(p.raw) || hasHugeNumber(p.raw):
 		return refuse(ErrTokenInvalid, "token's payload is not a JSON object that PostgreSQL could read", nil)
 	}
 	return nil
@@ -72,7 +100,7 @@ func (d *numericDate) UnmarshalJSON(text []byte) error {
 		return nil
 	}
 	seconds, err := strconv.ParseInt(string(text), 10, 64)
-	if err != nil || seconds <= 0 || seconds > maxNumericDate {
+	if err != nil || seconds < 0 || seconds > maxNumericDate {
 		return errors.New("not a time in whole seconds")
 	}
 	d.Time = time.Unix(seconds, 0)

@@ -151,6 +151,11 @@ func header(name string, value any) func(*draft) {
 	return func(d *draft) { d.header[name] = value }
 }
 
+// unknownKey is a key id that is not in the set, in a token that is older than the set.
+func unknownKey(id string) func(*draft) {
+	return func(d *draft) { d.header["kid"], d.claims["iat"] = id, time.Now().Unix()-60 }
+}
+
 func noHeader(name string) func(*draft) {
 	return func(d *draft) { delete(d.header, name) }
 }
@@ -178,8 +183,12 @@ func goodTokens(f *fixture) []tokenTest {
 		{name: "as Supabase Auth signs it", change: func(*draft) {}},
 		{name: "audience as a list", change: claim("aud", []string{"other", "authenticated"})},
 		{name: "expired within the leeway", change: claim("exp", now-2)},
-		{name: "issued by a clock that is ahead", change: claim("iat", now+3)},
+		{name: "issued by a clock that is ahead", change: claim("iat", now+25)},
+		{name: "issued long ago", change: claim("iat", 0)},
 		{name: "nbf in the past", change: claim("nbf", now-60)},
+		{name: "nbf by a clock that is ahead", change: claim("nbf", now+25)},
+		{name: "nbf at the beginning of time", change: claim("nbf", 0)},
+		{name: "numbers that PostgreSQL holds", change: more(`"a":[1e400,1.5E-300,0e1,1e0000000000000000001],"b":"1e200000","1e99999":1`)},
 		{name: "without what a hook may drop", change: func(d *draft) {
 			for _, name := range []string{"app_metadata", "user_metadata", "amr", "email", "phone", "session_id", "is_anonymous", "aal"} {
 				delete(d.claims, name)
@@ -255,12 +264,12 @@ func badTokens(t testing.TB, f *fixture) []tokenTest {
 		// Key ids.
 		{name: "kid missing", change: noHeader("kid")},
 		{name: "kid empty", change: header("kid", "")},
-		{name: "kid made up", change: header("kid", "made-up")},
+		{name: "kid made up", change: unknownKey("made-up")},
 		{name: "kid of another algorithm's key", change: header("kid", f.rs256.ID)},
-		{name: "kid of the published development key", change: header("kid", "b81269f1-21d8-4f2e-b719-c2240a840d90")},
-		{name: "kid with traversal", change: header("kid", "../../../../../../dev/null")},
-		{name: "kid with SQL", change: header("kid", "x' union select 'secret' --")},
-		{name: "kid with NUL", change: header("kid", f.es256.ID+"\x00")},
+		{name: "kid of the published development key", change: unknownKey("b81269f1-21d8-4f2e-b719-c2240a840d90")},
+		{name: "kid with traversal", change: unknownKey("../../../../../../dev/null")},
+		{name: "kid with SQL", change: unknownKey("x' union select 'secret' --")},
+		{name: "kid with NUL", change: unknownKey(f.es256.ID + "\x00")},
 		{name: "kid is a list", change: header("kid", []string{f.es256.ID})},
 		{name: "kid is an object", change: header("kid", map[string]any{"kid": f.es256.ID})},
 		{name: "kid is a number", change: header("kid", 1)},
@@ -310,7 +319,10 @@ func badTokens(t testing.TB, f *fixture) []tokenTest {
 		{name: "nbf in the future", change: claim("nbf", now+3600)},
 		{name: "nbf is a string", change: claim("nbf", "0")},
 		{name: "iat in the future", change: claim("iat", now+3600)},
-		{name: "iat just over the leeway", change: claim("iat", now+30)},
+		{name: "iat just over the leeway", change: claim("iat", now+40)},
+		{name: "nbf just over the leeway", change: claim("nbf", now+40)},
+		{name: "iat negative", change: claim("iat", -1)},
+		{name: "nbf negative", change: claim("nbf", -1)},
 		{name: "iat is a string", change: claim("iat", "now")},
 
 		// Audience.
@@ -365,6 +377,10 @@ func badTokens(t testing.TB, f *fixture) []tokenTest {
 		{name: "OAuth app that is not listed", change: claim("client_id", "app")},
 		{name: "client_id is a number", change: claim("client_id", 1)},
 		{name: "session_id is no UUID", change: claim("session_id", "1")},
+		{name: "session_id is empty", change: claim("session_id", "")},
+		{name: "session_id is a space", change: claim("session_id", " ")},
+		{name: "session_id in braces", change: claim("session_id", "{"+ada.String()+"}")},
+		{name: "session_id is a number", change: claim("session_id", 1)},
 		{name: "is_anonymous is a string", change: claim("is_anonymous", "false")},
 		{name: "email is an object", change: claim("email", map[string]any{})},
 
@@ -398,6 +414,9 @@ func badTokens(t testing.TB, f *fixture) []tokenTest {
 		{name: "payload with half a surrogate pair", change: more(`"a":"\ud800"`)},
 		{name: "payload with the pair the wrong way round", change: more(`"a":"\ude00\ud83d"`)},
 		{name: "payload with NaN", change: more(`"a":NaN`)},
+		{name: "payload with a number of too many digits", change: more(`"a":1e131072`)},
+		{name: "payload with a number of too many decimals", change: more(`"a":{"b":[0,-1.0E-16384]}`)},
+		{name: "payload with an exponent beyond 64 bits", change: more(`"a":1e99999999999999999999`)},
 
 		// Spellings of the token.
 		{name: "padded", change: rewrite(func(raw string) string { return raw + "=" })},
@@ -441,6 +460,8 @@ func badTokens(t testing.TB, f *fixture) []tokenTest {
 		{name: "over 16 KiB", change: claim("pad", strings.Repeat("x", 13<<10))},
 
 		// Keys of the project that are no users'.
+		{name: "secret key", change: rewrite(func(string) string { return "sb_secret_N7UND0UgjKTVK-Uodkm0Hg_xSvEMPvz" })},
+		{name: "a key of no kind that there is", change: rewrite(func(string) string { return "sb_other_N7UND0UgjKTVK" })},
 		{name: "service_role key", change: func(d *draft) {
 			d.header, d.sign = map[string]any{"alg": "HS256", "typ": "JWT"}, f.hs256.Signature
 			d.claims = jwt.MapClaims{"iss": "supabase", "ref": "abc", "role": "service_role", "iat": now - 60, "exp": now + 3600}

@@ -16,8 +16,14 @@ import (
 // maxTokenBytes is how long a token may be. Supabase's have some 900 bytes, and 4 KiB with large metadata.
 const maxTokenBytes = 16 << 10
 
-// leeway is how much the clocks of the issuer and of this machine may differ.
-const leeway = 5 * time.Second
+// How much the clocks of the issuer and of this machine may differ.
+const (
+	// leeway is how long a token is accepted after it has expired.
+	leeway = 5 * time.Second
+	// earlyLeeway is how far iat and nbf may lie in the future, so that a slow clock refuses no fresh token. PostgREST
+	// allows for as much.
+	earlyLeeway = 30 * time.Second
+)
 
 // minSecretBytes is the size of the hash, which RFC 7518, section 3.2, asks of an HS256 key.
 const minSecretBytes = 32
@@ -141,6 +147,9 @@ func NewVerifier(cfg Config) (*Verifier, error) {
 		if key == "" {
 			problems = append(problems, errors.New("a publishable key is empty"))
 		}
+		if checkKey(key) != nil {
+			problems = append(problems, errors.New("a publishable key is a secret one, which bypasses row-level security"))
+		}
 		v.apiKeys = append(v.apiKeys, sha256.Sum256([]byte(key)))
 	}
 	if err := errors.Join(problems...); err != nil {
@@ -203,7 +212,8 @@ func checkSecret(secret []byte, loopback bool) error {
 var errPublishedKey = refuse(ErrTokenInvalid, "token is signed with the key that Supabase publishes for development, which only a loopback issuer may use", nil)
 
 // Ready returns nil if tokens of every issuer can be verified, and ErrKeysUnavailable with the reason if not. It fetches
-// keys that are missing, so calling it at the start saves the first request the wait.
+// keys that are missing, so calling it at the start saves the first request the wait. An issuer that has a secret need
+// not have a key set: one that is empty or not there is enough.
 func (v *Verifier) Ready(ctx context.Context) error {
 	var problems []error
 	for _, i := range v.issuers {
@@ -211,6 +221,9 @@ func (v *Verifier) Ready(ctx context.Context) error {
 			continue
 		}
 		err := i.keys.Ready(ctx)
+		if i.secret != nil && errors.Is(err, errNoKeySet) {
+			continue // a project that signs with its secret need not publish keys
+		}
 		if err == nil && i.keys.Status().Keys == 0 && i.secret == nil {
 			err = fmt.Errorf("%w: the key set is empty and there is no secret, so no token can be verified", ErrKeysUnavailable)
 		}
@@ -286,7 +299,7 @@ func (v *Verifier) verifyKnown(ctx context.Context, rawToken string, known *veri
 		return nil, expired(now, known.goodTil.Add(-leeway))
 	}
 	if known.key != nil {
-		key, err := known.keys.Key(ctx, known.key.Algorithm, known.key.ID)
+		key, err := known.keys.Key(ctx, known.key.Algorithm, known.key.ID, known.claims.IssuedAt)
 		if err != nil {
 			return nil, err
 		}
@@ -302,6 +315,9 @@ func (v *Verifier) verifyKnown(ctx context.Context, rawToken string, known *veri
 
 func (v *Verifier) verifyNew(ctx context.Context, rawToken string) (*Claims, error) {
 	found, err := v.check(ctx, rawToken)
+	if errors.Is(err, ErrAnonymous) {
+		return nil, nil
+	}
 	if err != nil {
 		return nil, err
 	}

@@ -160,9 +160,28 @@ func TestAnonKey(t *testing.T) {
 	issuer := authtest.New(t)
 	anon := authtest.NewSecret(t, issuer.Secret()).Sign(jwt.MapClaims{"iss": "supabase", "ref": "abc", "role": "anon", "exp": time.Now().Unix() + 60})
 	mustRefuse(t, newVerifier(t, issuer), anon, auth.ErrAnonymous)
-	// Without the secret nobody can tell whether it is one.
-	verifier := newVerifier(t, issuer, func(cfg *auth.Config) { cfg.Issuers[0].Secret = nil })
-	mustRefuse(t, verifier, anon, auth.ErrTokenInvalid)
+	// Without the secret nobody can tell whether it is one, and it says no more than no token does.
+	f := newFixture(t, func(cfg *auth.Config) { cfg.Issuers[0].Secret = nil })
+	key := func(changes ...func(jwt.MapClaims)) string {
+		now := time.Now().Unix()
+		return authtest.NewSecret(t, issuer.Secret()).Sign(change(jwt.MapClaims{"iss": "supabase", "ref": "abc", "role": "anon", "iat": now - 60, "exp": now + 60}, changes...))
+	}
+	mustRefuse(t, f.verifier, key(), auth.ErrAnonymous)
+	for name, test := range map[string]struct{ rawToken, called, code string }{
+		"anon":                   {key(), "anonymous", ""},
+		"anon of another secret": {authtest.NewSecret(t, []byte("x")).Sign(jwt.MapClaims{"role": "anon", "exp": time.Now().Unix() + 60}), "anonymous", ""},
+		"expired":                {key(func(c jwt.MapClaims) { c["exp"] = time.Now().Unix() - 60 }), "", auth.CodeTokenExpired},
+		"never expires":          {key(func(c jwt.MapClaims) { delete(c, "exp") }), "", auth.CodeTokenInvalid},
+		"service_role":           {key(func(c jwt.MapClaims) { c["role"] = "service_role" }), "", auth.CodeTokenInvalid},
+		"a user":                 {key(func(c jwt.MapClaims) { c["role"] = "authenticated" }), "", auth.CodeTokenInvalid},
+		"with a subject":         {key(func(c jwt.MapClaims) { c["sub"] = ada.String() }), "", auth.CodeTokenInvalid},
+		"not signed":             {strings.TrimRight(key(), "-_ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789") + "x", "", auth.CodeTokenInvalid},
+	} {
+		answer, called := f.sendToken(test.rawToken)
+		if called != test.called || test.code != "" && (answer.Code != 401 || !strings.Contains(answer.Body.String(), test.code)) {
+			t.Errorf("%s: called %q, %d %s", name, called, answer.Code, answer.Body)
+		}
+	}
 }
 
 func TestNewVerifierRefuses(t *testing.T) {
@@ -196,6 +215,7 @@ func TestNewVerifierRefuses(t *testing.T) {
 		"published key, here":     {auth.Config{Issuers: []auth.Issuer{{URL: "http://localhost:54321/auth/v1", Keys: static(`[{"kid":"x",` + point + `}]`)}}}, ""},
 		"two without iss":         {auth.Config{Issuers: []auth.Issuer{{URL: cloud, Secret: secret, AcceptNoIssuer: true}, {URL: cloud + "2", Secret: secret, AcceptNoIssuer: true}}}, "without iss"},
 		"API key, but none known": {auth.Config{Issuers: []auth.Issuer{{URL: cloud, Secret: secret}}, RequireAPIKey: true}, "no publishable key"},
+		"secret API key":          {auth.Config{Issuers: []auth.Issuer{{URL: cloud, Secret: secret}}, PublishableKeys: []string{"sb_secret_x"}}, "is a secret one"},
 		"empty API key":           {auth.Config{Issuers: []auth.Issuer{{URL: cloud, Secret: secret}}, PublishableKeys: []string{""}}, "is empty"},
 		"cache of no bytes":       {auth.Config{Issuers: []auth.Issuer{{URL: cloud, Secret: secret}}, CacheBytes: -1}, "cache"},
 	} {
