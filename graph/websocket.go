@@ -252,6 +252,11 @@ func (s *socket) init(payload json.RawMessage) error {
 	if err != nil {
 		return err
 	}
+	if v := s.transport.verifier; v != nil {
+		if err := v.CheckAPIKey(s.ctx, apiKeyOf(payload)); err != nil {
+			return refusal(err)
+		}
+	}
 	s.claims, _ = auth.FromContext(s.ctx)
 	s.callerCtx = s.ctx
 	if credentials != "" && s.transport.verifier != nil {
@@ -300,6 +305,14 @@ func credentialsOf(payload json.RawMessage) (string, error) {
 		}
 	}
 	return credentials, nil
+}
+
+// apiKeyOf returns what the key apikey of a payload says, in whatever case it is written; "" if it is no text.
+func apiKeyOf(payload json.RawMessage) string {
+	var fields struct{ APIKey any }
+	_ = json.Unmarshal(payload, &fields)
+	key, _ := fields.APIKey.(string)
+	return key
 }
 
 // refusal says how a socket is closed for an error of package auth.
