@@ -33,7 +33,6 @@ type config struct {
 	jwtSecret         string
 	jwksMaxStale      time.Duration
 	acceptNoIssuer    bool
-	otherProjects     []string
 	oauthClients      []string
 
 	publishableKeys      []string
@@ -83,11 +82,11 @@ var settings = slices.Concat([]setting{
 			c.supabaseURL = strings.TrimSuffix(v, "/")
 			return checkURL(v, "https", "http")
 		}},
-	{"SUPABASE_JWT_ISSUER", "", "who may have issued a token, separated by commas; default: SUPABASE_URL + `/auth/v1`",
+	{"SUPABASE_JWT_ISSUER", "", "the names under which the project issues tokens, separated by commas; default: SUPABASE_URL + `/auth/v1`",
 		func(c *config, v string) error { c.issuers = splitList(v); return nil }},
 	{"SUPABASE_JWKS_URL", "", "where the public keys are; default: the issuer + `/.well-known/jwks.json`",
 		func(c *config, v string) error { c.jwksURL = v; return checkURL(v, "https", "http") }},
-	{"SUPABASE_JWKS", "", "the public keys themselves, a JWKS in JSON; nothing is fetched then",
+	{"SUPABASE_JWKS", "", "the public keys themselves, a JWKS in JSON; nothing is fetched then. `{\"keys\":[]}`: only SUPABASE_JWT_SECRET counts",
 		func(c *config, v string) error { c.jwks = v; return nil }},
 	{"SUPABASE_JWT_SECRET", "", "the HS256 secret of a project that has not moved to signing keys",
 		func(c *config, v string) error { c.jwtSecret = v; return nil }},
@@ -95,8 +94,6 @@ var settings = slices.Concat([]setting{
 		func(c *config, v string) error { return setDuration(&c.jwksMaxStale, v, 10*time.Minute, 24*time.Hour) }},
 	{"SUPABASE_ACCEPT_NO_ISSUER", "off", "`on`: a token without iss, as some self-hosted projects sign, is the first issuer's",
 		func(c *config, v string) error { return setSwitch(&c.acceptNoIssuer, v) }},
-	{"SUPABASE_OTHER_PROJECTS", "", "more projects whose users are let in, separated by commas: `https://<ref>.supabase.co`, each with its own published keys",
-		func(c *config, v string) error { c.otherProjects = splitList(v); return checkURLs(c.otherProjects) }},
 	{"SUPABASE_OAUTH_CLIENTS", "", "ids of OAuth apps whose tokens are accepted, separated by commas",
 		func(c *config, v string) error { c.oauthClients = splitList(v); return nil }},
 	{"SUPABASE_PUBLISHABLE_KEYS", "", "the project's API keys for clients, as JSON by name or separated by commas. SUPABASE_PUBLISHABLE_KEY is read too",

@@ -40,7 +40,7 @@ func ready(log *slog.Logger, draining *drain, db *database.DB, verifier *auth.Ve
 			}
 		}
 		for _, keys := range verifier.Status() {
-			if report["keys"] == "ok" && keys.Err != nil {
+			if report["keys"] == "ok" && keys.Err != nil && !keys.FetchedAt.IsZero() {
 				report["keys"] = "ok for a while: the last good ones are in use, because they cannot be fetched again"
 			}
 		}

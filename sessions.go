@@ -35,6 +35,9 @@ func newSessions(db *database.DB, maxAge time.Duration) (*sessions, error) {
 
 // check implements auth.Config.CheckSession. Only that a session is live is remembered, and for maxAge at most.
 func (s *sessions) check(ctx context.Context, claims *auth.Claims) error {
+	if claims.SessionID == uuid.Nil {
+		return auth.ErrSessionRevoked // there is none to ask about
+	}
 	key, now := session{claims.SessionID, claims.UserID}, time.Now()
 	if at, ok := s.asked.GetIfPresent(key); ok && now.Sub(at) < s.maxAge {
 		return nil

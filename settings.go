@@ -70,7 +70,7 @@ func readWhatIsRight(getenv func(string) string) (c config, problems []error) {
 
 // readValues returns what is set, by name. HOST and PORT alone do not count: shells and platforms set them unasked.
 func readValues(getenv func(string) string) (values map[string]string, problems []error) {
-	values = map[string]string{}
+	values, problems = map[string]string{}, checkRemoved(getenv)
 	for _, s := range settings {
 		value, err := lookUp(getenv, s.name)
 		if err != nil {

@@ -18,7 +18,7 @@ const (
 	jwksPath   = "/.well-known/jwks.json"
 )
 
-// newVerifier takes the tokens of the project, by any of its names, and of the other projects that the settings name.
+// newVerifier takes the tokens of the project, by any of its names.
 func newVerifier(cfg config, db *database.DB, observed *telemetry.Telemetry) (*auth.Verifier, error) {
 	keys, err := newKeySet(cfg, observed)
 	if err != nil {
@@ -38,14 +38,6 @@ func newVerifier(cfg config, db *database.DB, observed *telemetry.Telemetry) (*a
 			AcceptNoIssuer: cfg.acceptNoIssuer && i == 0,
 		})
 	}
-	for _, project := range cfg.otherProjects {
-		url := strings.TrimSuffix(project, "/") + issuerPath
-		keys, err := newRemoteKeySet(cfg, url+jwksPath, observed)
-		if err != nil {
-			return nil, fmt.Errorf("SUPABASE_OTHER_PROJECTS: %w", err)
-		}
-		verify.Issuers = append(verify.Issuers, auth.Issuer{URL: url, Keys: keys})
-	}
 	if cfg.sessionCheck == "always" {
 		sessions, err := newSessions(db, cfg.sessionCheckMaxAge)
 		if err != nil {
@@ -56,23 +48,21 @@ func newVerifier(cfg config, db *database.DB, observed *telemetry.Telemetry) (*a
 	return auth.NewVerifier(verify)
 }
 
+// newKeySet returns nil for a project that only has a secret.
 func newKeySet(cfg config, observed *telemetry.Telemetry) (auth.KeySet, error) {
 	if cfg.jwks == "" {
-		return newRemoteKeySet(cfg, cfg.jwksURL, observed)
+		return auth.NewRemoteKeySet(auth.RemoteConfig{URL: cfg.jwksURL, MaxStale: cfg.jwksMaxStale, Fetched: observed.KeysFetched})
 	}
 	keys, err := auth.NewStaticKeySet([]byte(cfg.jwks))
-	if err != nil {
+	switch {
+	case errors.Is(err, auth.ErrNoKeys) && cfg.jwtSecret != "":
+		return nil, nil
+	case errors.Is(err, auth.ErrNoKeys):
+		return nil, errors.New("SUPABASE_JWKS has no keys, so no token could be verified: publish a signing key, or set SUPABASE_JWT_SECRET")
+	case err != nil:
 		return nil, fmt.Errorf("SUPABASE_JWKS: %w", err)
 	}
 	return keys, nil
-}
-
-func newRemoteKeySet(cfg config, url string, observed *telemetry.Telemetry) (*auth.RemoteKeySet, error) {
-	return auth.NewRemoteKeySet(auth.RemoteConfig{
-		URL:      url,
-		MaxStale: cfg.jwksMaxStale,
-		Fetched:  observed.KeysFetched,
-	})
 }
 
 // parsePublishableKeys reads one key, or a JSON object of names and keys, which is what Supabase gives its functions.

@@ -152,7 +152,7 @@ func TestSettingsOfTheVerifier(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	issuer, other := authtest.New(t), authtest.New(t)
+	issuer := authtest.New(t)
 	supabaseURL := strings.TrimSuffix(issuer.URL(), issuerPath)
 	set := func(name string, value any) func(jwt.MapClaims) {
 		return func(claims jwt.MapClaims) { claims[name] = value }
@@ -163,10 +163,11 @@ func TestSettingsOfTheVerifier(t *testing.T) {
 		env   []string
 	}{
 		{"custom domain", issuer.Token(ada, set("iss", "https://auth.example.com/auth/v1")), []string{"SUPABASE_JWT_ISSUER", "https://auth.example.com/auth/v1, " + issuer.URL()}},
-		{"other project", other.Token(ada), []string{"SUPABASE_OTHER_PROJECTS", strings.TrimSuffix(other.URL(), issuerPath) + "/"}},
 		{"no issuer", issuer.Token(ada, set("iss", nil)), []string{"SUPABASE_ACCEPT_NO_ISSUER", "on"}},
 		{"OAuth app", issuer.Token(ada, set("client_id", "app-2")), []string{"SUPABASE_OAUTH_CLIENTS", "app-1, app-2"}},
 		{"secret", authtest.NewSecret(t, issuer.Secret()).Sign(issuer.Claims(ada)), []string{"SUPABASE_JWT_SECRET", string(issuer.Secret())}},
+		{"secret only", authtest.NewSecret(t, issuer.Secret()).Sign(issuer.Claims(ada)), []string{"SUPABASE_JWT_SECRET", string(issuer.Secret()), "SUPABASE_JWKS", `{"keys":[]}`}},
+		{"secret only, as a list", authtest.NewSecret(t, issuer.Secret()).Sign(issuer.Claims(ada)), []string{"SUPABASE_JWT_SECRET", string(issuer.Secret()), "SUPABASE_JWKS", ` [ ] `}},
 		{"inline keys", issuer.Token(ada, set("iss", "https://abc.supabase.co/auth/v1")), []string{"SUPABASE_JWKS", string(issuer.JWKS()), "SUPABASE_URL", "https://abc.supabase.co"}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -209,7 +210,8 @@ func TestKeysAndCookies(t *testing.T) {
 		{env: []string{"SUPABASE_PUBLISHABLE_KEYS", `{"web":"sb_publishable_b","ios":"sb_publishable_a"}`}, keys: "sb_publishable_a sb_publishable_b"},
 		{env: []string{"SUPABASE_PUBLISHABLE_KEYS", "{"}, err: "SUPABASE_PUBLISHABLE_KEYS is not a JSON object"},
 		{env: []string{"API_KEY_REQUIRED", "on"}, err: "API_KEY_REQUIRED needs SUPABASE_PUBLISHABLE_KEYS"},
-		{env: []string{"SUPABASE_OTHER_PROJECTS", "http://other.example"}, err: "SUPABASE_OTHER_PROJECTS has an entry that is not https"},
+		{env: []string{"SUPABASE_OTHER_PROJECTS", "https://other.example"}, err: "SUPABASE_OTHER_PROJECTS is no setting any more"},
+		{env: []string{"SUPABASE_OTHER_PROJECTS", " "}, err: "Take it out and run one server for each project"},
 		{env: []string{"SESSION_COOKIE_ORIGINS", "app.example.com"}, err: "SESSION_COOKIE_ORIGINS has an entry"},
 		{env: []string{"SESSION_CHECK", "sometimes"}, err: "SESSION_CHECK"},
 		{env: []string{"SUPABASE_JWKS_MAX_STALE", "1s"}, err: "SUPABASE_JWKS_MAX_STALE"},
@@ -223,6 +225,95 @@ func TestKeysAndCookies(t *testing.T) {
 		}
 		if err != nil || c.sessionCookie != test.cookie || strings.Join(c.publishableKeys, " ") != test.keys {
 			t.Errorf("%v: %v, cookie %q, keys %v", test.env, err, c.sessionCookie, c.publishableKeys)
+		}
+	}
+}
+
+// An inline key set without keys says that only the secret counts. Without a secret the server does not start.
+func TestEmptyInlineKeys(t *testing.T) {
+	observed, err := telemetry.New(t.Context(), telemetry.Config{Log: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	issuer := authtest.New(t)
+	env := []string{"DATABASE_URL", "postgres://authenticator:x@db/postgres", "SUPABASE_URL", strings.TrimSuffix(issuer.URL(), issuerPath), "SUPABASE_JWKS", `{"keys":[]}`}
+	cfg, err := readConfig(environment(env...))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := newVerifier(cfg, nil, observed); err == nil || !strings.Contains(err.Error(), "SUPABASE_JWKS has no keys") || !strings.Contains(err.Error(), "SUPABASE_JWT_SECRET") {
+		t.Error(err)
+	}
+	cfg.jwtSecret = string(issuer.Secret())
+	verifier, err := newVerifier(cfg, nil, observed)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer verifier.Close()
+	if err := verifier.Ready(t.Context()); err != nil {
+		t.Error(err)
+	}
+	if _, err := verifier.Verify(t.Context(), issuer.Token(ada)); !errors.Is(err, auth.ErrTokenInvalid) {
+		t.Errorf("a token of no secret: %v", err)
+	}
+	if n := issuer.Fetches(); n != 0 {
+		t.Errorf("%d fetches", n)
+	}
+}
+
+// A project that signs with its secret and has no key set gets ready.
+func TestReadyWithoutKeySet(t *testing.T) {
+	issuer := authtest.New(t)
+	issuer.UseSecret()
+	issuer.Answer(http.NotFound)
+	url, _ := startServer(t, issuer, "SUPABASE_JWT_SECRET", string(issuer.Secret()))
+	if status, body := fetch(t, http.MethodGet, url+"/readyz"); status != 200 || !strings.Contains(body, `"keys":"ok"`) {
+		t.Errorf("/readyz: %d %s", status, body)
+	}
+	if status, body := ask(t, url, issuer.Token(ada), whoAmI); status != 200 || !strings.Contains(body, `"Ada"`) {
+		t.Errorf("%d %s", status, body)
+	}
+}
+
+// Whatever a token that Supabase Auth has signed says, PostgreSQL and the functions of the schema auth can read it, or it is
+// refused before it gets there: never 503 or 500 for as long as it lives.
+func TestOddClaims(t *testing.T) {
+	raw := func(text string) json.RawMessage { return json.RawMessage(text) }
+	nested := func(depth int) any { return raw(strings.Repeat("[", depth) + strings.Repeat("]", depth)) }
+	session := uuid.New()
+	odd := []struct {
+		name  string
+		value any
+	}{
+		{"session_id", ""}, {"session_id", nil}, {"session_id", " "}, {"session_id", "x"}, {"session_id", 1}, {"session_id", []string{}},
+		{"session_id", uuid.Nil.String()}, {"session_id", strings.ToUpper(session.String())}, {"session_id", "{" + session.String() + "}"},
+		{"session_id", session.String() + " "}, {"session_id", strings.ReplaceAll(session.String(), "-", "")}, {"session_id", uuid.NewString()},
+		{"sub", ""}, {"sub", nil}, {"sub", "ada"}, {"sub", strings.ToUpper(ada.String())}, {"sub", uuid.Nil.String()}, {"sub", ada.String() + "\n"},
+		{"role", ""}, {"role", nil}, {"role", "anon"}, {"role", "postgres"}, {"role", "authenticated "},
+		{"aal", ""}, {"aal", nil}, {"aal", "aal9"}, {"aal", 1}, {"aal", "'"}, {"aal", strings.Repeat("a", 5000)},
+		{"is_anonymous", nil}, {"is_anonymous", ""}, {"is_anonymous", "yes"}, {"is_anonymous", 1},
+		{"email", nil}, {"email", strings.Repeat("é", 2000)}, {"phone", nil}, {"amr", nil}, {"amr", "x"}, {"amr", 1}, {"client_id", ""}, {"client_id", nil},
+		{"app_metadata", nil}, {"app_metadata", ""}, {"app_metadata", []int{1}}, {"app_metadata", "x"}, {"user_metadata", 1},
+		{"nbf", 0}, {"nbf", nil}, {"iat", nil}, {"iat", 0},
+		{"hook", raw("1e200000")}, {"hook", raw("-1E+131072")}, {"hook", raw("1e-20000")}, {"hook", raw("1e99999999999999999999")}, {"hook", raw("0e-99999")},
+		{"hook", raw(`{"a":[1,{"b":1e131072}]}`)}, {"hook", raw("1e400")}, {"hook", raw("1.5e-300")}, {"hook", raw("1" + strings.Repeat("0", 9000))},
+		{"hook", raw("0." + strings.Repeat("0", 9000) + "1")}, {"hook", raw("1e0000000000000000001")}, {"hook", "1e200000"}, {"1e200000", "x"},
+		{"hook", nested(1000)}, {"hook", nested(5500)}, {"hook", raw(strings.Repeat(`{"":`, 1700) + "1" + strings.Repeat("}", 1700))},
+		{"hook", raw(`"\u0001\u001f\ufffe\uffff"`)}, {"hook", raw(`{"":{"":""}}`)}, {strings.Repeat("n", 9000), 1},
+	}
+	for _, check := range []string{"off", "always"} {
+		issuer := authtest.New(t)
+		url, pg := startServer(t, issuer, "SESSION_CHECK", check)
+		pg.Exec(t, "insert into auth.sessions (id, user_id) values ($1, $2)", session, ada)
+		for _, claim := range odd {
+			token := issuer.Token(ada, func(claims jwt.MapClaims) {
+				claims["session_id"] = session.String()
+				claims[claim.name] = claim.value
+			})
+			status, body := ask(t, url, token, whoAmI)
+			if text, _ := json.Marshal(claim.value); status != 401 && (status != 200 || strings.Contains(body, `"errors"`)) {
+				t.Errorf("SESSION_CHECK=%s, %.20q: %.40s: %d %s", check, claim.name, text, status, body)
+			}
 		}
 	}
 }
