@@ -25,11 +25,19 @@
 //
 // Of the claims, iss must be one of the configured issuers, aud must contain "authenticated", sub must be a UUID, role
 // must be "authenticated", exp is required, and nbf and iat may not be in the future. All times are whole seconds, with
-// a leeway of 5 s for clocks that differ. Tokens of OAuth apps, which carry client_id, are refused unless the app is
-// listed. No claim may come twice, and texts that PostgreSQL could not read back as jsonb are refused here, not there.
+// a leeway for clocks that differ: 5 s for exp, 30 s for nbf and iat. Tokens of OAuth apps, which carry client_id, are
+// refused unless the app is listed. No claim may come twice, session_id must be a UUID if it is there, and texts and
+// numbers that PostgreSQL could not read as jsonb are refused here, not there.
 //
-// The anon key of a project and its publishable keys name nobody: sent as a bearer token they mean anonymous. The
-// service_role key is refused, because it would go round row-level security.
+// The anon key of a project and its publishable keys name nobody: sent as a bearer token they mean anonymous. Secret keys
+// and the service_role key are refused, as a bearer token and as an API key, because they go round row-level security.
+//
+// # Issuers
+//
+// An identity is issuer and subject: two projects may give one subject to different people. Whoever finds rows by
+// [Claims.UserID] alone must therefore accept one project only. Several issuers are for a project with several names, such
+// as a custom domain beside <ref>.supabase.co. They have the users in common, so that a subject is the same user whichever
+// of the names a token carries.
 //
 // # Keys
 //
@@ -38,6 +46,11 @@
 // replaces the set, so a revoked key is refused from then on, and so are tokens that it verified earlier. While fetches
 // fail, the last good set stays in use for up to an hour. Unknown key ids cause a fetch, at most one in 10 s whatever
 // arrives.
+//
+// A token whose key is not in the set is refused for good if it is older than the set: its key is one no more. If it is
+// newer, by iat and by how long caches have kept the set (Age), its key may be newer too: the answer is 503 until a
+// younger set tells. A set that becomes empty is a fault, or not to be told from one: the tokens of its keys get 503.
+// An entry that cannot verify tokens is left out, and spoils no other.
 //
 // So a key should be published 10 minutes before it signs, which is what Supabase asks for too, and a revoked key is
 // refused at most 10 minutes after it left the key set; Supabase's own cache may add as much. [Verifier.Purge] makes it

@@ -62,7 +62,7 @@ type Fetch struct {
 	URL        string
 	Duration   time.Duration
 	Keys       int     // how many keys can verify tokens
-	Unsuitable []error // why other keys of the set cannot
+	Unsuitable []error // what is wrong with keys of the set
 	Err        error   // nil if the set was replaced
 }
 

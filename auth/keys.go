@@ -167,7 +167,7 @@ type keyName struct{ algorithm, id string }
 type keyMap map[keyName]*Key
 
 // parseJWKS reads a key set. Keys that cannot verify tokens are left out, each with its reason in unsuitable (RFC 7517,
-// section 5, asks for that), and never spoil the others. An error means that the document is no key set.
+// section 5, asks for that), and never spoil the others; keys of one name are told of there too. An error means that the document is no key set.
 func parseJWKS(jwks []byte) (keys keyMap, unsuitable []error, err error) {
 	var document struct {
 		Keys []jsontext.Value `json:"keys"`
@@ -192,7 +192,7 @@ func parseJWKS(jwks []byte) (keys keyMap, unsuitable []error, err error) {
 		}
 		name := keyName{key.Algorithm, key.ID}
 		if known := keys[name]; known != nil {
-			unsuitable = append(unsuitable, fmt.Errorf("key %d of the set: it has the id and algorithm of another", i+1))
+			unsuitable = append(unsuitable, fmt.Errorf("key %d of the set: it has the id and algorithm of another, and either may have signed", i+1))
 			known.add(key)
 			continue
 		}

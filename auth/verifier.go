@@ -38,7 +38,8 @@ const (
 
 // Config is what NewVerifier needs to know. Its zero values are the defaults; only Issuers has none.
 type Config struct {
-	// Issuers are those whose tokens are accepted. A project with two names is two issuers that share their keys.
+	// Issuers are those whose tokens are accepted: the names of one project. A project with two names is two issuers that
+	// share their keys. They must have the same users: UserID alone says who a caller is, whichever issuer names it.
 	Issuers []Issuer
 	// Audience is what aud must contain; "authenticated" by default.
 	Audience string
@@ -70,7 +71,7 @@ type Config struct {
 	Now func() time.Time
 }
 
-// Issuer is somebody who signs tokens, with its own keys.
+// Issuer is a name under which a project signs tokens, with the keys that count for it.
 type Issuer struct {
 	// URL is what iss must be, character by character: https://<ref>.supabase.co/auth/v1, without a slash at the end.
 	URL string

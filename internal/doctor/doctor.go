@@ -68,7 +68,7 @@ type patient struct {
 // Examine runs all checks, one after the other, and reports each finding when it is there.
 func Examine(ctx context.Context, cfg Config, report func(Finding)) {
 	p := &patient{Config: cfg, report: report}
-	for _, check := range []func(context.Context){p.url, p.keys, p.token, p.origins, p.database, p.replica, p.changes} {
+	for _, check := range []func(context.Context){p.url, p.keys, p.clock, p.token, p.origins, p.database, p.replica, p.changes} {
 		ctx, cancel := context.WithTimeout(ctx, checkTimeout)
 		check(ctx)
 		cancel()

@@ -221,6 +221,8 @@ func TestKeys(t *testing.T) {
 	expect(t, examine(t, cfg), "keys", doctor.Warning, "cannot be used: PS512")
 	answer(200, `<html>`, date(0))
 	expect(t, examine(t, cfg), "keys", doctor.Error, "is no key set")
+	answer(404, ``, date(0))
+	expect(t, examine(t, withSecret), "keys", doctor.Note, `404 Not Found: only tokens signed with SUPABASE_JWT_SECRET can be verified -> if the project has no signing keys, set SUPABASE_JWKS={"keys":[]}`)
 	answer(404, ``, date(time.Hour))
 	findings := examine(t, cfg)
 	expect(t, findings, "keys", doctor.Error, "404 Not Found")
@@ -229,6 +231,39 @@ func TestKeys(t *testing.T) {
 	expect(t, examine(t, cfg), "clock", doctor.Warning, "seconds ahead of")
 	cfg.JWKSURL = "http://127.0.0.1:1/"
 	expect(t, examine(t, cfg), "keys", doctor.Error, "every signed-in caller gets 503")
+}
+
+// The clock is measured whatever is to be verified, and by an answer that no cache keeps.
+func TestClock(t *testing.T) {
+	issuer := authtest.New(t)
+	for offset, want := range map[time.Duration]struct {
+		severity doctor.Severity
+		says     string
+	}{
+		0:                 {doctor.OK, "agrees"},
+		20 * time.Second:  {doctor.Warning, "beyond 30 s fresh tokens are refused"},
+		-20 * time.Second: {doctor.Warning, "refused before they expire"},
+		45 * time.Second:  {doctor.Error, "fresh tokens are refused"},
+		-45 * time.Second: {doctor.Warning, "refused before they expire"},
+		3 * time.Minute:   {doctor.Error, "minutes behind"},
+		-3 * time.Minute:  {doctor.Error, "minutes ahead of"},
+	} {
+		issuer.Answer(func(w http.ResponseWriter, r *http.Request) {
+			date := time.Now().Add(offset)
+			if strings.HasSuffix(r.URL.Path, "jwks.json") {
+				date = date.Add(-9 * time.Minute) // from a cache
+			}
+			w.Header().Set("Date", date.UTC().Format(http.TimeFormat))
+			w.WriteHeader(http.StatusUnauthorized) // as Supabase's gateway answers without an API key
+		})
+		cfg := project(t, issuer)
+		expect(t, examine(t, cfg), "clock", want.severity, want.says)
+		cfg.JWKSURL, cfg.HasSecret = "", true
+		expect(t, examine(t, cfg), "clock", want.severity, want.says)
+		cfg.SupabaseURL = ""
+		expect(t, examine(t, cfg), "clock", want.severity, want.says)
+	}
+	expect(t, examine(t, doctor.Config{Issuers: []string{"http://127.0.0.1:1/auth/v1"}}), "clock", doctor.Note, "could not be compared")
 }
 
 func TestURLs(t *testing.T) {
@@ -283,6 +318,9 @@ func TestTokens(t *testing.T) {
 		"no token":    {"hello", "three parts"},
 		"not base64":  {"a.b.c", "not JSON in base64url"},
 		"API key":     {"sb_publishable_x", "this is an API key"},
+		"secret key":  {"sb_secret_x", "this is a secret key"},
+		"anon key":    {authtest.NewSecret(t, issuer.Secret()).Sign(jwt.MapClaims{"iss": "supabase", "role": "anon", "exp": time.Now().Unix() + 60}), "this is a legacy anon key"},
+		"no issuer":   {issuer.Token(ada, set("iss", nil)), "no issuer (iss) -> callers get TOKEN_INVALID: token names no issuer (iss); if the project signs tokens without iss, set SUPABASE_ACCEPT_NO_ISSUER=on"},
 		"with Bearer": {"Bearer " + issuer.Token(ada) + "\n", "accepted"},
 		"anonymous":   {issuer.Token(ada, set("is_anonymous", true)), "accepted: ES256"},
 	} {

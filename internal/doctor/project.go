@@ -19,8 +19,10 @@ import (
 
 const (
 	maxJWKSBytes = 256 << 10
-	// clockLeeway is what auth allows for; beyond badClock tokens are refused that are good.
+	// Package auth allows for clocks that are behind by earlyLeeway, so that fresh tokens are not from the future, and ahead
+	// by clockLeeway, so that others have not expired. Beyond badClock either shows all the time.
 	clockLeeway = 5 * time.Second
+	earlyLeeway = 30 * time.Second
 	badClock    = time.Minute
 )
 
@@ -48,11 +50,11 @@ func (p *patient) url(context.Context) {
 		p.found("url", OK, p.SupabaseURL, "")
 	default:
 		p.found("url", Note, p.SupabaseURL+" is a custom domain or self-hosted",
-			"if tokens are refused because of iss, set SUPABASE_JWT_ISSUER to what --token shows")
+			"if tokens are refused because of iss, set SUPABASE_JWT_ISSUER to what --token shows, or SUPABASE_ACCEPT_NO_ISSUER=on if they have none")
 	}
 }
 
-// keys fetches the key set, and compares clocks with whoever serves it.
+// keys fetches the key set.
 func (p *patient) keys(ctx context.Context) {
 	if p.JWKSURL == "" {
 		return
@@ -64,7 +66,11 @@ func (p *patient) keys(ctx context.Context) {
 		p.found("keys", Error, fmt.Sprintf("%s: %v", p.JWKSURL, err), "without keys every signed-in caller gets 503: check SUPABASE_URL, the network and its proxy")
 		return
 	}
-	p.clock(answer.Header.Get("Date"), start.Add(took/2))
+	if answer.StatusCode != http.StatusOK && p.HasSecret {
+		p.found("keys", Note, fmt.Sprintf("%s answers %s: only tokens signed with SUPABASE_JWT_SECRET can be verified", p.JWKSURL, answer.Status),
+			`if the project has no signing keys, set SUPABASE_JWKS={"keys":[]}: then nothing is fetched; else check SUPABASE_JWKS_URL`)
+		return
+	}
 	if answer.StatusCode != http.StatusOK {
 		advice := "check SUPABASE_URL or SUPABASE_JWKS_URL"
 		if answer.StatusCode == http.StatusUnauthorized {
@@ -109,22 +115,41 @@ func (p *patient) keys(ctx context.Context) {
 	}
 }
 
-// clock compares this machine's clock with a header Date, which has whole seconds.
-func (p *patient) clock(date string, here time.Time) {
-	there, err := http.ParseTime(date)
-	if err != nil {
+// clock compares this machine's clock with that of Supabase Auth, by the header Date of an answer that no cache keeps.
+func (p *patient) clock(ctx context.Context) {
+	if len(p.Issuers) == 0 {
 		return
 	}
-	ahead, where := here.Sub(there.Add(500*time.Millisecond)), "ahead of"
-	if ahead < 0 {
-		ahead, where = -ahead, "behind"
+	server := p.Issuers[0]
+	if p.SupabaseURL != "" {
+		server = strings.TrimSuffix(p.SupabaseURL, "/") + "/auth/v1"
 	}
-	message := fmt.Sprintf("this machine's clock is %s %s that of the key server", words(ahead), where)
+	start := time.Now()
+	answer, _, err := fetch(ctx, server+"/health")
+	here := start.Add(time.Since(start) / 2)
+	var there time.Time
+	if err == nil {
+		there, err = http.ParseTime(answer.Header.Get("Date")) // in whole seconds
+	}
+	if err != nil {
+		p.found("clock", Note, "could not be compared with that of "+server, "check that this machine's clock is set by NTP")
+		return
+	}
+	ahead := here.Sub(there.Add(500 * time.Millisecond))
+	where := "ahead of"
+	if ahead < 0 {
+		where = "behind"
+	}
+	message := fmt.Sprintf("this machine's clock is %s %s that of the key server", words(ahead.Abs()), where)
 	switch {
 	case ahead > badClock:
-		p.found("clock", Error, message, "set it by NTP: good tokens are refused, or expired ones accepted")
+		p.found("clock", Error, message, "set it by NTP: tokens are refused before they expire")
+	case -ahead > earlyLeeway:
+		p.found("clock", Error, message, "set it by NTP: fresh tokens are refused as issued in the future, and expired ones accepted")
 	case ahead > clockLeeway:
-		p.found("clock", Warning, message, "set it by NTP: a difference of more than 5 s shows when tokens are young or old")
+		p.found("clock", Warning, message, "set it by NTP: tokens are refused before they expire")
+	case -ahead > clockLeeway:
+		p.found("clock", Warning, message, "set it by NTP: beyond 30 s fresh tokens are refused as issued in the future")
 	default:
 		p.found("clock", OK, "agrees with that of the key server", "")
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/base64"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -24,6 +25,10 @@ func (p *patient) token(ctx context.Context) {
 	if rest, found := strings.CutPrefix(token, "Bearer "); found {
 		token = strings.TrimSpace(rest)
 	}
+	if strings.HasPrefix(token, "sb_secret_") {
+		p.found("token", Error, "this is a secret key: it bypasses row-level security and is refused", "paste the access_token of a session, and keep the key out of clients")
+		return
+	}
 	if strings.HasPrefix(token, "sb_") {
 		p.found("token", Warning, "this is an API key: as a bearer token it means nobody", "paste the access_token of a session")
 		return
@@ -38,8 +43,13 @@ func (p *patient) token(ctx context.Context) {
 	switch {
 	case err == nil:
 		p.found("token", OK, "accepted: "+says+", user "+verdict.UserID.String(), "")
+	case errors.Is(err, auth.ErrAnonymous):
+		p.found("token", Warning, "this is a legacy anon key: as a bearer token it means nobody", "paste the access_token of a session")
 	default:
 		code, message := auth.Public(err)
+		if claims["iss"] == nil {
+			message += "; if the project signs tokens without iss, set SUPABASE_ACCEPT_NO_ISSUER=on"
+		}
 		p.found("token", Error, says, fmt.Sprintf("callers get %s: %s", code, message))
 	}
 }
@@ -57,7 +67,9 @@ func (p *patient) explain(header, claims map[string]any) string {
 	} else {
 		says = append(says, "expires in "+words(left))
 	}
-	if issuer := text(claims["iss"]); !slices.Contains(p.Issuers, issuer) {
+	if claims["iss"] == nil {
+		says = append(says, "no issuer (iss)")
+	} else if issuer := text(claims["iss"]); !slices.Contains(p.Issuers, issuer) {
 		says = append(says, fmt.Sprintf("issuer differs: %q, and %s is accepted", issuer, strings.Join(p.Issuers, ", ")))
 	}
 	audience, _ := claims["aud"].([]any)

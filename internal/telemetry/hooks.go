@@ -25,12 +25,15 @@ func (t *Telemetry) AuthHooks() auth.Hooks {
 // KeysFetched is told of each fetch of a key set.
 func (t *Telemetry) KeysFetched(fetch auth.Fetch) {
 	for _, reason := range fetch.Unsuitable {
-		t.log.Warn("a published key is left out", "url", fetch.URL, "reason", reason)
+		t.log.Warn("a published key is left out, or ambiguous", "url", fetch.URL, "reason", reason)
 	}
 	if fetch.Err != nil {
 		t.metrics.fetches.WithLabelValues(fetch.URL, "error").Inc()
 		t.log.Warn("keys could not be fetched, the last good ones stay in use for a while", "error", fetch.Err)
 		return
+	}
+	if fetch.Keys == 0 {
+		t.log.Warn("the published key set is empty: only tokens signed with SUPABASE_JWT_SECRET can be verified", "url", fetch.URL)
 	}
 	t.metrics.fetches.WithLabelValues(fetch.URL, "ok").Inc()
 	t.metrics.keys.WithLabelValues(fetch.URL).Set(float64(fetch.Keys))
