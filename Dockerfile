@@ -4,7 +4,7 @@ COPY go.mod go.sum ./
 RUN go mod download
 COPY . .
 ARG TARGETOS TARGETARCH
-RUN CGO_ENABLED=0 GOOS=$TARGETOS GOARCH=$TARGETARCH go build -trimpath -ldflags=-s -o /usergraph .
+RUN CGO_ENABLED=0 GOOS=$TARGETOS GOARCH=$TARGETARCH go build -trimpath -pgo=bench/default.pgo -ldflags=-s -o /usergraph .
 
 # Certificates, time zones and nothing else: no shell, no package manager. The server writes no file.
 FROM gcr.io/distroless/static-debian12:nonroot

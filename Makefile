@@ -12,9 +12,9 @@ bench-quick:
 bench-growth:
 	go run ./bench -growth -write
 
-# Under a minute; go build uses it: https://go.dev/doc/pgo
+# Under a minute; releases and the bench are compiled with it: https://go.dev/doc/pgo
 profile:
-	go run ./bench -profile default.pgo
+	go run ./bench -profile bench/default.pgo
 
 # About 2 minutes the first time: the files of deployment and continuous integration. Needs systemd-analyze.
 validate:

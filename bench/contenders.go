@@ -12,6 +12,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 )
 
@@ -43,7 +44,7 @@ var contenders = []contender{
 		name: "usergraph", rls: true,
 		does:  "this server: ES256, GraphQL, row-level security; no line in the log for each request",
 		env:   []string{"LOG_LEVEL=warn"},
-		build: buildGo(".", "."),
+		build: buildServer,
 		request: func(address string, c caller) request {
 			return post(address, c.es256, meDocument, c)
 		},
@@ -52,7 +53,7 @@ var contenders = []contender{
 	{
 		name: "usergraph-log", rls: true,
 		does:  "the same with that line, as it comes",
-		build: buildGo(".", "."),
+		build: buildServer,
 		request: func(address string, c caller) request {
 			return post(address, c.es256, meDocument, c)
 		},
@@ -61,7 +62,7 @@ var contenders = []contender{
 		name: "usergraph-open", rls: true, database: openName,
 		does:  "usergraph on a table without row-level security",
 		env:   []string{"LOG_LEVEL=warn"},
-		build: buildGo(".", "."),
+		build: buildServer,
 		request: func(address string, c caller) request {
 			return post(address, c.es256, meDocument, c)
 		},
@@ -160,11 +161,14 @@ var contenders = []contender{
 	},
 }
 
+// buildServer compiles this server as a release is compiled.
+var buildServer = buildGo(".", ".", "-pgo=bench/default.pgo")
+
 // buildGo compiles a package of the module in a folder.
-func buildGo(module, pkg string) func(context.Context, string) ([]string, error) {
+func buildGo(module, pkg string, flags ...string) func(context.Context, string) ([]string, error) {
 	return func(ctx context.Context, dir string) ([]string, error) {
 		binary := filepath.Join(dir, strings.ReplaceAll(filepath.Join(module, pkg), "/", "-")+".bin")
-		err := output(ctx, module, "go", "build", "-o", binary, pkg)
+		err := output(ctx, module, "go", slices.Concat([]string{"build", "-o", binary}, flags, []string{pkg})...)
 		return []string{binary}, err
 	}
 }

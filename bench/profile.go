@@ -17,7 +17,7 @@ import (
 // profileTime is how long the CPU of the server is profiled.
 const profileTime = 20 * time.Second
 
-// profile writes a CPU profile of this server under queries, with which Go compiles it: what is hot is inlined further.
+// profile writes a CPU profile of this server under queries, with which a release is compiled: what is hot is inlined further.
 // https://go.dev/doc/pgo
 func (b *bench) profile(ctx context.Context, path string) error {
 	server, admin, err := b.startWithAdmin(ctx)

@@ -121,7 +121,7 @@ func (b *bench) startServer(ctx context.Context) error {
 		return err
 	}
 	binary := filepath.Join(b.dir, "usergraph")
-	if out, err := exec.CommandContext(ctx, "go", "build", "-o", binary, ".").CombinedOutput(); err != nil {
+	if out, err := exec.CommandContext(ctx, "go", "build", "-pgo=bench/default.pgo", "-o", binary, ".").CombinedOutput(); err != nil {
 		return fmt.Errorf("%w\n%s", err, out)
 	}
 	b.server = exec.CommandContext(ctx, binary, "serve")

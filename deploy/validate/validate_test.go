@@ -35,7 +35,18 @@ const root = "../.."
 func build(t *testing.T) string {
 	t.Helper()
 	binary := filepath.Join(t.TempDir(), "usergraph")
-	var command string
+	command := buildCommand(t)
+	cmd := exec.Command("/bin/sh", "-c", strings.Replace(command, "/usergraph", binary, 1))
+	cmd.Dir = root
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("%s: %v\n%s", command, err, out)
+	}
+	return binary
+}
+
+// buildCommand is the command of the Dockerfile that compiles the server.
+func buildCommand(t *testing.T) (command string) {
+	t.Helper()
 	for _, stage := range dockerfile(t) {
 		for _, c := range stage.Commands {
 			if run, ok := c.(*instructions.RunCommand); ok && strings.Contains(run.CmdLine[0], "go build") {
@@ -46,12 +57,7 @@ func build(t *testing.T) string {
 	if !strings.Contains(command, "-o /usergraph ") {
 		t.Fatalf("the Dockerfile builds with %q", command)
 	}
-	cmd := exec.Command("/bin/sh", "-c", strings.Replace(command, "/usergraph", binary, 1))
-	cmd.Dir = root
-	if out, err := cmd.CombinedOutput(); err != nil {
-		t.Fatalf("%s: %v\n%s", command, err, out)
-	}
-	return binary
+	return command
 }
 
 func dockerfile(t *testing.T) []instructions.Stage {
@@ -98,6 +104,23 @@ func TestDockerfile(t *testing.T) {
 	}
 	if out, err := exec.Command(binary, "help").CombinedOutput(); err != nil || !bytes.Contains(out, []byte("health")) {
 		t.Errorf("help: %v\n%s", err, out)
+	}
+}
+
+// .dockerignore keeps the bench out of the image's build, but not the profile that the build names.
+func TestTheProfileReachesTheDockerfile(t *testing.T) {
+	profile := regexp.MustCompile(`-pgo=(\S+)`).FindStringSubmatch(buildCommand(t))
+	if profile == nil {
+		t.Fatal("the image is built without a profile")
+	}
+	ignored, err := os.ReadFile(filepath.Join(root, ".dockerignore"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	lines := strings.Fields(string(ignored))
+	folder, _, _ := strings.Cut(profile[1], "/")
+	if slices.Index(lines, "!"+profile[1]) < slices.Index(lines, folder) {
+		t.Errorf("%s is ignored", profile[1])
 	}
 }
 

@@ -69,7 +69,7 @@ func New(cfg Config) (*Limiter, error) {
 		return nil, err
 	}
 	if cfg.Redis != nil {
-		l.redis = newShared(cfg.Redis)
+		l.redis = &shared{cfg.Redis}
 	}
 	return l, nil
 }

@@ -2,30 +2,50 @@ package ratelimit
 
 import (
 	"context"
+	"fmt"
+	"time"
 
-	"github.com/go-redis/redis_rate/v10"
-	"github.com/redis/go-redis/v9"
+	"github.com/gomodule/redigo/redis"
 
 	"usergraph/internal/redisclient"
 )
 
-// shared has its buckets in Redis. redis_rate keeps one number for each, which expires when the bucket is full.
-type shared struct {
-	client  *redisclient.Client
-	buckets *redis_rate.Limiter
-}
+// takeScript takes a request out of a bucket. The bucket is one number, which expires when the bucket is full: when that is, in
+// seconds since 2017, so that a double keeps the microseconds. This is GCRA, the generic cell rate algorithm, and key and
+// number are those of github.com/go-redis/redis_rate. The arguments are the key, the requests of a full bucket, and the
+// seconds in which it fills. The answer is how many requests are left, -1 if this one was not, and in microseconds when
+// there is one again and when the bucket is full.
+var takeScript = redis.NewScript(1, `
+local time = redis.call('TIME')
+local now = time[1] - 1483228800 + time[2] / 1000000
+local requests, fills = tonumber(ARGV[1]), tonumber(ARGV[2])
+local each = fills / requests
+local full = math.max(tonumber(redis.call('GET', KEYS[1]) or now), now)
+local reset = full - now + each
+local left = math.floor((fills - reset) / each + 0.001) -- a double is not exact
+if left < 0 then
+  return {-1, math.ceil((reset - fills) * 1000000), math.ceil((reset - each) * 1000000)}
+end
+redis.call('SET', KEYS[1], full + each, 'EX', math.ceil(reset))
+return {left, 0, math.ceil(reset * 1000000)}
+`)
 
-func newShared(client *redisclient.Client) *shared {
-	return &shared{client: client, buckets: redis_rate.NewLimiter(client.Redis())}
+// shared has its buckets in Redis.
+type shared struct {
+	client *redisclient.Client
 }
 
 func (s *shared) take(ctx context.Context, key string, limit Limit) (taken result, err error) {
-	err = s.client.Ask(ctx, func(ctx context.Context, _ *redis.Client) error {
-		found, err := s.buckets.Allow(ctx, "usergraph:"+key, redis_rate.Limit{Rate: limit.Requests, Burst: limit.Requests, Period: limit.Per})
-		if err == nil {
-			taken = result{found.Allowed > 0, found.Remaining, max(found.RetryAfter, 0), found.ResetAfter}
+	err = s.client.Ask(ctx, func(conn redis.Conn) error {
+		found, err := redis.Int64s(takeScript.Do(conn, "rate:usergraph:"+key, limit.Requests, limit.Per.Seconds()))
+		if err != nil {
+			return err
 		}
-		return err
+		if len(found) != 3 {
+			return fmt.Errorf("redis answers a bucket with %d numbers", len(found))
+		}
+		taken = result{found[0] >= 0, int(max(found[0], 0)), time.Duration(found[1]) * time.Microsecond, time.Duration(found[2]) * time.Microsecond}
+		return nil
 	})
 	return taken, err
 }

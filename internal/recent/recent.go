@@ -9,7 +9,7 @@ import (
 	"sync"
 	"time"
 
-	"github.com/redis/go-redis/v9"
+	"github.com/gomodule/redigo/redis"
 
 	"usergraph/internal/redisclient"
 )
@@ -42,8 +42,9 @@ func (w *Writers) Note(ctx context.Context, subject string) {
 	}
 	// Even for a client who has gone, and while Redis is left in peace: if it is down, the others get no answer either, but
 	// one that has failed this server alone must be told.
-	_ = w.redis.Insist(context.WithoutCancel(ctx), func(ctx context.Context, client *redis.Client) error {
-		return client.Set(ctx, key(subject), 1, w.moment).Err()
+	_ = w.redis.Insist(context.WithoutCancel(ctx), func(conn redis.Conn) error {
+		_, err := conn.Do("SET", key(subject), 1, "PX", w.moment.Milliseconds())
+		return err
 	})
 }
 
@@ -55,15 +56,15 @@ func (w *Writers) Recent(ctx context.Context, subject string) bool {
 	if w.redis == nil {
 		return false
 	}
-	found := int64(1)
-	_ = w.redis.Ask(ctx, func(ctx context.Context, client *redis.Client) (err error) {
-		count, err := client.Exists(ctx, key(subject)).Result()
+	found := true
+	_ = w.redis.Ask(ctx, func(conn redis.Conn) error {
+		exists, err := redis.Bool(conn.Do("EXISTS", key(subject)))
 		if err == nil {
-			found = count
+			found = exists
 		}
 		return err
 	})
-	return found > 0
+	return found
 }
 
 func key(subject string) string { return "usergraph:wrote:" + subject }
