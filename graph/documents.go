@@ -108,11 +108,11 @@ func (d *documents) find(ctx context.Context, params *graphql.RawParams, bounds 
 
 // parse returns a document from the cache, or parses, measures and validates its text.
 func (d *documents) parse(ctx context.Context, text string, bounds *Bounds) (*document, *gqlerror.Error) {
+	if refusal := (&shape{bytes: len(text)}).check(bounds); refusal != nil {
+		return nil, refusal
+	}
 	if found, ok := d.sent.GetIfPresent(text); ok {
 		return found, nil
-	}
-	if len(text) > bounds.DocumentBytes {
-		return nil, refusef(CodeDocumentLimit, "the document is too large: at most %d bytes are allowed; send values as variables", bounds.DocumentBytes)
 	}
 	// The text may be a piece of something larger, which must not stay in memory with it.
 	found, err := d.compile(strings.Clone(text), bounds, d.introspection.allows(ctx))
@@ -165,7 +165,7 @@ func (d *documents) compile(text string, bounds *Bounds, suggest bool) (*documen
 	if len(parsed.Operations) == 0 {
 		return nil, refusef(CodeValidationFailed, "the document has no operation")
 	}
-	size, refusal := measure(parsed)
+	size, refusal := measure(text, parsed)
 	if refusal == nil && bounds != nil {
 		refusal = size.check(bounds)
 	}
