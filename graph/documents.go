@@ -19,9 +19,9 @@ import (
 
 const (
 	// documentCacheBytes bounds the memory of documents that were sent, and again that of documents found by their hash.
-	documentCacheBytes = 32 << 20
-	// A parsed document takes some 40 times the memory of its text.
-	parsedOverhead = 40
+	documentCacheBytes = 16 << 20
+	// tokenBytes is the memory of a parsed token, at most: fields and numbers take 230 bytes, everything else takes less.
+	tokenBytes = 256
 )
 
 // document is a document that was parsed, found valid, and measured.
@@ -31,6 +31,9 @@ type document struct {
 	shape   shape
 	trusted bool
 }
+
+// weight is the memory of a document in bytes, or somewhat more. A text with escapes is there twice.
+func (d *document) weight() int { return 1<<10 + 3*d.shape.bytes + tokenBytes*d.shape.tokens }
 
 // documents turns what a request sent into a document that may run.
 type documents struct {
@@ -59,7 +62,7 @@ func newDocumentCache[Key comparable]() (*otter.Cache[Key, *document], error) {
 	return otter.New(&otter.Options[Key, *document]{
 		MaximumWeight: documentCacheBytes,
 		Weigher: func(_ Key, d *document) uint32 {
-			return uint32(min(1<<10+parsedOverhead*len(d.text), math.MaxUint32))
+			return uint32(min(d.weight(), math.MaxUint32))
 		},
 		// On the caller's goroutine: eviction is quick, and nothing is left running.
 		Executor: func(task func()) { task() },
