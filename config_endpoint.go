@@ -1,12 +1,13 @@
 package main
 
 import (
-	"encoding/json"
 	"fmt"
 	"os"
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/go-json-experiment/json"
 
 	"usergraph/graph"
 )
@@ -110,7 +111,7 @@ func readTrustedDocuments(c endpointConfig) (map[string]string, error) {
 	}
 	var documents map[string]string
 	if err := json.Unmarshal(text, &documents); err != nil {
-		return nil, fmt.Errorf("TRUSTED_DOCUMENTS_FILE: %s is not a JSON object of documents by their ids", strconv.Quote(c.trustedFile))
+		return nil, fmt.Errorf("TRUSTED_DOCUMENTS_FILE: %s is not a JSON object of documents by their ids, in UTF-8", strconv.Quote(c.trustedFile))
 	}
 	return documents, nil
 }

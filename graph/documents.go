@@ -6,12 +6,15 @@ import (
 	"encoding/hex"
 	"errors"
 	"math"
+	"regexp"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/99designs/gqlgen/graphql"
 	"github.com/maypok86/otter/v2"
 	"github.com/vektah/gqlparser/v2/ast"
 	"github.com/vektah/gqlparser/v2/gqlerror"
+	"github.com/vektah/gqlparser/v2/lexer"
 	"github.com/vektah/gqlparser/v2/parser"
 	"github.com/vektah/gqlparser/v2/validator"
 	"github.com/vektah/gqlparser/v2/validator/rules"
@@ -154,6 +157,9 @@ func (d *documents) automatic(ctx context.Context, id string, isHash bool, text 
 
 // compile parses a text, and looks at its shape before it validates it. Without bounds there are none.
 func (d *documents) compile(text string, bounds *Bounds, suggest bool) (*document, *gqlerror.Error) {
+	if !utf8.ValidString(text) {
+		return nil, refusef(CodeParseFailed, "the document is not Unicode text in UTF-8")
+	}
 	tokens := 0
 	if bounds != nil {
 		tokens = bounds.Tokens
@@ -163,6 +169,9 @@ func (d *documents) compile(text string, bounds *Bounds, suggest bool) (*documen
 		if written := (*gqlerror.Error)(nil); errors.As(err, &written) && strings.HasPrefix(written.Message, "exceeded token limit") {
 			return nil, refusef(CodeTokenLimit, "the document has too many tokens: at most %d are allowed", tokens)
 		}
+		return nil, invalid(err, CodeParseFailed)
+	}
+	if err := checkEscapes(text); err != nil {
 		return nil, invalid(err, CodeParseFailed)
 	}
 	if len(parsed.Operations) == 0 {
@@ -183,6 +192,32 @@ func (d *documents) compile(text string, bounds *Bounds, suggest bool) (*documen
 		return nil, invalid(errs, CodeValidationFailed)
 	}
 	return &document{text: text, parsed: parsed, shape: size}, nil
+}
+
+// escapes finds the escapes in a text of a document, and in group 1 half of a surrogate pair that stands alone.
+var escapes = regexp.MustCompile(`\\(?:u[dD][89abAB]..\\u[dD][c-fC-F]..|(u[dD][89a-fA-F]..)|.)`)
+
+// checkEscapes refuses half of a surrogate pair in a document that was parsed (GraphQL, section 2.9.4). gqlparser takes
+// it for U+FFFD.
+func checkEscapes(text string) error {
+	if !strings.Contains(text, `\u`) {
+		return nil
+	}
+	characters, lexed := []rune(text), lexer.New(&ast.Source{Input: text})
+	for {
+		token, err := lexed.ReadToken()
+		if err != nil || token.Kind == lexer.EOF {
+			return err
+		}
+		if token.Kind != lexer.String {
+			continue
+		}
+		for _, found := range escapes.FindAllStringSubmatch(string(characters[token.Pos.Start:token.Pos.End]), -1) {
+			if found[1] != "" {
+				return gqlerror.ErrorPosf(&token.Pos, `\%s is half of a surrogate pair, and no character: write both halves, or the character itself`, found[1])
+			}
+		}
+	}
 }
 
 // helpfulRules validate documents and say what the client may have meant; silentRules say nothing of the schema.

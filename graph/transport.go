@@ -9,6 +9,7 @@ import (
 	"net/url"
 	"strings"
 	"sync"
+	"unicode/utf8"
 
 	"github.com/99designs/gqlgen/graphql"
 	"github.com/vektah/gqlparser/v2/ast"
@@ -157,6 +158,9 @@ func decodeQuery(rawQuery string, bounds *Bounds) (*graphql.RawParams, *gqlerror
 	for name, given := range values {
 		if len(given) > 1 {
 			return nil, refusef(CodeBadRequest, "a parameter is given more than once")
+		}
+		if !utf8.ValidString(name) || !utf8.ValidString(given[0]) {
+			return nil, refusef(CodeBadRequest, "the query string is not in UTF-8")
 		}
 		var refusal *gqlerror.Error
 		switch value := given[0]; name {
