@@ -5,10 +5,13 @@ import (
 	"context"
 	"errors"
 	"io"
+	"math"
 	"net/http"
 	"net/url"
+	"strconv"
 	"strings"
 	"sync"
+	"time"
 	"unicode/utf8"
 
 	"github.com/99designs/gqlgen/graphql"
@@ -20,6 +23,7 @@ import (
 // It takes every request that no other transport has taken.
 type httpTransport struct {
 	limits *Limits
+	admit  func(context.Context) (time.Duration, bool) // nil admits all
 }
 
 func (httpTransport) Supports(*http.Request) bool { return true }
@@ -90,6 +94,14 @@ func (t httpTransport) post(w http.ResponseWriter, r *http.Request, exec *execut
 	for i, params := range requests {
 		if i > 0 {
 			body.body = append(body.body, ',')
+		}
+		if i > 0 && t.admit != nil { // the first was counted as the request
+			if wait, ok := t.admit(ctx); !ok {
+				after := strconv.Itoa(int(math.Ceil(wait.Seconds())))
+				w.Header().Set("Retry-After", after)
+				body.append(exec.refuse(ctx, refusef(CodeRateLimited, "too many requests, try again in %s s", after)))
+				continue
+			}
 		}
 		body.append(execute(ctx, exec, params, r.Header, false))
 	}
