@@ -33,7 +33,7 @@ var exceeding = map[string]struct {
 	"Spreads":            {"{ ...f ...f } fragment f on Query { __typename }", "", 2, graph.CodeFragmentLimit},
 	"Complexity":         {"{ me { id email } }", "", 7, graph.CodeComplexityLimit},
 
-	"BodyBytes": {}, "Operations": {}, "Batch": {}, "Connections": {}, "SocketOperations": {}, "MessageBytes": {}, "Time": {}, "Errors": {},
+	"BodyBytes": {}, "Operations": {}, "Batch": {}, "Connections": {}, "SocketOperations": {}, "MessageBytes": {}, "Time": {}, "Errors": {}, "ResponseBytes": {},
 }
 
 // A limit holds for who sends a document, in whatever form, whoever has sent it before.

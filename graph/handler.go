@@ -113,7 +113,9 @@ func newHandler(schema graphql.ExecutableSchema, live *live, options Options) (*
 	}
 	connections := newConnections(options.Limits)
 	sessions := newSessions(options.CheckSession, options.Log, options.sessionPause)
+	held := newHeld(options.Limits)
 	exec := &executor{
+		held:         held,
 		schema:       schema,
 		documents:    documents,
 		limits:       options.Limits,
@@ -146,8 +148,8 @@ func newHandler(schema graphql.ExecutableSchema, live *live, options Options) (*
 				verifier: options.Verifier, log: options.Log, connections: connections, sessions: sessions, admit: options.Admit,
 				limits: options.Limits, patience: options.patience, origins: options.Origins,
 			},
-			&sseTransport{log: options.Log, connections: connections, sessions: sessions, limits: options.Limits, patience: options.patience},
-			httpTransport{limits: options.Limits, admit: options.Admit},
+			&sseTransport{log: options.Log, connections: connections, sessions: sessions, limits: options.Limits, held: held, patience: options.patience},
+			httpTransport{limits: options.Limits, held: held, admit: options.Admit},
 		},
 	}, nil
 }
