@@ -1,12 +1,13 @@
 package main
 
 import (
-	"encoding/json"
 	"fmt"
 	"os"
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/go-json-experiment/json"
 
 	"usergraph/graph"
 )
@@ -58,11 +59,14 @@ var endpointSettings = []setting{
 	limit("LIMIT_FRAGMENTS", "fragment spreads in a document", 1e6, func(b *graph.Bounds) *int { return &b.Spreads }),
 	limit("LIMIT_COMPLEXITY", "cost of an operation, by the schema's @cost and @listSize", 1e9, func(b *graph.Bounds) *int { return &b.Complexity }),
 	limit("LIMIT_ERRORS", "errors told in one response", 1e6, func(b *graph.Bounds) *int { return &b.Errors }),
+	limit("LIMIT_RESPONSE_BYTES", "bytes of the data of a response, and of the responses to a batch", 1<<30, func(b *graph.Bounds) *int { return &b.ResponseBytes }),
 	limit("LIMIT_CONNECTIONS", "websockets and event streams that a user, or an address, may have open", 1e6, func(b *graph.Bounds) *int { return &b.Connections }),
 	limit("LIMIT_SOCKET_OPERATIONS", "operations that may run at once on one websocket", 1e6, func(b *graph.Bounds) *int { return &b.SocketOperations }),
 	limit("LIMIT_MESSAGE_BYTES", "bytes of a message on a websocket", 1<<30, func(b *graph.Bounds) *int { return &b.MessageBytes }),
 	{"LIMIT_ALL_CONNECTIONS", strconv.Itoa(graph.DefaultLimits().Connections), "websockets and event streams in all; callers who are not signed in get half of them",
 		func(c *config, v string) error { return setInt(&c.endpoint.limits.Connections, v, 0, 1e6) }},
+	{"LIMIT_ALL_BYTES", strconv.Itoa(graph.DefaultLimits().HeldBytes), "bytes of requests, answers and subscriptions in memory; callers who are not signed in get half, one caller an eighth",
+		func(c *config, v string) error { return setInt(&c.endpoint.limits.HeldBytes, v, 1<<20, 1<<40) }},
 	{"WEBSOCKET_INIT_TIMEOUT", graph.DefaultLimits().InitTime.String(), "how long a websocket may be open before it says who it is",
 		func(c *config, v string) error {
 			return setDuration(&c.endpoint.limits.InitTime, v, time.Second, time.Minute)
@@ -110,7 +114,7 @@ func readTrustedDocuments(c endpointConfig) (map[string]string, error) {
 	}
 	var documents map[string]string
 	if err := json.Unmarshal(text, &documents); err != nil {
-		return nil, fmt.Errorf("TRUSTED_DOCUMENTS_FILE: %s is not a JSON object of documents by their ids", strconv.Quote(c.trustedFile))
+		return nil, fmt.Errorf("TRUSTED_DOCUMENTS_FILE: %s is not a JSON object of documents by their ids, in UTF-8", strconv.Quote(c.trustedFile))
 	}
 	return documents, nil
 }

@@ -217,7 +217,7 @@ func serve(ctx context.Context, cfg config, log *slog.Logger, listener net.Liste
 		return usageError{err}
 	}
 	observed.WatchConnections(handler.Connections)
-	endpoint := auth.Middleware(verifier, auth.Options{Refuse: refuseCaller})(limiter.Middleware(handler))
+	endpoint := auth.Middleware(verifier, auth.Options{Refuse: limiter.Refused(refuseCaller)})(limiter.Middleware(handler))
 	endpoint = graph.CrossSite(cfg.endpoint.origins, endpoint)
 
 	draining := new(drain)

@@ -14,7 +14,7 @@ const (
 	defaultCacheBytes   = 32 << 20
 )
 
-// entryOverhead is what an entry takes besides the texts of token and payload: Claims, strings of its own, the table.
+// entryOverhead is what an entry takes besides its texts: Claims, the table.
 const entryOverhead = 1 << 10
 
 // cache keeps verified tokens, and nothing but verified tokens, by the token itself.
@@ -36,16 +36,21 @@ func newCache(entries, bytes int) (cache, error) {
 	tokens, err := otter.New(&otter.Options[string, *verified]{
 		MaximumWeight: uint64(bytes),
 		Weigher: func(token string, v *verified) uint32 {
-			size := len(token) + entryOverhead
-			if v.claims != nil {
-				size += len(v.claims.Payload)
-			}
-			return uint32(min(max(size, share), math.MaxUint32))
+			return uint32(min(max(weigh(token, v), share), math.MaxUint32))
 		},
 		// On the caller's goroutine: eviction is quick, and nothing is left running.
 		Executor: func(task func()) { task() },
 	})
 	return cache{tokens}, err
+}
+
+// weigh returns the memory of an entry in bytes, or somewhat more.
+func weigh(token string, v *verified) int {
+	texts := len(token)
+	if c := v.claims; c != nil {
+		texts += len(c.Payload) + len(c.AppMetadata) + len(c.Email) + len(c.Phone) + len(c.AAL) + len(c.ClientID) + len(c.Issuer) + len(c.KeyID)
+	}
+	return entryOverhead + texts + texts/8 // memory is handed out in steps of up to an eighth
 }
 
 func (c cache) find(rawToken string) (*verified, bool) { return c.tokens.GetIfPresent(rawToken) }

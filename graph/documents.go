@@ -6,12 +6,15 @@ import (
 	"encoding/hex"
 	"errors"
 	"math"
+	"regexp"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/99designs/gqlgen/graphql"
 	"github.com/maypok86/otter/v2"
 	"github.com/vektah/gqlparser/v2/ast"
 	"github.com/vektah/gqlparser/v2/gqlerror"
+	"github.com/vektah/gqlparser/v2/lexer"
 	"github.com/vektah/gqlparser/v2/parser"
 	"github.com/vektah/gqlparser/v2/validator"
 	"github.com/vektah/gqlparser/v2/validator/rules"
@@ -19,9 +22,9 @@ import (
 
 const (
 	// documentCacheBytes bounds the memory of documents that were sent, and again that of documents found by their hash.
-	documentCacheBytes = 32 << 20
-	// A parsed document takes some 40 times the memory of its text.
-	parsedOverhead = 40
+	documentCacheBytes = 16 << 20
+	// tokenBytes is the memory of a parsed token, at most: fields and numbers take 230 bytes, everything else takes less.
+	tokenBytes = 256
 )
 
 // document is a document that was parsed, found valid, and measured.
@@ -31,6 +34,9 @@ type document struct {
 	shape   shape
 	trusted bool
 }
+
+// weight is the memory of a document in bytes, or somewhat more. A text with escapes is there twice.
+func (d *document) weight() int { return 1<<10 + 3*d.shape.bytes + tokenBytes*d.shape.tokens }
 
 // documents turns what a request sent into a document that may run.
 type documents struct {
@@ -59,7 +65,7 @@ func newDocumentCache[Key comparable]() (*otter.Cache[Key, *document], error) {
 	return otter.New(&otter.Options[Key, *document]{
 		MaximumWeight: documentCacheBytes,
 		Weigher: func(_ Key, d *document) uint32 {
-			return uint32(min(1<<10+parsedOverhead*len(d.text), math.MaxUint32))
+			return uint32(min(d.weight(), math.MaxUint32))
 		},
 		// On the caller's goroutine: eviction is quick, and nothing is left running.
 		Executor: func(task func()) { task() },
@@ -108,11 +114,11 @@ func (d *documents) find(ctx context.Context, params *graphql.RawParams, bounds 
 
 // parse returns a document from the cache, or parses, measures and validates its text.
 func (d *documents) parse(ctx context.Context, text string, bounds *Bounds) (*document, *gqlerror.Error) {
+	if refusal := (&shape{bytes: len(text)}).check(bounds); refusal != nil {
+		return nil, refusal
+	}
 	if found, ok := d.sent.GetIfPresent(text); ok {
 		return found, nil
-	}
-	if len(text) > bounds.DocumentBytes {
-		return nil, refusef(CodeDocumentLimit, "the document is too large: at most %d bytes are allowed; send values as variables", bounds.DocumentBytes)
 	}
 	// The text may be a piece of something larger, which must not stay in memory with it.
 	found, err := d.compile(strings.Clone(text), bounds, d.introspection.allows(ctx))
@@ -151,6 +157,9 @@ func (d *documents) automatic(ctx context.Context, id string, isHash bool, text 
 
 // compile parses a text, and looks at its shape before it validates it. Without bounds there are none.
 func (d *documents) compile(text string, bounds *Bounds, suggest bool) (*document, *gqlerror.Error) {
+	if !utf8.ValidString(text) {
+		return nil, refusef(CodeParseFailed, "the document is not Unicode text in UTF-8")
+	}
 	tokens := 0
 	if bounds != nil {
 		tokens = bounds.Tokens
@@ -162,10 +171,13 @@ func (d *documents) compile(text string, bounds *Bounds, suggest bool) (*documen
 		}
 		return nil, invalid(err, CodeParseFailed)
 	}
+	if err := checkEscapes(text); err != nil {
+		return nil, invalid(err, CodeParseFailed)
+	}
 	if len(parsed.Operations) == 0 {
 		return nil, refusef(CodeValidationFailed, "the document has no operation")
 	}
-	size, refusal := measure(parsed)
+	size, refusal := measure(text, parsed)
 	if refusal == nil && bounds != nil {
 		refusal = size.check(bounds)
 	}
@@ -180,6 +192,32 @@ func (d *documents) compile(text string, bounds *Bounds, suggest bool) (*documen
 		return nil, invalid(errs, CodeValidationFailed)
 	}
 	return &document{text: text, parsed: parsed, shape: size}, nil
+}
+
+// escapes finds the escapes in a text of a document, and in group 1 half of a surrogate pair that stands alone.
+var escapes = regexp.MustCompile(`\\(?:u[dD][89abAB]..\\u[dD][c-fC-F]..|(u[dD][89a-fA-F]..)|.)`)
+
+// checkEscapes refuses half of a surrogate pair in a document that was parsed (GraphQL, section 2.9.4). gqlparser takes
+// it for U+FFFD.
+func checkEscapes(text string) error {
+	if !strings.Contains(text, `\u`) {
+		return nil
+	}
+	characters, lexed := []rune(text), lexer.New(&ast.Source{Input: text})
+	for {
+		token, err := lexed.ReadToken()
+		if err != nil || token.Kind == lexer.EOF {
+			return err
+		}
+		if token.Kind != lexer.String {
+			continue
+		}
+		for _, found := range escapes.FindAllStringSubmatch(string(characters[token.Pos.Start:token.Pos.End]), -1) {
+			if found[1] != "" {
+				return gqlerror.ErrorPosf(&token.Pos, `\%s is half of a surrogate pair, and no character: write both halves, or the character itself`, found[1])
+			}
+		}
+	}
 }
 
 // helpfulRules validate documents and say what the client may have meant; silentRules say nothing of the schema.

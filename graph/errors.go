@@ -29,6 +29,7 @@ const (
 	CodeUnavailable     = "UNAVAILABLE"
 	CodeTimeout         = "TIMEOUT"
 	CodeRateLimited     = "RATE_LIMITED"
+	CodeResponseLimit   = "RESPONSE_LIMIT_EXCEEDED"
 	CodeInternal        = "INTERNAL_SERVER_ERROR"
 
 	CodeBadRequest       = "BAD_REQUEST"

@@ -2,6 +2,7 @@ package graph
 
 import (
 	"context"
+	"encoding/json"
 	"sync"
 
 	"github.com/99designs/gqlgen/graphql"
@@ -19,12 +20,16 @@ type executor struct {
 	limits       *Limits
 	costs        costs
 	running      running
+	held         *held
 	lag          lag
 	aroundFields graphql.FieldMiddleware
 	observer     Observer // nil if nobody wants to hear
 	debug        *Debug   // nil in production
 	presenter    presenter
 }
+
+// documentExtension is where a subscription has its document.
+const documentExtension = "document"
 
 func passField(ctx context.Context, next graphql.Resolver) (any, error) { return next(ctx) }
 
@@ -77,6 +82,10 @@ func (e *executor) fill(ctx context.Context, operation *graphql.OperationContext
 		len(graphql.CollectFields(operation, operation.Operation.SelectionSet, []string{"Subscription"})) != 1 {
 		return refusef(CodeValidationFailed, "a subscription has exactly one field")
 	}
+	if operation.Operation.Operation == ast.Subscription {
+		operation.Stats.SetExtension(documentExtension, document)
+		operation.Extensions = nil // they were read, and would stay
+	}
 	return nil
 }
 
@@ -97,6 +106,11 @@ func (e *executor) fail(ctx context.Context, err error) *graphql.Response {
 // run gives an operation its caller. The answers come when they are asked for, with the context that is returned: one to
 // a query or a mutation, one for each event to a subscription, and then nil.
 func (e *executor) run(ctx context.Context, operation *graphql.OperationContext) (graphql.ResponseHandler, context.Context) {
+	kind := operation.Operation.Operation
+	if kind == ast.Subscription && !e.held.subscribe(ctx, runnerOf(ctx), operation) {
+		refusal := *errNoRoom
+		return graphql.OneShot(e.refuse(ctx, &refusal)), ctx
+	}
 	ctx = graphql.WithOperationContext(ctx, operation)
 	if e.observer != nil {
 		ctx = e.observer.Begin(ctx, describe(operation))
@@ -104,7 +118,6 @@ func (e *executor) run(ctx context.Context, operation *graphql.OperationContext)
 	if e.debug != nil {
 		ctx = e.debug.begin(ctx)
 	}
-	kind := operation.Operation.Operation
 	ctx = withCaller(ctx, kind, e.lag)
 	if kind == ast.Subscription {
 		return e.subscribe(ctx), ctx
@@ -186,6 +199,9 @@ func (e *executor) answer(ctx context.Context, next graphql.ResponseHandler) *gr
 	}
 	if errs := graphql.GetErrors(ctx); len(errs) > 0 {
 		response.Errors = capErrors(append(response.Errors, errs...), e.limits.of(ctx).Errors)
+	}
+	if bounds := e.limits.of(ctx); len(response.Data) > bounds.ResponseBytes {
+		response.Data, response.Errors = json.RawMessage("null"), gqlerror.List{tooLarge(bounds)}
 	}
 	response.Extensions = graphql.GetExtensions(ctx)
 	if e.debug != nil {

@@ -28,8 +28,9 @@ type Options struct {
 	Trust Trust
 	// TrustedDocuments are documents by their ids: what graphql-codegen writes into persisted-documents.json.
 	TrustedDocuments map[string]string
-	// Admit, if set, is asked before each operation on a websocket whether the caller of ctx may ask once more, and if not,
-	// when. Other operations are requests of their own, and are counted before they come here.
+	// Admit, if set, is asked before each operation on a websocket, and before each of a batch but the first, whether the
+	// caller of ctx may ask once more, and if not, when. Other operations are requests of their own, and are counted before
+	// they come here.
 	Admit func(ctx context.Context) (retryAfter time.Duration, ok bool)
 	// Observer, if set, hears of operations.
 	Observer Observer
@@ -112,7 +113,9 @@ func newHandler(schema graphql.ExecutableSchema, live *live, options Options) (*
 	}
 	connections := newConnections(options.Limits)
 	sessions := newSessions(options.CheckSession, options.Log, options.sessionPause)
+	held := newHeld(options.Limits)
 	exec := &executor{
+		held:         held,
 		schema:       schema,
 		documents:    documents,
 		limits:       options.Limits,
@@ -145,8 +148,8 @@ func newHandler(schema graphql.ExecutableSchema, live *live, options Options) (*
 				verifier: options.Verifier, log: options.Log, connections: connections, sessions: sessions, admit: options.Admit,
 				limits: options.Limits, patience: options.patience, origins: options.Origins,
 			},
-			&sseTransport{log: options.Log, connections: connections, sessions: sessions, limits: options.Limits, patience: options.patience},
-			httpTransport{limits: options.Limits},
+			&sseTransport{log: options.Log, connections: connections, sessions: sessions, limits: options.Limits, held: held, patience: options.patience},
+			httpTransport{limits: options.Limits, held: held, admit: options.Admit},
 		},
 	}, nil
 }

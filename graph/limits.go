@@ -4,6 +4,8 @@ import (
 	"context"
 	"time"
 
+	"github.com/vektah/gqlparser/v2/gqlerror"
+
 	"usergraph/auth"
 )
 
@@ -13,6 +15,7 @@ type Limits struct {
 	Anonymous Bounds
 
 	Connections int           // websockets and event streams at the same time; anonymous callers get half of them
+	HeldBytes   int           // of requests, answers and subscriptions in memory; anonymous callers get half, a caller an eighth
 	InitTime    time.Duration // that a websocket may be open before connection_init
 }
 
@@ -41,8 +44,9 @@ type Bounds struct {
 	SocketOperations int // of one websocket at the same time
 	MessageBytes     int // of a message on a websocket, after connection_init
 
-	Time   time.Duration // that an operation may take
-	Errors int           // told in one response
+	Time          time.Duration // that an operation may take
+	Errors        int           // told in one response
+	ResponseBytes int           // of the data of a response, and of the responses to a batch
 }
 
 // DefaultLimits are those of a server that is not told otherwise. GraphiQL's introspection query, the largest document
@@ -55,7 +59,7 @@ func DefaultLimits() Limits {
 			DocumentBytes: 128 << 10, Tokens: 1_000, Depth: 12, IntrospectionDepth: 3, RootFields: 20, Fields: 500,
 			Aliases: 30, Directives: 30, Spreads: 50, Complexity: 1_000,
 			Connections: 100, SocketOperations: 100, MessageBytes: 256 << 10,
-			Time: 15 * time.Second, Errors: 50,
+			Time: 15 * time.Second, Errors: 50, ResponseBytes: 8 << 20,
 		},
 		Anonymous: Bounds{
 			BodyBytes: 64 << 10, Operations: 50, Batch: 0,
@@ -63,9 +67,9 @@ func DefaultLimits() Limits {
 			DocumentBytes: 32 << 10, Tokens: 600, Depth: 8, IntrospectionDepth: 3, RootFields: 10, Fields: 400,
 			Aliases: 15, Directives: 15, Spreads: 30, Complexity: 200,
 			Connections: 10_000, SocketOperations: 100, MessageBytes: 64 << 10,
-			Time: 5 * time.Second, Errors: 10,
+			Time: 5 * time.Second, Errors: 10, ResponseBytes: 1 << 20,
 		},
-		Connections: 20_000, InitTime: 5 * time.Second,
+		Connections: 20_000, HeldBytes: 64 << 20, InitTime: 5 * time.Second,
 	}
 }
 
@@ -75,4 +79,9 @@ func (l *Limits) of(ctx context.Context) *Bounds {
 		return &l.SignedIn
 	}
 	return &l.Anonymous
+}
+
+// tooLarge refuses an answer that has more bytes than its caller may have.
+func tooLarge(bounds *Bounds) *gqlerror.Error {
+	return refusef(CodeResponseLimit, "the answer is too large: at most %d bytes are allowed, ask for less at a time", bounds.ResponseBytes)
 }

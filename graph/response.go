@@ -76,22 +76,54 @@ func (w *responseWriter) member(name string, text []byte) {
 	w.body = append(append(append(append(w.body, '"'), name...), `":`...), text...)
 }
 
-// send writes what was collected.
-func (w *responseWriter) send(to http.ResponseWriter, r *http.Request, media string, status int) {
-	header := to.Header()
-	header["Content-Type"] = contentTypes[media]
-	if len(w.body) >= compressFrom && r.Header.Get("Accept-Encoding") != "" {
-		compress(http.HandlerFunc(func(to http.ResponseWriter, _ *http.Request) {
-			to.WriteHeader(status)
-			_, _ = to.Write(w.body)
-		})).ServeHTTP(to, r)
-		return
+// send writes what was collected, and counts it until the client has taken it. Where there is no room for an answer that
+// changed nothing, the client is told to ask again.
+func (w *responseWriter) send(to http.ResponseWriter, r *http.Request, media string, status int, holding *holding, repeatable bool) {
+	w.compress(to, r, media, status)
+	if len(w.body) >= compressFrom && holding != nil { // a smaller one waits in the buffers of the connection
+		if repeatable && !holding.grow(len(w.body)) {
+			to.Header().Del("Content-Encoding")
+			refuseBody(to, r, http.StatusServiceUnavailable, errNoRoom)
+			return
+		} else if !repeatable {
+			holding.insist(len(w.body))
+		}
 	}
 	if len(w.body) >= compressFrom || r.Method == http.MethodHead { // else net/http counts
-		header["Content-Length"] = []string{strconv.Itoa(len(w.body))}
+		to.Header()["Content-Length"] = []string{strconv.Itoa(len(w.body))}
 	}
 	to.WriteHeader(status)
 	_, _ = to.Write(w.body)
+}
+
+// compress sets the headers of what was collected, and compresses it if that is worth it. It is done before anything is
+// sent: what compresses takes a megabyte, and would wait with the client.
+func (w *responseWriter) compress(to http.ResponseWriter, r *http.Request, media string, status int) {
+	header := to.Header()
+	header["Content-Type"] = contentTypes[media]
+	if len(w.body) < compressFrom || r.Header.Get("Accept-Encoding") == "" {
+		return
+	}
+	var short collected
+	short.ResponseWriter = to
+	compress(http.HandlerFunc(func(to http.ResponseWriter, _ *http.Request) {
+		to.WriteHeader(status)
+		_, _ = to.Write(w.body)
+	})).ServeHTTP(&short, r)
+	w.body = short.body
+}
+
+// collected keeps what is written.
+type collected struct {
+	http.ResponseWriter
+	body []byte
+}
+
+func (c *collected) WriteHeader(int) {}
+
+func (c *collected) Write(text []byte) (int, error) {
+	c.body = append(c.body, text...)
+	return len(text), nil
 }
 
 // compress wraps a handler whose response is worth it. gzip comes first: graphql-codegen and others that use graphql-tools
@@ -113,7 +145,7 @@ func refuse(w http.ResponseWriter, r *http.Request, status int, errs ...*gqlerro
 	body := responses.Get().(*responseWriter)
 	defer body.release()
 	body.append(&graphql.Response{Errors: errs})
-	body.send(w, r, media, status)
+	body.send(w, r, media, status, nil, false)
 }
 
 // statusOf is the status of a response. What was refused before it ran has its own; but a client that takes

@@ -5,11 +5,14 @@ import (
 
 	"github.com/vektah/gqlparser/v2/ast"
 	"github.com/vektah/gqlparser/v2/gqlerror"
+	"github.com/vektah/gqlparser/v2/lexer"
 )
 
 // shape is how large a document is. It is found in one pass over what was parsed, each fragment once, before the
 // document is validated: validation of a hostile document costs far more than its size.
 type shape struct {
+	bytes              int
+	tokens             int
 	depth              int
 	introspectionDepth int
 	rootFields         int
@@ -20,13 +23,15 @@ type shape struct {
 	introspects        bool
 }
 
-// check returns the first bound that a shape exceeds.
+// check returns the first bound that a shape exceeds. A document of the cache is checked for each caller who sends it.
 func (s *shape) check(b *Bounds) *gqlerror.Error {
 	for _, limit := range []struct {
 		what       string
 		is, atMost int
 		code       string
 	}{
+		{"bytes", s.bytes, b.DocumentBytes, CodeDocumentLimit},
+		{"tokens", s.tokens, b.Tokens, CodeTokenLimit},
 		{"nested fields", s.depth, b.Depth, CodeDepthLimit},
 		{"nested lists of introspection", s.introspectionDepth, b.IntrospectionDepth, CodeIntrospectionDepth},
 		{"root fields", s.rootFields, b.RootFields, CodeRootFieldLimit},
@@ -60,8 +65,8 @@ type measurer struct {
 }
 
 // measure finds the shape of a document, or an error if fragments form a cycle or parts of the answer should come later.
-func measure(document *ast.QueryDocument) (shape, *gqlerror.Error) {
-	m := measurer{}
+func measure(text string, document *ast.QueryDocument) (shape, *gqlerror.Error) {
+	m := measurer{shape: shape{bytes: len(text), tokens: countTokens(text)}}
 	if len(document.Fragments) > 0 {
 		m.fragments = make(map[string]*ast.FragmentDefinition, len(document.Fragments))
 		m.open, m.done = map[string]bool{}, map[string]part{}
@@ -164,3 +169,14 @@ const maxNumber = math.MaxInt32
 func addCapped(a, b int) int { return min(a+b, maxNumber) }
 
 func timesCapped(a, b int) int { return min(a*b, maxNumber) }
+
+// countTokens counts the tokens of a document that was parsed, as the parser does: comments too.
+func countTokens(text string) (count int) {
+	lexed := lexer.New(&ast.Source{Input: text})
+	for {
+		if token, err := lexed.ReadToken(); err != nil || token.Kind == lexer.EOF {
+			return count
+		}
+		count++
+	}
+}

@@ -28,6 +28,7 @@ type sseTransport struct {
 	connections *connections
 	sessions    *sessions
 	limits      *Limits
+	held        *held
 	patience    patience
 }
 
@@ -56,23 +57,31 @@ func (t *sseTransport) Do(w http.ResponseWriter, r *http.Request, exec *executor
 	}
 
 	bounds := t.limits.of(ctx)
+	header, refusal := t.held.begin(r)
+	if refusal != nil {
+		refuseBody(w, r, http.StatusServiceUnavailable, refusal)
+		return
+	}
+	defer header.release()
 	var body bytes.Buffer
-	if refusal, status := readBody(&body, w, r, bounds.BodyBytes); refusal != nil {
-		refuse(w, r, status, refusal)
+	reading := &holding{held: t.held, who: header.who}
+	defer reading.release()
+	if refusal, status := readBody(&body, w, r, bounds.BodyBytes, reading); refusal != nil {
+		refuseBody(w, r, status, refusal)
 		return
 	}
 	// The server's limits on reading are over with the body: a stream takes its time.
 	if err := s.control.SetReadDeadline(time.Time{}); err != nil {
 		t.log.WarnContext(ctx, "an event stream will end early", "error", err)
 	}
-	header := w.Header()
-	header.Set("Content-Type", eventStream+"; charset=utf-8")
-	header.Set("Cache-Control", "no-store")
-	header.Set("X-Accel-Buffering", "no") // nginx passes each event on at once
+	w.Header().Set("Content-Type", eventStream+"; charset=utf-8")
+	w.Header().Set("Cache-Control", "no-store")
+	w.Header().Set("X-Accel-Buffering", "no") // nginx passes each event on at once
 	w.WriteHeader(http.StatusOK)
 	s.comment()
 
 	params, refusal := decodeRequest(body.Bytes(), bounds)
+	reading.release() // what a subscription keeps of it is counted by itself
 	if refusal != nil {
 		s.next(marshal(exec.refuse(ctx, refusal)))
 		s.complete()

@@ -5,10 +5,14 @@ import (
 	"context"
 	"errors"
 	"io"
+	"math"
 	"net/http"
 	"net/url"
+	"strconv"
 	"strings"
 	"sync"
+	"time"
+	"unicode/utf8"
 
 	"github.com/99designs/gqlgen/graphql"
 	"github.com/vektah/gqlparser/v2/ast"
@@ -19,6 +23,8 @@ import (
 // It takes every request that no other transport has taken.
 type httpTransport struct {
 	limits *Limits
+	held   *held
+	admit  func(context.Context) (time.Duration, bool) // nil admits all
 }
 
 func (httpTransport) Supports(*http.Request) bool { return true }
@@ -40,16 +46,22 @@ func (t httpTransport) Do(w http.ResponseWriter, r *http.Request, exec *executor
 		refuse(w, r, http.StatusNotAcceptable, refusef(CodeBadRequest, "accept %s or %s", mediaGraphQL, mediaJSON))
 		return
 	}
-	if r.Method == http.MethodPost {
-		t.post(w, r, exec, media)
+	holding, refusal := t.held.begin(r)
+	if refusal != nil {
+		refuseBody(w, r, http.StatusServiceUnavailable, refusal)
 		return
 	}
-	t.get(w, r, exec, media)
+	defer holding.release()
+	if r.Method == http.MethodPost {
+		t.post(w, r, exec, media, holding)
+		return
+	}
+	t.get(w, r, exec, media, holding)
 }
 
 const allowedMethods = "GET, HEAD, OPTIONS, POST"
 
-func (t httpTransport) post(w http.ResponseWriter, r *http.Request, exec *executor, media string) {
+func (t httpTransport) post(w http.ResponseWriter, r *http.Request, exec *executor, media string, holding *holding) {
 	if !isJSON(r.Header.Get("Content-Type")) {
 		refuse(w, r, http.StatusUnsupportedMediaType, refusef(CodeBadRequest, "send JSON in UTF-8: Content-Type: application/json"))
 		return
@@ -67,8 +79,8 @@ func (t httpTransport) post(w http.ResponseWriter, r *http.Request, exec *execut
 			bodies.Put(buffer)
 		}
 	}()
-	if refusal, status := readBody(buffer, w, r, bounds.BodyBytes); refusal != nil {
-		refuse(w, r, status, refusal)
+	if refusal, status := readBody(buffer, w, r, bounds.BodyBytes, holding); refusal != nil {
+		refuseBody(w, r, status, refusal)
 		return
 	}
 	requests, isArray, refusal := decodeBatch(buffer.Bytes(), bounds)
@@ -79,27 +91,42 @@ func (t httpTransport) post(w http.ResponseWriter, r *http.Request, exec *execut
 	body := responses.Get().(*responseWriter)
 	defer body.release()
 	if !isArray {
-		response := execute(ctx, exec, requests[0], r.Header, false)
+		response, kind := execute(ctx, exec, requests[0], r.Header, false)
 		setRetryAfter(w.Header(), response.Errors)
 		body.append(response)
-		body.send(w, r, media, statusOf(response, media))
+		body.send(w, r, media, statusOf(response, media), holding, kind == ast.Query)
 		return
 	}
 	body.body = append(body.body, '[')
+	repeatable := true
 	for i, params := range requests {
 		if i > 0 {
 			body.body = append(body.body, ',')
 		}
-		body.append(execute(ctx, exec, params, r.Header, false))
+		if len(body.body) > bounds.ResponseBytes {
+			body.append(exec.refuse(ctx, tooLarge(bounds)))
+			continue
+		}
+		if i > 0 && t.admit != nil { // the first was counted as the request
+			if wait, ok := t.admit(ctx); !ok {
+				after := strconv.Itoa(int(math.Ceil(wait.Seconds())))
+				w.Header().Set("Retry-After", after)
+				body.append(exec.refuse(ctx, refusef(CodeRateLimited, "too many requests, try again in %s s", after)))
+				continue
+			}
+		}
+		response, kind := execute(ctx, exec, params, r.Header, false)
+		repeatable = repeatable && kind == ast.Query
+		body.append(response)
 	}
 	body.body = append(body.body, ']')
-	body.send(w, r, media, http.StatusOK)
+	body.send(w, r, media, http.StatusOK, holding, repeatable)
 }
 
 var bodies = sync.Pool{New: func() any { return new(bytes.Buffer) }}
 
-// readBody reads no more than atMost bytes.
-func readBody(buffer *bytes.Buffer, w http.ResponseWriter, r *http.Request, atMost int) (*gqlerror.Error, int) {
+// readBody reads no more than atMost bytes, and only while there is room for them.
+func readBody(buffer *bytes.Buffer, w http.ResponseWriter, r *http.Request, atMost int, holding *holding) (*gqlerror.Error, int) {
 	tooLarge := func() (*gqlerror.Error, int) {
 		return refusef(CodeBodyLimit, "the body is too large: at most %d bytes are allowed", atMost), http.StatusRequestEntityTooLarge
 	}
@@ -111,7 +138,11 @@ func readBody(buffer *bytes.Buffer, w http.ResponseWriter, r *http.Request, atMo
 	if r.ContentLength < 0 { // else net/http reads no more than that
 		body = http.MaxBytesReader(w, r.Body, int64(atMost))
 	}
-	if _, err := buffer.ReadFrom(body); err != nil {
+	if _, err := buffer.ReadFrom(&heldBody{body, holding}); err != nil {
+		if errors.Is(err, errNoRoom) {
+			w.Header().Set("Connection", "close")
+			return errNoRoom, http.StatusServiceUnavailable
+		}
 		if large := (*http.MaxBytesError)(nil); errors.As(err, &large) {
 			return tooLarge()
 		}
@@ -123,7 +154,7 @@ func readBody(buffer *bytes.Buffer, w http.ResponseWriter, r *http.Request, atMo
 	return nil, 0
 }
 
-func (t httpTransport) get(w http.ResponseWriter, r *http.Request, exec *executor, media string) {
+func (t httpTransport) get(w http.ResponseWriter, r *http.Request, exec *executor, media string, holding *holding) {
 	bounds := t.limits.of(r.Context())
 	if len(r.URL.RawQuery) > bounds.BodyBytes {
 		refuse(w, r, http.StatusRequestURITooLong, refusef(CodeBodyLimit, "the query string is too large: at most %d bytes are allowed", bounds.BodyBytes))
@@ -134,7 +165,7 @@ func (t httpTransport) get(w http.ResponseWriter, r *http.Request, exec *executo
 		refuse(w, r, http.StatusBadRequest, refusal)
 		return
 	}
-	response := execute(r.Context(), exec, params, r.Header, true)
+	response, _ := execute(r.Context(), exec, params, r.Header, true)
 	status := statusOf(response, media)
 	if response == onlyQueries {
 		w.Header().Set("Allow", http.MethodPost)
@@ -144,7 +175,7 @@ func (t httpTransport) get(w http.ResponseWriter, r *http.Request, exec *executo
 	body := responses.Get().(*responseWriter)
 	defer body.release()
 	body.append(response)
-	body.send(w, r, media, status)
+	body.send(w, r, media, status, holding, true)
 }
 
 // decodeQuery reads a request from the query string of a GET.
@@ -157,6 +188,9 @@ func decodeQuery(rawQuery string, bounds *Bounds) (*graphql.RawParams, *gqlerror
 	for name, given := range values {
 		if len(given) > 1 {
 			return nil, refusef(CodeBadRequest, "a parameter is given more than once")
+		}
+		if !utf8.ValidString(name) || !utf8.ValidString(given[0]) {
+			return nil, refusef(CodeBadRequest, "the query string is not in UTF-8")
 		}
 		var refusal *gqlerror.Error
 		switch value := given[0]; name {
@@ -202,19 +236,20 @@ var onlyQueries = &graphql.Response{Errors: gqlerror.List{refusef(CodeBadRequest
 var onlyStreams = &graphql.Response{Errors: gqlerror.List{refusef(CodeBadRequest,
 	"subscriptions need a stream: use a websocket (graphql-transport-ws), or accept text/event-stream first")}}
 
-// execute runs one request.
-func execute(ctx context.Context, exec *executor, params *graphql.RawParams, headers http.Header, queriesOnly bool) *graphql.Response {
+// execute runs one request. What was not run counts as a query: it changed nothing.
+func execute(ctx context.Context, exec *executor, params *graphql.RawParams, headers http.Header, queriesOnly bool) (*graphql.Response, ast.Operation) {
 	params.Headers = headers
 	operation, refusal := exec.prepare(ctx, params)
 	if refusal != nil {
-		return refusal
+		return refusal, ast.Query
 	}
-	switch kind := operation.Operation.Operation; {
+	kind := operation.Operation.Operation
+	switch {
 	case kind == ast.Subscription:
-		return onlyStreams
+		return onlyStreams, ast.Query
 	case kind != ast.Query && queriesOnly:
-		return onlyQueries
+		return onlyQueries, ast.Query
 	}
 	answers, ctx := exec.run(ctx, operation)
-	return answers(ctx)
+	return answers(ctx), kind
 }

@@ -15,6 +15,7 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"github.com/go-json-experiment/json/jsontext"
 	"github.com/gobwas/ws"
 
 	"usergraph/auth"
@@ -210,8 +211,9 @@ func (s *socket) handle(text []byte) error {
 		return &closure{ws.StatusInvalidFramePayloadData, "a message is UTF-8"}
 	}
 	var m message
-	if err := json.Unmarshal(text, &m); err != nil {
-		return malformed("a message is a JSON object with type, and perhaps id and payload")
+	// encoding/json takes the first of two names, and half of a surrogate pair for another character.
+	if !jsontext.Value(text).IsValid() || json.Unmarshal(text, &m) != nil {
+		return malformed("a message is a JSON object with type, and perhaps id and payload; its names are unique, its texts are Unicode")
 	}
 	switch m.Type {
 	case "connection_init":

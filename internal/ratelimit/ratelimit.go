@@ -82,54 +82,73 @@ type result struct {
 	resetAfter time.Duration // until the bucket is full again
 }
 
-// addressKey is where the address of a websocket is, for those operations on it that name no caller.
+// addressKey is where the address of a request is, for those of its operations that name no caller.
 type addressKey struct{}
 
 // Middleware answers 429 to those who ask too often, and tells everybody else how much is left for them. It expects
-// auth.Middleware in front of it.
+// auth.Middleware in front of it, with Refused.
 func (l *Limiter) Middleware(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if auth.IsWebsocket(r) {
+		claims, _ := auth.FromContext(r.Context())
+		if !l.allows(w, r, claims) {
+			return
+		}
+		if l.cfg.Anonymous != (Limit{}) {
 			r = r.WithContext(context.WithValue(r.Context(), addressKey{}, r.RemoteAddr))
-		}
-		found, limit := l.count(r.Context(), r.RemoteAddr)
-		if limit == (Limit{}) {
-			next.ServeHTTP(w, r)
-			return
-		}
-		header := w.Header()
-		// draft-ietf-httpapi-ratelimit-headers-06, which clients know.
-		header.Set("RateLimit-Limit", strconv.Itoa(limit.Requests))
-		header.Set("RateLimit-Remaining", strconv.Itoa(found.remaining))
-		header.Set("RateLimit-Reset", seconds(found.resetAfter))
-		if !found.allowed {
-			refuse(w, r, seconds(found.retryAfter))
-			return
 		}
 		next.ServeHTTP(w, r)
 	})
 }
 
-// Admit counts an operation on a websocket that Middleware let through. If there are too many, it says when there may be
-// another.
+// Refused makes an auth.Options.Refuse that counts a refused request for its address, never for the user whom a refused
+// token names. It answers 429 if there are too many. What is unknown for a fault of the server, 503, is not counted.
+func (l *Limiter) Refused(refuse func(http.ResponseWriter, *http.Request, error)) func(http.ResponseWriter, *http.Request, error) {
+	return func(w http.ResponseWriter, r *http.Request, err error) {
+		if code, _ := auth.Public(err); code != auth.CodeUnavailable && !l.allows(w, r, nil) {
+			return
+		}
+		refuse(w, r, err)
+	}
+}
+
+// Admit counts one more operation of a request that Middleware let through: on a websocket, or of a batch. If there are
+// too many, it says when there may be another.
 func (l *Limiter) Admit(ctx context.Context) (retryAfter time.Duration, ok bool) {
+	claims, _ := auth.FromContext(ctx)
 	address, _ := ctx.Value(addressKey{}).(string)
-	found, limit := l.count(ctx, address)
+	found, limit := l.count(ctx, claims, address)
 	return found.retryAfter, limit == (Limit{}) || found.allowed
 }
 
-// count takes a request out of the bucket of whoever asks. Without a limit nothing is counted.
-func (l *Limiter) count(ctx context.Context, remoteAddr string) (found result, limit Limit) {
-	claims, signedIn := auth.FromContext(ctx)
+// allows counts a request, tells how much is left, and answers 429 if there are too many.
+func (l *Limiter) allows(w http.ResponseWriter, r *http.Request, claims *auth.Claims) bool {
+	found, limit := l.count(r.Context(), claims, r.RemoteAddr)
+	if limit == (Limit{}) {
+		return true
+	}
+	header := w.Header()
+	// draft-ietf-httpapi-ratelimit-headers-06, which clients know.
+	header.Set("RateLimit-Limit", strconv.Itoa(limit.Requests))
+	header.Set("RateLimit-Remaining", strconv.Itoa(found.remaining))
+	header.Set("RateLimit-Reset", seconds(found.resetAfter))
+	if !found.allowed {
+		refuse(w, r, seconds(found.retryAfter))
+	}
+	return found.allowed
+}
+
+// count takes a request out of the bucket of a caller, or of an address if there is none. Without a limit nothing is
+// counted.
+func (l *Limiter) count(ctx context.Context, claims *auth.Claims, remoteAddr string) (found result, limit Limit) {
 	kind, limit := "anonymous", l.cfg.Anonymous
-	if signedIn {
+	if claims != nil {
 		kind, limit = "caller", l.cfg.Caller
 	}
 	if limit == (Limit{}) {
 		return found, limit
 	}
 	var key string
-	if signedIn {
+	if claims != nil {
 		key = claims.UserID.String()
 	} else {
 		key = network(remoteAddr)

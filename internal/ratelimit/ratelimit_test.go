@@ -2,6 +2,7 @@ package ratelimit
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
@@ -142,5 +143,45 @@ func TestMiddleware(t *testing.T) {
 		if answer := request(off, uuid.Nil, "192.0.2.1:1"); answer.Code != 200 || answer.Header().Get("RateLimit-Limit") != "" {
 			t.Error(answer.Code, answer.Header())
 		}
+	}
+}
+
+// What is refused counts for its address, never for the user whom it names, and a good token is not held up by it. What
+// the server could not know does not count.
+func TestRefusedCounts(t *testing.T) {
+	for name, test := range map[string]struct {
+		err   error
+		after int // the status of the next anonymous request, when five of five were refused
+	}{
+		"a forged token": {auth.ErrTokenInvalid, 429}, "an expired token": {auth.ErrTokenExpired, 429}, "no API key": {auth.ErrUnauthenticated, 429},
+		"an ended session": {auth.ErrSessionRevoked, 429}, "keys unavailable": {auth.ErrKeysUnavailable, 200}, "session unchecked": {auth.ErrSessionUnchecked, 200},
+		"something else": {errors.New("unknown"), 200},
+	} {
+		t.Run(name, func(t *testing.T) {
+			l := newLimiter(t, Config{Caller: Limit{1, time.Hour}, Anonymous: Limit{5, time.Hour}})
+			refused := l.Refused(func(w http.ResponseWriter, _ *http.Request, _ error) { w.WriteHeader(http.StatusUnauthorized) })
+			for i := range 60 {
+				answer, r := httptest.NewRecorder(), httptest.NewRequest(http.MethodPost, "/graphql", nil)
+				r.RemoteAddr = fmt.Sprintf("[2001:db8::%x]:1", i) // one customer
+				refused(answer, r, test.err)
+				if want := 401; test.after == 429 && i >= 5 {
+					want = 429
+					if answer.Code != want || answer.Header().Get("Retry-After") == "" {
+						t.Errorf("refusal %d: %d %v", i, answer.Code, answer.Header())
+					}
+				} else if answer.Code != want {
+					t.Errorf("refusal %d: %d", i, answer.Code)
+				}
+			}
+			if got := request(l, uuid.Nil, "[2001:db8::9]:1").Code; got != test.after {
+				t.Errorf("the next anonymous request: %d, want %d", got, test.after)
+			}
+			if got := request(l, uuid.New(), "[2001:db8::9]:1").Code; got != 200 {
+				t.Errorf("a good token: %d", got)
+			}
+			if got := request(l, uuid.Nil, "192.0.2.1:1").Code; got != 200 {
+				t.Errorf("another address: %d", got)
+			}
+		})
 	}
 }
