@@ -32,7 +32,7 @@ func (p *patient) database(ctx context.Context) {
 	}
 	config, err := dsn.Postgres(p.DatabaseURL)
 	if err != nil {
-		p.found("database", Error, "DATABASE_URL "+err.Error(), "write it as postgres://user:password@host:5432/postgres")
+		p.found("database", Error, "DATABASE_URL "+err.Error(), "write it as postgres://user:password@host:5432/postgres; percent-encode the password")
 		return
 	}
 	config.DefaultQueryExecMode = pgx.QueryExecModeExec // poolers know it

@@ -16,7 +16,7 @@ func (p *patient) replica(ctx context.Context) {
 	}
 	config, err := dsn.Postgres(p.ReadURL)
 	if err != nil {
-		p.found("replica", Error, "DATABASE_READ_URL "+err.Error(), "write it as postgres://user:password@host:5432/postgres")
+		p.found("replica", Error, "DATABASE_READ_URL "+err.Error(), "write it as postgres://user:password@host:5432/postgres; percent-encode the password")
 		return
 	}
 	if !p.reached {
