@@ -1,7 +1,7 @@
 package main
 
 import (
-	"errors"
+	"fmt"
 	"net/http"
 	"net/netip"
 	"strings"
@@ -9,13 +9,14 @@ import (
 
 // setProxies reads addresses and networks, separated by commas.
 func setProxies(target *[]netip.Prefix, value string) error {
-	for _, part := range splitList(value) {
+	*target = nil
+	for i, part := range splitList(value) {
 		prefix, err := netip.ParsePrefix(part)
 		if ip, ipErr := netip.ParseAddr(part); ipErr == nil {
 			prefix, err = netip.PrefixFrom(ip, ip.BitLen()), nil
 		}
 		if err != nil {
-			return errors.New("is not a list of addresses and networks, such as 10.0.0.0/8,192.0.2.7")
+			return fmt.Errorf("is not a list of addresses and networks, such as 10.0.0.0/8,192.0.2.7: look at number %d", i+1)
 		}
 		*target = append(*target, prefix.Masked())
 	}

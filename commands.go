@@ -4,7 +4,6 @@ import (
 	"context"
 	_ "embed"
 	"errors"
-	"flag"
 	"fmt"
 	"io"
 
@@ -15,27 +14,11 @@ import (
 //go:embed schema.graphqls
 var schemaSDL string
 
-// parseFlags reads the flags of a command that takes no other words.
-func parseFlags(flags *flag.FlagSet, args []string) error {
-	if err := flags.Parse(args); err != nil {
-		if errors.Is(err, flag.ErrHelp) {
-			return err
-		}
-		return usageError{fmt.Errorf("%s: %w", flags.Name(), err)}
-	}
-	if flags.NArg() > 0 {
-		return usageError{fmt.Errorf("%s takes no %q", flags.Name(), flags.Arg(0))}
-	}
-	return nil
-}
-
 // runMigrate applies the migrations that the database does not have yet.
 func runMigrate(ctx context.Context, args []string, getenv func(string) string, stdout io.Writer) error {
-	flags := flag.NewFlagSet("migrate", flag.ContinueOnError)
-	flags.SetOutput(stdout)
-	flags.Usage = func() {
-		fmt.Fprintln(stdout, "usage: usergraph migrate\n\nIt logs in with DATABASE_MIGRATE_URL, or the file DATABASE_MIGRATE_URL_FILE, where the server's DATABASE_URL may not change the schema.")
-	}
+	flags := newFlags(stdout, "migrate", "Applies the migrations that the database does not have yet. It logs in with DATABASE_MIGRATE_URL, or the file\n"+
+		"DATABASE_MIGRATE_URL_FILE, where the server's DATABASE_URL may not change the schema.",
+		"DATABASE_MIGRATE_URL='postgres://postgres:…@db.<ref>.supabase.co:5432/postgres' usergraph migrate")
 	if err := parseFlags(flags, args); err != nil {
 		return err
 	}
@@ -46,6 +29,9 @@ func runMigrate(ctx context.Context, args []string, getenv func(string) string, 
 			return usageError{err}
 		}
 		if url != "" {
+			if err := setDatabase(new(string), url); err != nil {
+				return usageError{fmt.Errorf("%s %w", givenAs(getenv, name), err)}
+			}
 			break
 		}
 	}
@@ -53,10 +39,10 @@ func runMigrate(ctx context.Context, args []string, getenv func(string) string, 
 		return usageError{errors.New("DATABASE_MIGRATE_URL is missing, or DATABASE_URL: migrations need a login that may change the schema, such as postgres")}
 	}
 	applied := 0
-	err := database.Migrate(ctx, url, supabase.Migrations, func(name string) {
+	err := database.MigrateAndWarn(ctx, url, supabase.Migrations, func(name string) {
 		applied++
 		fmt.Fprintln(stdout, "applied", name)
-	})
+	}, func(text string) { fmt.Fprintln(stdout, "warning:", text) })
 	if err == nil && applied == 0 {
 		fmt.Fprintln(stdout, "nothing to apply")
 	}
@@ -65,8 +51,7 @@ func runMigrate(ctx context.Context, args []string, getenv func(string) string, 
 
 // runSchema prints what tools may read instead of asking a server.
 func runSchema(_ context.Context, args []string, _ func(string) string, stdout io.Writer) error {
-	flags := flag.NewFlagSet("schema", flag.ContinueOnError)
-	flags.SetOutput(stdout)
+	flags := newFlags(stdout, "schema", "Prints the GraphQL schema with its descriptions, for code generators and editors.", "usergraph schema > schema.graphqls")
 	if err := parseFlags(flags, args); err != nil {
 		return err
 	}
@@ -76,8 +61,8 @@ func runSchema(_ context.Context, args []string, _ func(string) string, stdout i
 
 // runConfig prints the settings in use, and then complains as serve would.
 func runConfig(_ context.Context, args []string, getenv func(string) string, stdout io.Writer) error {
-	flags := flag.NewFlagSet("config", flag.ContinueOnError)
-	flags.SetOutput(stdout)
+	flags := newFlags(stdout, "config", "Prints the settings in use, secrets hidden, and says what is wrong with them as `usergraph serve` would. It connects to nothing.",
+		"usergraph config")
 	if err := parseFlags(flags, args); err != nil {
 		return err
 	}

@@ -79,7 +79,7 @@ func TestDotenv(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	getenv, err := withDotenv(environment("C", "real"), dir)
+	getenv, err := withDotenv(environment("C", "real"), dir, func(string) {})
 	if err != nil {
 		t.Fatal(err)
 	}

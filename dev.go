@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"errors"
-	"flag"
 	"fmt"
 	"io"
 	"log/slog"
@@ -33,8 +32,8 @@ const devPassword = "usergraph-dev"
 
 // runDev starts a PostgreSQL and a stand-in for Supabase Auth, then the same server with these surroundings.
 func runDev(ctx context.Context, args []string, getenv func(string) string, stdout io.Writer) error {
-	flags := flag.NewFlagSet("dev", flag.ContinueOnError)
-	flags.SetOutput(stdout)
+	flags := newFlags(stdout, "dev", "Starts a PostgreSQL with users, a stand-in for Supabase Auth, and the server with a playground. It is for this machine only.",
+		"usergraph dev --port 9000 --token-life 30s")
 	host := flags.String("host", "127.0.0.1", "the loopback address to listen on")
 	port := flags.Int("port", 8080, "the port of the API; 0 lets the system choose")
 	authPort := flags.Int("auth-port", 8081, "the port of the local stand-in for Supabase Auth; 0 lets the system choose")
@@ -122,6 +121,7 @@ func runDev(ctx context.Context, args []string, getenv func(string) string, stdo
 		return err
 	}
 
+	cfg.development = true
 	cfg.debug = &graph.Debug{Explain: explain(server.URL("postgres", "postgres")), Log: log}
 
 	token, err := authServer.Token(ctx, devIdentities[0].user, time.Now().Add(*life))

@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"flag"
 	"fmt"
 	"io"
 	"log/slog"
@@ -28,8 +27,9 @@ const maxPasted = 64 << 10
 
 // runDoctor looks at what the server depends on, as the server would.
 func runDoctor(ctx context.Context, args []string, getenv func(string) string, stdout io.Writer) error {
-	flags := flag.NewFlagSet("doctor", flag.ContinueOnError)
-	flags.SetOutput(stdout)
+	flags := newFlags(stdout, "doctor", "Looks at the Supabase project, the database and, with --token, an access token, as the server would, and says what to do.\n"+
+		"It changes nothing. It exits with 0 if all is well, 3 for warnings, 1 for errors.",
+		"pbpaste | usergraph doctor --token -")
 	asJSON := flags.Bool("json", false, "print a line of JSON for each finding")
 	token := flags.String("token", "", "an access token to explain; - reads it from standard input, where the shell does not remember it")
 	if err := parseFlags(flags, args); err != nil {

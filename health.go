@@ -3,7 +3,6 @@ package main
 import (
 	"cmp"
 	"context"
-	"flag"
 	"fmt"
 	"io"
 	"net"
@@ -18,8 +17,7 @@ const healthTimeout = 5 * time.Second
 
 // runHealth asks the server on this machine how it is, for containers that have no shell to ask with.
 func runHealth(ctx context.Context, args []string, getenv func(string) string, stdout io.Writer) error {
-	flags := flag.NewFlagSet("health", flag.ContinueOnError)
-	flags.SetOutput(stdout)
+	flags := newFlags(stdout, "health", "Asks the server on this machine whether it lives, for containers that have no shell to ask with.", "usergraph health --ready")
 	ready := flags.Bool("ready", false, "ask whether requests can be answered, not only whether the server lives")
 	if err := parseFlags(flags, args); err != nil {
 		return err

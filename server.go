@@ -55,7 +55,11 @@ func main() {
 	// A second signal ends the program at once.
 	context.AfterFunc(ctx, stop)
 
-	err := checkNames(variableNames(os.Environ()))
+	names := variableNames(os.Environ())
+	for _, hint := range misspelled(names) {
+		warn(hint)
+	}
+	err := checkNames(names)
 	if err == nil {
 		err = run(ctx, os.Args[1:], os.Getenv, os.Stdout)
 	}
@@ -72,6 +76,9 @@ func main() {
 	}
 	os.Exit(exitFailed)
 }
+
+// warn tells whoever started the program of something that does not stop it. Standard output may be a log or a schema.
+func warn(text string) { fmt.Fprintln(os.Stderr, "usergraph:", text) }
 
 // usageError is an error that the user mends on the command line or in the settings.
 type usageError struct{ error }
@@ -90,42 +97,60 @@ var commands = []struct {
 	{"schema", "print the GraphQL schema", runSchema},
 	{"doctor", "look at the project, a token and the database, and say what to do", runDoctor},
 	{"config", "print the settings in use, secrets hidden, and what is wrong with them", runConfig},
+	{"version", "print the version", runVersion},
 	{"health", "ask the server on this machine whether it lives, or with --ready whether it can answer", runHealth},
 }
 
 // run is the whole program as a function of its surroundings.
 func run(ctx context.Context, args []string, getenv func(string) string, stdout io.Writer) error {
-	getenv, err := withDotenv(getenv, ".")
+	getenv, err := withDotenv(getenv, ".", warn)
 	if err != nil {
 		return usageError{err}
 	}
 	if len(args) == 0 {
 		return runServe(ctx, nil, getenv, stdout)
 	}
+	switch args[0] {
+	case "--version", "-version":
+		return runVersion(ctx, nil, getenv, stdout)
+	case "help", "-h", "-help", "--help":
+		if len(args) == 1 {
+			fmt.Fprintln(stdout, usage())
+			return nil
+		}
+		args = []string{args[1], "--help"}
+	}
+	var names []string
 	for _, command := range commands {
 		if command.name == args[0] {
 			return command.run(ctx, args[1:], getenv, stdout)
 		}
+		names = append(names, command.name)
 	}
-	usage := "usage: usergraph [command]\n"
+	hint := ""
+	if meant := closest(args[0], names); meant != "" {
+		hint = ", did you mean " + meant + "?"
+	}
+	return usageError{fmt.Errorf("there is no command %q%s\n%s", args[0], hint, usage())}
+}
+
+// usage lists the commands.
+func usage() string {
+	text := "usage: usergraph [command] [flags]\n"
 	for _, command := range commands {
-		usage += fmt.Sprintf("\n  %-9s %s", command.name, command.meaning)
+		text += fmt.Sprintf("\n  %-9s %s", command.name, command.meaning)
 	}
-	switch args[0] {
-	case "help", "-h", "--help":
-		fmt.Fprintln(stdout, usage)
-		return nil
-	}
-	return usageError{fmt.Errorf("there is no command %q\n%s", args[0], usage)}
+	return text + "\n\n`usergraph <command> --help` says more of each.\n\nExample:\n  usergraph dev"
 }
 
 // runServe is the server in production.
 func runServe(ctx context.Context, args []string, getenv func(string) string, stdout io.Writer) error {
-	flags := flag.NewFlagSet("serve", flag.ContinueOnError)
-	flags.SetOutput(stdout)
+	flags := newFlags(stdout, "serve", "Runs the server. Its settings are environment variables, also read from .env.local and .env; they are listed below.",
+		"SUPABASE_URL=https://<ref>.supabase.co DATABASE_URL='postgres://usergraph:…' usergraph serve")
+	help := flags.Usage
 	flags.Usage = func() {
-		fmt.Fprintln(stdout, "usage: usergraph serve\n\nIts settings are environment variables, also read from .env.local and .env:")
-		fmt.Fprintln(stdout)
+		help()
+		fmt.Fprint(stdout, "\nSettings:\n")
 		printSettings(stdout)
 	}
 	if err := parseFlags(flags, args); err != nil {
@@ -244,7 +269,11 @@ func serve(ctx context.Context, cfg config, log *slog.Logger, listener net.Liste
 		defer stop()
 	}
 
-	server := newServer(log, withClientAddress(cfg.trustedProxies, observed.Middleware(draining.middleware(mux))))
+	var routes http.Handler = mux
+	if cfg.development {
+		routes = guardDev(mux)
+	}
+	server := newServer(log, withClientAddress(cfg.trustedProxies, observed.Middleware(draining.middleware(routes))))
 	server.MaxHeaderBytes = maxHeaderBytes
 	// net/http counts from the headers. Event streams have a limit for each event instead.
 	server.WriteTimeout = readTimeout + max(cfg.endpoint.limits.SignedIn.Time, cfg.endpoint.limits.Anonymous.Time) + writeTimeout
@@ -289,7 +318,7 @@ func serveAdmin(ctx context.Context, address string, log *slog.Logger, handler h
 	if err != nil {
 		return nil, err
 	}
-	server := newServer(log, handler)
+	server := newServer(log, guardAdmin(listener.Addr(), handler))
 	go func() {
 		if err := server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
 			log.Error("the admin listener has failed", "error", err)

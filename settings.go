@@ -9,19 +9,25 @@ import (
 	"io/fs"
 	"maps"
 	"net"
+	"net/http"
 	"net/netip"
 	"net/url"
 	"os"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
 	"text/tabwriter"
 	"time"
+	"unicode"
 
 	"github.com/joho/godotenv"
 
 	"usergraph/auth"
+	"usergraph/graph"
+	"usergraph/internal/dsn"
 	"usergraph/internal/ratelimit"
+	"usergraph/internal/redisclient"
 )
 
 // setting is one environment variable.
@@ -31,6 +37,9 @@ type setting struct {
 	// set puts a value into the config. Its error goes on where the name ends, "is not a URL", and shows no secret.
 	set func(c *config, value string) error
 }
+
+// minSecretBytes is the size of the hash, which RFC 7518, section 3.2, asks of an HS256 key.
+const minSecretBytes = 32
 
 // ownPrefix is that of variables that can only be meant for this program.
 const ownPrefix = "USERGRAPH_"
@@ -50,23 +59,45 @@ func readConfig(getenv func(string) string) (config, error) {
 	return c, nil
 }
 
-// readWhatIsRight leaves out the settings that are wrong.
+// readWhatIsRight leaves out the settings that are wrong. What follows from another setting is complained of once, there.
 func readWhatIsRight(getenv func(string) string) (c config, problems []error) {
 	values, problems := readValues(getenv)
 	if len(values) == 0 && len(problems) == 0 {
 		return c, []error{errNothingSet}
 	}
-	addDefaults(values)
+	wrong := map[string]bool{}
 	for _, s := range settings {
 		if value := values[s.name]; value != "" {
-			before := c
-			if err := s.set(&c, value); err != nil {
-				c, problems = before, append(problems, fmt.Errorf("%s %w", s.name, err))
+			if err := s.check(value); err != nil {
+				problems = append(problems, fmt.Errorf("%s %w", givenAs(getenv, s.name), err))
+				wrong[s.name] = true
+				delete(values, s.name)
 			}
 		}
 	}
-	return c, append(problems, c.problems()...)
+	addDefaults(values)
+	for _, s := range settings {
+		if value := values[s.name]; value != "" {
+			if err := s.set(&c, value); err != nil {
+				problems = append(problems, fmt.Errorf("%s %w", s.name, err))
+			}
+		}
+	}
+	return c, append(problems, c.problems(wrong)...)
 }
+
+// check says what is wrong with a value that was given. A secret in a setting that is shown may be a mix-up of two.
+func (s setting) check(value string) error {
+	if !slices.Contains(secrets, s.name) && holdsSecret(value) {
+		return errors.New("holds what looks like a password or a secret key: it belongs into another setting, and is not shown")
+	}
+	return s.set(new(config), value)
+}
+
+// secretValue finds a URL with a user in it, Supabase's secret keys, JWTs, and the private part of a key in a key set.
+var secretValue = regexp.MustCompile(`(?s)://.*@|sb_secret_|eyJ[\w-]+\.[\w-]+\.|"(d|k)"\s*:`)
+
+func holdsSecret(value string) bool { return secretValue.MatchString(value) }
 
 // readValues returns what is set, by name. HOST and PORT alone do not count: shells and platforms set them unasked.
 func readValues(getenv func(string) string) (values map[string]string, problems []error) {
@@ -87,15 +118,12 @@ func readValues(getenv func(string) string) (values map[string]string, problems 
 	return values, problems
 }
 
+// otherNames are those by which the surroundings of Supabase know a setting.
+var otherNames = map[string]string{"DATABASE_URL": "SUPABASE_DB_URL", "SUPABASE_PUBLISHABLE_KEYS": "SUPABASE_PUBLISHABLE_KEY"}
+
 // lookUp returns the value of a setting, or "", from where it may be: the variable itself, another name of it, or a file.
 func lookUp(getenv func(string) string, name string) (string, error) {
-	value := getenv(name)
-	switch name {
-	case "DATABASE_URL":
-		value = cmp.Or(value, getenv("SUPABASE_DB_URL"))
-	case "SUPABASE_PUBLISHABLE_KEYS":
-		value = cmp.Or(value, getenv("SUPABASE_PUBLISHABLE_KEY"))
-	}
+	value := strings.TrimSpace(getenv(givenAs(getenv, name)))
 	file := ""
 	if slices.Contains(secrets, name) {
 		file = getenv(name + "_FILE")
@@ -103,8 +131,8 @@ func lookUp(getenv func(string) string, name string) (string, error) {
 	switch {
 	case file == "":
 		return value, nil
-	case value != "":
-		return "", fmt.Errorf("%s and %s_FILE are both set: keep one", name, name)
+	case givenAs(getenv, name) != name+"_FILE":
+		return "", fmt.Errorf("%s and %s_FILE are both set: keep one", givenAs(getenv, name), name)
 	}
 	text, err := os.ReadFile(file)
 	if err != nil {
@@ -114,6 +142,19 @@ func lookUp(getenv func(string) string, name string) (string, error) {
 		return "", fmt.Errorf("%s_FILE: %s is empty", name, file)
 	}
 	return string(text), nil
+}
+
+// givenAs returns the variable that a setting is taken from.
+func givenAs(getenv func(string) string, name string) string {
+	switch other := otherNames[name]; {
+	case getenv(name) != "":
+		return name
+	case other != "" && getenv(other) != "":
+		return other
+	case slices.Contains(secrets, name) && getenv(name+"_FILE") != "":
+		return name + "_FILE"
+	}
+	return name
 }
 
 // addDefaults fills in what is not set.
@@ -135,6 +176,8 @@ func checkNames(names []string) error {
 		hint := "`usergraph serve --help` lists the settings"
 		if isSetting(rest) {
 			hint = "it is called " + rest
+		} else if meant := closest(rest, settingNames()); meant != "" {
+			hint = "did you mean " + meant + "?"
 		}
 		problems = append(problems, fmt.Errorf("%s is no setting: %s", name, hint))
 	}
@@ -144,12 +187,42 @@ func checkNames(names []string) error {
 	return usageError{errors.Join(problems...)}
 }
 
+// shortestHint is how long the name of a variable is at least that may be a misspelled setting. Shorter ones are many.
+const shortestHint = 8
+
+// misspelled says which variables nobody reads that look much like a setting that is not set. They may be somebody else's:
+// this is no more than a hint.
+func misspelled(names []string) (hints []string) {
+	var unset []string
+	for _, name := range settingNames() {
+		if !slices.Contains(names, name) && len(name) >= shortestHint {
+			unset = append(unset, name)
+		}
+	}
+	for _, name := range names {
+		if len(name) < shortestHint || isSetting(name) || strings.HasPrefix(name, ownPrefix) {
+			continue
+		}
+		if meant := closest(name, unset); meant != "" {
+			hints = append(hints, fmt.Sprintf("the variable %s is no setting, did you mean %s?", name, meant))
+		}
+	}
+	return hints
+}
+
+func settingNames() (names []string) {
+	for _, s := range settings {
+		names = append(names, s.name)
+	}
+	return names
+}
+
 // isSetting tells whether a variable is read.
 func isSetting(name string) bool {
 	if secret, file := strings.CutSuffix(name, "_FILE"); file && slices.Contains(secrets, secret) {
 		return true
 	}
-	return slices.ContainsFunc(settings, func(s setting) bool { return s.name == name })
+	return slices.ContainsFunc(settings, func(s setting) bool { return s.name == name || otherNames[s.name] == name })
 }
 
 // variableNames returns the names of an environment of the form NAME=value.
@@ -163,7 +236,8 @@ func variableNames(environ []string) []string {
 }
 
 // withDotenv adds what .env.local and .env in dir say, in that order, to an environment that always comes first.
-func withDotenv(getenv func(string) string, dir string) (func(string) string, error) {
+// warn hears of names in them that may be misspelled.
+func withDotenv(getenv func(string) string, dir string, warn func(string)) (func(string) string, error) {
 	root, err := os.OpenRoot(dir)
 	if err != nil {
 		return nil, err
@@ -185,6 +259,9 @@ func withDotenv(getenv func(string) string, dir string) (func(string) string, er
 		}
 		if err := checkNames(slices.Sorted(maps.Keys(parsed))); err != nil {
 			return nil, fmt.Errorf("%s: %w", name, err)
+		}
+		for _, hint := range misspelled(slices.Sorted(maps.Keys(parsed))) {
+			warn(name + ": " + hint)
 		}
 		for key, value := range parsed {
 			values[key] = value
@@ -217,8 +294,12 @@ func printConfig(w io.Writer, getenv func(string) string) {
 		if value == "" {
 			from = "not set"
 		}
-		if value != "" && slices.Contains(secrets, s.name) {
+		switch {
+		case value == "":
+		case slices.Contains(secrets, s.name):
 			value = hidden(s.name, value)
+		case holdsSecret(value):
+			value = "(hidden)"
 		}
 		fmt.Fprintf(table, "%s\t%s\t%s\n", s.name, from, value)
 	}
@@ -227,8 +308,8 @@ func printConfig(w io.Writer, getenv func(string) string) {
 
 // hidden shows of a secret URL where it leads, and of other secrets nothing. Parameters may hold passwords as well.
 func hidden(name, secret string) string {
-	parsed, err := url.Parse(secret)
-	if !strings.HasSuffix(name, "_URL") || err != nil || parsed.Host == "" {
+	parsed, err := dsn.URL(secret, "postgres", "postgresql", "redis", "rediss")
+	if !strings.HasSuffix(name, "_URL") || err != nil {
 		return "(hidden)"
 	}
 	shown := url.URL{Scheme: parsed.Scheme, Host: parsed.Host, Path: parsed.Path}
@@ -238,11 +319,141 @@ func hidden(name, secret string) string {
 	return shown.String() + " (password and parameters hidden)"
 }
 
-func checkURL(value string, schemes ...string) error {
+// checkURL takes the address of something on the web. Like all checks it repeats nothing that may be a secret.
+func checkURL(value string) error {
 	parsed, err := url.Parse(value)
-	if err != nil || parsed.Host == "" || !slices.Contains(schemes, parsed.Scheme) {
-		// The value may hold a password: it is not shown.
-		return fmt.Errorf("is not a URL that starts with %s://", schemes[0])
+	if err != nil || parsed.Host == "" || !slices.Contains([]string{"https", "http"}, parsed.Scheme) {
+		return errors.New("is not a URL that starts with https://")
+	}
+	return checkWebAddress(parsed)
+}
+
+// checkWebAddress refuses what no address has that a client only reads from.
+func checkWebAddress(parsed *url.URL) error {
+	if number, err := strconv.Atoi(parsed.Port()); parsed.Port() != "" && (err != nil || number < 1 || number > 65535) {
+		return errors.New("has a port that is not a number from 1 to 65535")
+	}
+	if parsed.User != nil || parsed.Fragment != "" {
+		return errors.New("has a user, a password or a # in it")
+	}
+	return nil
+}
+
+// setProject takes the address of a Supabase project, which the dashboard shows without a path. The issuer of its tokens is
+// compared character by character, so there is one way to write it.
+func setProject(target *string, value string) error {
+	if err := checkURL(value); err != nil {
+		return err
+	}
+	parsed, err := url.Parse(value)
+	if err != nil {
+		return err
+	}
+	host := strings.ToLower(parsed.Host)
+	if port := map[string]string{"https": ":443", "http": ":80"}[parsed.Scheme]; parsed.Port() != "" {
+		host = strings.TrimSuffix(host, port)
+	}
+	*target = strings.TrimSuffix(value, "/")
+	if right := parsed.Scheme + "://" + host; *target != right {
+		return fmt.Errorf("is not the address of a project alone: write %s, without a path such as /rest/v1. "+
+			"A project that has a path on purpose is named by SUPABASE_JWT_ISSUER and SUPABASE_JWKS_URL", right)
+	}
+	return nil
+}
+
+// setIssuers takes what tokens have as iss.
+func setIssuers(target *[]string, value string) error {
+	*target = splitList(value)
+	for i, issuer := range *target {
+		if err := checkURL(issuer); err != nil {
+			return fmt.Errorf("has an entry, number %d, that %w", i+1, err)
+		}
+		if slices.Contains((*target)[:i], issuer) {
+			return fmt.Errorf("has the entry number %d twice", i+1)
+		}
+	}
+	return checkNotEmpty(*target)
+}
+
+// setNames takes a list of names that have no spaces.
+func setNames(target *[]string, value string) error {
+	*target = splitList(value)
+	for _, name := range *target {
+		if strings.ContainsFunc(name, unicode.IsSpace) {
+			return errors.New("has a space in an entry: entries are separated by commas")
+		}
+	}
+	return checkNotEmpty(*target)
+}
+
+// setCookieOrigins takes origins as browsers write them.
+func setCookieOrigins(target *[]string, value string) error {
+	*target = splitList(value)
+	if strings.Contains(value, "*") {
+		return errors.New("has a *: each origin that may use the session cookie is written out")
+	}
+	if _, err := graph.ParseOrigins(*target); err != nil {
+		return fmt.Errorf("has the %w", err)
+	}
+	return checkNotEmpty(*target)
+}
+
+// setCookie takes off, on, or the name of a cookie (RFC 6265, section 4.1.1).
+func setCookie(target *string, value string) error {
+	switch strings.ToLower(value) {
+	case "off", "on":
+		if value != strings.ToLower(value) {
+			return errors.New("is neither off nor on in small letters, nor the name of a cookie")
+		}
+	case "true", "false", "yes", "no", "0", "1":
+		return errors.New("is neither off nor on, nor the name of a cookie")
+	}
+	if (&http.Cookie{Name: value, Value: "x"}).Valid() != nil {
+		return errors.New("has a character that no name of a cookie has")
+	}
+	if value != "off" {
+		*target = value
+	}
+	return nil
+}
+
+// setSecret takes an HS256 key.
+func setSecret(target *string, value string) error {
+	if *target = value; len(value) < minSecretBytes {
+		return fmt.Errorf("is shorter than %d bytes: copy all of it from Supabase's dashboard, JWT Keys, Legacy JWT Secret", minSecretBytes)
+	}
+	return nil
+}
+
+func setJWKS(target *string, value string) error {
+	*target = value
+	if _, err := auth.NewStaticKeySet([]byte(value)); err != nil {
+		return fmt.Errorf("is no key set: %w", err)
+	}
+	return nil
+}
+
+func setDatabase(target *string, value string) error {
+	*target = value
+	_, err := dsn.Postgres(value)
+	return err
+}
+
+func setRedis(target *string, value string) error {
+	*target = value
+	if _, err := dsn.URL(value, "redis", "rediss"); err != nil {
+		return err
+	}
+	client, err := redisclient.New(value, nil)
+	if err != nil {
+		return errors.New("is not of the form redis://user:password@host:6379/0")
+	}
+	return client.Close()
+}
+
+func checkNotEmpty(list []string) error {
+	if len(list) == 0 {
+		return errors.New("is a list without an entry")
 	}
 	return nil
 }
@@ -250,7 +461,7 @@ func checkURL(value string, schemes ...string) error {
 // checkURLs takes https, and http on this machine.
 func checkURLs(list []string) error {
 	for _, value := range list {
-		if err := checkURL(value, "https", "http"); err != nil {
+		if err := checkURL(value); err != nil {
 			return fmt.Errorf("has an entry that %w", err)
 		}
 		if strings.HasPrefix(value, "http:") && !auth.IsLoopbackURL(value) {

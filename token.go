@@ -5,7 +5,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"flag"
 	"fmt"
 	"io"
 	"mime"
@@ -13,7 +12,6 @@ import (
 	"strings"
 	"time"
 
-	"usergraph/auth"
 	"usergraph/internal/devauth"
 )
 
@@ -38,13 +36,13 @@ type devToken struct {
 	Token *string `json:"token"`
 }
 
-// devTokens answers a devTokenRequest with a fresh token of a new session. A page of another site cannot ask: a JSON body
-// needs a preflight that nobody answers, and a host name that is not loopback is refused.
+// devTokens answers a devTokenRequest with a fresh token of a new session. A page of another origin cannot ask, be it of this
+// machine: such a page signs in. guardDev refuses other names of this machine.
 func devTokens(local *devauth.Server, life time.Duration) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Cache-Control", "no-store")
-		if !auth.IsLoopbackURL("http://" + r.Host) {
-			http.Error(w, "development tokens are for this machine only", http.StatusForbidden)
+		if isCrossSite(r) {
+			http.Error(w, "development tokens are for this machine and its playground only", http.StatusForbidden)
 			return
 		}
 		if kind, _, _ := mime.ParseMediaType(r.Header.Get("Content-Type")); kind != "application/json" {
@@ -94,8 +92,7 @@ func whose(request devTokenRequest, life time.Duration) (user string, lasts time
 
 // runToken asks `usergraph dev` for a token and prints it.
 func runToken(ctx context.Context, args []string, getenv func(string) string, stdout io.Writer) error {
-	flags := flag.NewFlagSet("token", flag.ContinueOnError)
-	flags.SetOutput(stdout)
+	flags := newFlags(stdout, "token", "Prints an access token for a user of a running `usergraph dev`.", "usergraph token --as bob@example.com --expires -5m")
 	url := flags.String("url", "http://127.0.0.1:8080", "where usergraph dev listens")
 	as := flags.String("as", "ada@example.com", "the user's address: one of the banner's, or of somebody who signed up")
 	expires := flags.Duration("expires", devTokenLife, "how long the token lives; negative for one that has expired")

@@ -17,6 +17,8 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/uptrace/bun"
 	"github.com/uptrace/bun/dialect/pgdialect"
+
+	"usergraph/internal/dsn"
 )
 
 const (
@@ -115,15 +117,11 @@ func (db *DB) Close() error {
 	return db.bun.Close()
 }
 
-// parseURL reads a connection string, in either of PostgreSQL's forms.
+// parseURL reads a connection string. Its errors quote nothing of it.
 func parseURL(url string) (*pgx.ConnConfig, error) {
-	if url == "" {
-		return nil, errors.New("the connection string is empty")
-	}
-	config, err := pgx.ParseConfig(url)
+	config, err := dsn.Postgres(url)
 	if err != nil {
-		// pgx quotes the string it could not read, and masks the password only where it can recognize it.
-		return nil, errors.New("the connection string is malformed: expected postgres://user:password@host:port/database")
+		return nil, fmt.Errorf("the connection string %w", err)
 	}
 	if config.ConnectTimeout == 0 {
 		config.ConnectTimeout = connectTimeout

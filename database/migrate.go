@@ -37,6 +37,11 @@ type migration struct {
 // own together with its line in the ledger. report hears the name of each that was applied. Two that migrate at the same
 // time take turns.
 func Migrate(ctx context.Context, url string, migrations fs.FS, report func(name string)) error {
+	return MigrateAndWarn(ctx, url, migrations, report, func(string) {})
+}
+
+// MigrateAndWarn is Migrate for people: warn hears what a migration tells by RAISE WARNING, such as which rows to mend.
+func MigrateAndWarn(ctx context.Context, url string, migrations fs.FS, report, warn func(string)) error {
 	files, err := readMigrations(migrations)
 	if err != nil {
 		return err
@@ -46,6 +51,11 @@ func Migrate(ctx context.Context, url string, migrations fs.FS, report func(name
 		return err
 	}
 	config.DefaultQueryExecMode = pgx.QueryExecModeExec // poolers know it
+	config.OnNotice = func(_ *pgconn.PgConn, notice *pgconn.Notice) {
+		if notice.SeverityUnlocalized == "WARNING" {
+			warn(strings.TrimSpace(notice.Message + "\n" + notice.Hint))
+		}
+	}
 	conn, err := pgx.ConnectConfig(ctx, config)
 	if err != nil {
 		return unavailable(ctx, err)

@@ -280,10 +280,10 @@ type User {
   "The user's id in Supabase Auth: a UUID."
   id: ID!
 
-  "The name to show. Null until the user gives one."
+  "The name to show: 1 to 200 characters on one line. Null until the user gives one."
   fullName: String
 
-  "Where the user's picture is: an http or https URL."
+  "Where the user's picture is: an http or https URL of at most 2048 characters. Null for everything else that is stored."
   avatarUrl: String
 
   "The address in the caller's own token. Null for other users, and for callers without an address."
@@ -292,10 +292,10 @@ type User {
 
 "What to change in a user. A field left out stays as it is, null clears it."
 input UpdateMeInput {
-  "The name to show: 1 to 200 characters."
+  "The name to show: 1 to 200 characters on one line."
   fullName: String
 
-  "Where the user's picture is: an http or https URL of at most 2048 characters."
+  "Where the user's picture is: an http or https URL of at most 2048 characters, with a name or an IPv4 address for a host."
   avatarUrl: String
 }
 `, BuiltIn: false},

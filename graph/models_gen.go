@@ -25,9 +25,9 @@ type Subscription struct {
 
 // What to change in a user. A field left out stays as it is, null clears it.
 type UpdateMeInput struct {
-	// The name to show: 1 to 200 characters.
+	// The name to show: 1 to 200 characters on one line.
 	FullName graphql.Omittable[*string] `json:"fullName,omitempty"`
-	// Where the user's picture is: an http or https URL of at most 2048 characters.
+	// Where the user's picture is: an http or https URL of at most 2048 characters, with a name or an IPv4 address for a host.
 	AvatarURL graphql.Omittable[*string] `json:"avatarUrl,omitempty"`
 }
 

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/url"
 	"regexp"
+	"strconv"
 	"strings"
 
 	"usergraph/auth"
@@ -43,6 +44,9 @@ func checkOrigin(text string) error {
 	parsed, err := url.Parse(strings.ReplaceAll(text, ":*", ":0"))
 	if err != nil || parsed.Host == "" || parsed.Scheme+"://"+parsed.Host != strings.ReplaceAll(text, ":*", ":0") || text != strings.ToLower(text) {
 		return fmt.Errorf("is not of the form https://app.example.com: scheme, host and port in small letters, nothing after them")
+	}
+	if number, err := strconv.Atoi(parsed.Port()); parsed.Port() != "" && (err != nil || number > 65535 || (number == 0 && !strings.HasSuffix(text, ":*"))) {
+		return fmt.Errorf("has a port that is not a number from 1 to 65535")
 	}
 	host := parsed.Hostname()
 	if auth.IsLoopback(host) {

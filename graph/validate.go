@@ -1,7 +1,6 @@
 package graph
 
 import (
-	"net/url"
 	"strings"
 	"unicode/utf8"
 
@@ -10,42 +9,30 @@ import (
 	"usergraph/models"
 )
 
-// The longest values that an input takes, in characters. schema.graphqls promises them.
-const (
-	maxNameLength = 200
-	maxURLLength  = 2048
-)
-
-// checkName wants a text that shows something.
+// checkName wants a text on one line that shows something. The rule is that of the table's constraint; this says what to
+// do about it.
 func checkName(field string, name *string) error {
-	if name == nil {
+	if name == nil || models.IsDisplayName(*name) {
 		return nil
 	}
-	if length := utf8.RuneCountInString(*name); length > maxNameLength {
-		return badInput("%s has %d characters, at most %d are allowed", field, length, maxNameLength)
+	if length := utf8.RuneCountInString(*name); length > models.MaxNameLength {
+		return badInput("%s has %d characters, at most %d are allowed", field, length, models.MaxNameLength)
 	}
 	if strings.TrimSpace(*name) == "" {
 		return badInput("%s is empty; send null to clear it", field)
 	}
-	if strings.ContainsRune(*name, 0) {
-		return badInput("%s contains a NUL character", field)
-	}
-	return nil
+	return badInput("%s has a line break or another control character, or no character that shows", field)
 }
 
 // checkURL wants an address that a browser may load a picture from, and nothing that it would run.
 func checkURL(field string, address *string) error {
-	if address == nil {
+	if address == nil || models.IsWebURL(*address) {
 		return nil
 	}
-	if length := utf8.RuneCountInString(*address); length > maxURLLength {
-		return badInput("%s has %d characters, at most %d are allowed", field, length, maxURLLength)
+	if length := utf8.RuneCountInString(*address); length > models.MaxURLLength {
+		return badInput("%s has %d characters, at most %d are allowed", field, length, models.MaxURLLength)
 	}
-	parsed, err := url.Parse(*address)
-	if err != nil || parsed.Host == "" || (parsed.Scheme != "https" && parsed.Scheme != "http") {
-		return badInput("%s is not an http or https URL", field)
-	}
-	return nil
+	return badInput("%s is not an http or https URL with a name or an IPv4 address for a host", field)
 }
 
 // changes checks an input and turns it into a row and the names of the columns to write.

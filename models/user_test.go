@@ -17,12 +17,16 @@ import (
 // odd are texts that something on the way to the table and back may take for more than text.
 var odd = []string{"", "a", "'", `\`, "?", "\x01", "\x01'x'", "é💥", "a\nb\r\t", "null", "\x7f", "\u202e", "?0 ?foo", `\x00`, "2026-11-24", "{}", "--", "/*", "$1"}
 
-func oddText() *string {
+// oddText begins with something that the table takes, and goes on as oddly as it takes.
+func oddText(begin string, takes func(string) bool) *string {
 	if rand.IntN(4) == 0 {
 		return nil
 	}
-	text := odd[rand.IntN(len(odd))] + odd[rand.IntN(len(odd))]
-	return &text
+	for {
+		if text := begin + odd[rand.IntN(len(odd))] + odd[rand.IntN(len(odd))]; takes(text) {
+			return &text
+		}
+	}
 }
 
 func same(a, b *string) bool { return a == b || a != nil && b != nil && *a == *b }
@@ -45,9 +49,9 @@ func TestUpdateUser(t *testing.T) {
 			for range 60 {
 				user, columns := want, []string{"full_name", "avatar_url"}[rand.IntN(2):]
 				if columns[0] == "full_name" {
-					user.FullName = oddText()
+					user.FullName = oddText("", models.IsDisplayName)
 				}
-				user.AvatarURL = oddText()
+				user.AvatarURL = oddText("https://example.com/", models.IsWebURL)
 				want = user
 				if err := models.UpdateUser(t.Context(), as, &user, columns...); err != nil || !same(user.FullName, want.FullName) || !same(user.AvatarURL, want.AvatarURL) {
 					t.Errorf("wrote %+v, got %+v: %v", want, user, err)

@@ -321,6 +321,9 @@ func TestRefusals(t *testing.T) {
 		"other grant":           {"POST", "/token?grant_type=pkce", `{}`, nil, 400, "validation_failed"},
 		"no such endpoint":      {"POST", "/recover", `{}`, nil, 404, "not_found"},
 		"other host name":       {"GET", "/settings", "", []string{"Host", "rebound.example.com"}, 403, "request_refused"},
+		"rebound":               {"GET", "/settings", "", []string{"Host", "rebound.example.com", "Sec-Fetch-Site", "same-origin"}, 403, "request_refused"},
+		"a picture":             {"GET", "/settings", "", []string{"Sec-Fetch-Site", "cross-site"}, 403, "request_refused"},
+		"a picture nearby":      {"GET", "/settings", "", []string{"Sec-Fetch-Site", "same-site"}, 403, "request_refused"},
 		"page of another site":  {"POST", "/signup", `{}`, []string{"Origin", "https://evil.example.com"}, 403, "request_refused"},
 	} {
 		t.Run(name, func(t *testing.T) {

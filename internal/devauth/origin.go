@@ -16,7 +16,17 @@ func (s *Server) sameMachine(next http.Handler) http.Handler {
 		}
 		header := w.Header()
 		header.Add("Vary", "Origin")
-		if origin := r.Header.Get("Origin"); origin != "" {
+		origin := r.Header.Get("Origin")
+		switch r.Header.Get("Sec-Fetch-Site") {
+		case "", "same-origin", "none":
+		default:
+			// A page of another origin that asks without its origin being told: by a link or a picture, not by supabase-js.
+			if origin == "" {
+				s.answerError(w, r, errHost)
+				return
+			}
+		}
+		if origin != "" {
 			if !auth.IsLoopbackURL(origin) {
 				s.answerError(w, r, errHost)
 				return

@@ -13,6 +13,7 @@ import (
 
 	"usergraph/auth"
 	"usergraph/database"
+	"usergraph/internal/dsn"
 )
 
 const (
@@ -29,9 +30,9 @@ func (p *patient) database(ctx context.Context) {
 	if p.DatabaseURL == "" {
 		return
 	}
-	config, err := pgx.ParseConfig(p.DatabaseURL)
+	config, err := dsn.Postgres(p.DatabaseURL)
 	if err != nil {
-		p.found("database", Error, "DATABASE_URL is malformed", "write it as postgres://user:password@host:5432/postgres; percent-encode the password")
+		p.found("database", Error, "DATABASE_URL "+err.Error(), "write it as postgres://user:password@host:5432/postgres; percent-encode the password")
 		return
 	}
 	config.DefaultQueryExecMode = pgx.QueryExecModeExec // poolers know it

@@ -5,9 +5,8 @@ import (
 	"errors"
 	"fmt"
 
-	"github.com/jackc/pgx/v5"
-
 	"usergraph/database"
+	"usergraph/internal/dsn"
 )
 
 // replica waits for the server's own proof that the replica can be read, and then reads there as callers do.
@@ -15,9 +14,9 @@ func (p *patient) replica(ctx context.Context) {
 	if p.ReadURL == "" {
 		return
 	}
-	config, err := pgx.ParseConfig(p.ReadURL)
+	config, err := dsn.Postgres(p.ReadURL)
 	if err != nil {
-		p.found("replica", Error, "DATABASE_READ_URL is malformed", "write it as postgres://user:password@host:5432/postgres; percent-encode the password")
+		p.found("replica", Error, "DATABASE_READ_URL "+err.Error(), "write it as postgres://user:password@host:5432/postgres; percent-encode the password")
 		return
 	}
 	if !p.reached {
@@ -25,7 +24,7 @@ func (p *patient) replica(ctx context.Context) {
 		return
 	}
 	p.tls("replica tls", config)
-	if primary, err := pgx.ParseConfig(p.DatabaseURL); err == nil && primary.User != config.User {
+	if primary, err := dsn.Postgres(p.DatabaseURL); err == nil && primary.User != config.User {
 		p.found("replica", Warning, "DATABASE_READ_URL logs in as "+config.User+", DATABASE_URL as "+primary.User, "log in as the same: the checks of the login are of DATABASE_URL's")
 	}
 	heard := make(chan error, 1)
