@@ -30,6 +30,8 @@ type document struct {
 	parsed  *ast.QueryDocument
 	shape   shape
 	trusted bool
+	// neverNull are the variables that may be null and stand where null may not.
+	neverNull map[string]bool
 }
 
 // documents turns what a request sent into a document that may run.
@@ -179,11 +181,17 @@ func (d *documents) compile(text string, bounds *Bounds, suggest bool) (*documen
 	if errs := validator.ValidateWithRules(d.schema, parsed, ruleset); len(errs) > 0 {
 		return nil, invalid(errs, CodeValidationFailed)
 	}
-	return &document{text: text, parsed: parsed, shape: size}, nil
+	return &document{text: text, parsed: parsed, shape: size, neverNull: neverNull(d.schema, parsed)}, nil
 }
 
 // helpfulRules validate documents and say what the client may have meant; silentRules say nothing of the schema.
-var helpfulRules, silentRules = rules.NewDefaultRules(), withoutSuggestions()
+var helpfulRules, silentRules = withSuggestions(), withoutSuggestions()
+
+func withSuggestions() *rules.Rules {
+	helpful := rules.NewDefaultRules()
+	helpful.ReplaceRule(rules.ValuesOfCorrectTypeRule.Name, valuesOfCorrectType(true))
+	return helpful
+}
 
 func withoutSuggestions() *rules.Rules {
 	silent := rules.NewDefaultRules()
@@ -192,7 +200,7 @@ func withoutSuggestions() *rules.Rules {
 		rules.KnownArgumentNamesRule.Name:  rules.KnownArgumentNamesRuleWithoutSuggestions.RuleFunc,
 		rules.KnownTypeNamesRule.Name:      rules.KnownTypeNamesRuleWithoutSuggestions.RuleFunc,
 		rules.ScalarLeafsRule.Name:         rules.ScalarLeafsRuleWithoutSuggestions.RuleFunc,
-		rules.ValuesOfCorrectTypeRule.Name: rules.ValuesOfCorrectTypeRuleWithoutSuggestions.RuleFunc,
+		rules.ValuesOfCorrectTypeRule.Name: valuesOfCorrectType(false),
 	} {
 		silent.ReplaceRule(name, quiet)
 	}
