@@ -12,6 +12,7 @@ import (
 	"github.com/maypok86/otter/v2"
 	"github.com/vektah/gqlparser/v2/ast"
 	"github.com/vektah/gqlparser/v2/gqlerror"
+	"github.com/vektah/gqlparser/v2/lexer"
 	"github.com/vektah/gqlparser/v2/parser"
 	"github.com/vektah/gqlparser/v2/validator"
 	"github.com/vektah/gqlparser/v2/validator/rules"
@@ -162,6 +163,9 @@ func (d *documents) compile(text string, bounds *Bounds, suggest bool) (*documen
 		if written := (*gqlerror.Error)(nil); errors.As(err, &written) && strings.HasPrefix(written.Message, "exceeded token limit") {
 			return nil, refusef(CodeTokenLimit, "the document has too many tokens: at most %d are allowed", tokens)
 		}
+		if unread := unreadable(text); unread != nil { // the parser says less of it
+			err = unread
+		}
 		return nil, invalid(err, CodeParseFailed)
 	}
 	if len(parsed.Operations) == 0 {
@@ -182,6 +186,17 @@ func (d *documents) compile(text string, bounds *Bounds, suggest bool) (*documen
 		return nil, invalid(errs, CodeValidationFailed)
 	}
 	return &document{text: text, parsed: parsed, shape: size, neverNull: neverNull(d.schema, parsed)}, nil
+}
+
+// unreadable returns what is wrong with a text that is no sequence of tokens, or nil.
+func unreadable(text string) error {
+	tokens := lexer.New(&ast.Source{Input: text})
+	for {
+		token, err := tokens.ReadToken()
+		if err != nil || token.Kind == lexer.EOF {
+			return err
+		}
+	}
 }
 
 // helpfulRules validate documents and say what the client may have meant; silentRules say nothing of the schema.

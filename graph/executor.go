@@ -20,8 +20,9 @@ type executor struct {
 	running      running
 	lag          lag
 	aroundFields graphql.FieldMiddleware
-	observer     Observer // nil if nobody wants to hear
-	debug        *Debug   // nil in production
+	introspect   graphql.FieldMiddleware // aroundFields, for operations that ask for the schema
+	observer     Observer                // nil if nobody wants to hear
+	debug        *Debug                  // nil in production
 	presenter    presenter
 }
 
@@ -63,6 +64,9 @@ func (e *executor) fill(ctx context.Context, operation *prepared, params *graphq
 		return refusal
 	}
 	operation.RawQuery, operation.Doc = document.text, document.parsed
+	if document.shape.introspects {
+		operation.ResolverMiddleware = e.introspect
+	}
 	operation.Operation = document.parsed.Operations.ForName(params.OperationName)
 	if operation.Operation == nil && params.OperationName == "" {
 		return refusef(CodeValidationFailed, "the document has several operations: send operationName")
