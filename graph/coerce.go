@@ -207,8 +207,11 @@ func whole(value any) (float64, bool) {
 	return 0, false
 }
 
+// maxMistyped is the length in bytes of the longest text that is taken for a mistyped name. Comparing takes time.
+const maxMistyped = 100
+
 func (c coercer) didYouMean(what, name string, names []string) string {
-	if !c.suggest {
+	if !c.suggest || len(name) > maxMistyped {
 		return ""
 	}
 	var text gqlerror.Error

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
-	"unicode/utf8"
 
 	"github.com/vektah/gqlparser/v2/ast"
 	"github.com/vektah/gqlparser/v2/validator"
@@ -138,14 +137,28 @@ func (l literalCheck) number(value *ast.Value) {
 // placeOf returns where a value begins. gqlparser has the column after the quotes of a text, and of a longer one its last
 // line.
 func placeOf(value *ast.Value) *ast.Position {
-	if value.Kind != ast.StringValue && value.Kind != ast.BlockValue {
-		return value.Position
-	}
 	place := *value.Position
-	before := []rune(place.Src.Input)[:place.Start]
-	text := strings.NewReplacer("\r\n", "\n", "\r", "\n").Replace(string(before))
-	line := text[strings.LastIndexByte(text, '\n')+1:]
-	place.Line, place.Column = 1+strings.Count(text, "\n"), 1+utf8.RuneCountInString(line)
+	switch value.Kind {
+	case ast.StringValue:
+		place.Column--
+	case ast.BlockValue:
+		place.Line, place.Column = 1, 1
+		count, last := 0, ' '
+		for _, r := range place.Src.Input {
+			if count == place.Start {
+				break
+			}
+			count++
+			switch {
+			case r == '\n' && last == '\r':
+			case r == '\n', r == '\r':
+				place.Line, place.Column = place.Line+1, 1
+			default:
+				place.Column++
+			}
+			last = r
+		}
+	}
 	return &place
 }
 

@@ -78,6 +78,7 @@ func TestRequestErrors(t *testing.T) {
 		{off, `"{ __schema { types { name } } }"`, `{"message":"introspection is not open to you on this server"`, CodeIntrospectionDisabled},
 		{off, `"query($p: Point) { inputs(point: $p) }","variables":{"p":{"x":1,"lable":"a"}}`, `{"message":"Variable \"$p\" got invalid value { lable: \"a\", x: 1 }; Field \"lable\" is not defined by type \"Point\".","locations":[{"line":1,"column":7}]`, CodeValidationFailed},
 		{e, `"query($p: Point) { inputs(point: $p) }","variables":{"p":{"x":1,"lable":"a"}}`, `{"message":"Variable \"$p\" got invalid value { lable: \"a\", x: 1 }; Field \"lable\" is not defined by type \"Point\". Did you mean \"label\"?","locations":[{"line":1,"column":7}]`, CodeValidationFailed},
+		{e, `"{ plain\r\n nullable(int: \"\"\"é\n b\"\"\") }"`, `{"message":"Int cannot represent non-integer value: \"é\\n b\"","locations":[{"line":2,"column":16}]`, CodeValidationFailed},
 		{e, `"query($i: Int!) { strict(int: $i) }"`, `{"message":"Variable \"$i\" of required type \"Int!\" was not provided.","locations":[{"line":1,"column":7}]`, CodeValidationFailed},
 		{e, `"query($i: Int!) { strict(int: $i) }","variables":{"i":null}`, `{"message":"Variable \"$i\" of non-null type \"Int!\" must not be null.","locations":[{"line":1,"column":7}]`, CodeValidationFailed},
 		{e, `"query($i: Int!) { strict(int: $i) }","variables":{"i":1.5}`, `{"message":"Variable \"$i\" got invalid value 1.5; Int cannot represent non-integer value: 1.5","locations":[{"line":1,"column":7}]`, CodeValidationFailed},
