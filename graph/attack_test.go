@@ -96,6 +96,8 @@ var attacks = []struct {
 	{"NUL in a value", request{body: jsonOf("mutation($a: String) { updateMe(input: {fullName: $a}) { id } }", `{"a":"a\u0000b"}`)}, 200, graph.CodeBadUserInput},
 	{"NUL in a document", doc("{ me { id\x00 } }"), 400, graph.CodeParseFailed},
 	{"list instead of an object", request{body: jsonOf("mutation($a: UpdateMeInput!) { updateMe(input: $a) { id } }", `{"a":[[[[]]]]}`)}, 400, graph.CodeValidationFailed},
+	{"null where null may not stand", request{body: jsonOf("query($x: Boolean = false) { __typename me @include(if: $x) { id } }", `{"x":null}`)}, 200, graph.CodeValidationFailed},
+	{"null where null may not stand, in a field", request{body: jsonOf("query($x: Boolean = false) { me { id @skip(if: $x) } }", `{"x":null}`)}, 200, graph.CodeValidationFailed},
 	{"unknown input fields", request{body: jsonOf("mutation($a: UpdateMeInput!) { updateMe(input: $a) { id } }", `{"a":{"id":"b0000000-0000-4000-8000-000000000002"}}`)}, 400, graph.CodeValidationFailed},
 
 	// Bodies.

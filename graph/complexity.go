@@ -116,8 +116,12 @@ func (a *adder) size(field *ast.Field, c cost) int {
 	size, asked := 0, false
 	for _, name := range c.slicing {
 		argument := field.Arguments.ForName(name)
+		given := argument != nil
+		if given && argument.Value.Kind == ast.Variable {
+			_, given = a.variables[argument.Value.Raw]
+		}
 		var value any
-		if argument != nil {
+		if given {
 			value, _ = argument.Value.Value(a.variables)
 		} else if defined := field.Definition.Arguments.ForName(name); defined.DefaultValue != nil {
 			value, _ = defined.DefaultValue.Value(nil)

@@ -33,6 +33,8 @@ type document struct {
 	parsed  *ast.QueryDocument
 	shape   shape
 	trusted bool
+	// neverNull are the variables that may be null and stand where null may not.
+	neverNull map[string]bool
 }
 
 // weight is the memory of a document in bytes, or somewhat more. A text with escapes is there twice.
@@ -169,6 +171,9 @@ func (d *documents) compile(text string, bounds *Bounds, suggest bool) (*documen
 		if written := (*gqlerror.Error)(nil); errors.As(err, &written) && strings.HasPrefix(written.Message, "exceeded token limit") {
 			return nil, refusef(CodeTokenLimit, "the document has too many tokens: at most %d are allowed", tokens)
 		}
+		if unread := unreadable(text); unread != nil { // the parser says less of it
+			err = unread
+		}
 		return nil, invalid(err, CodeParseFailed)
 	}
 	if err := checkEscapes(text); err != nil {
@@ -191,7 +196,18 @@ func (d *documents) compile(text string, bounds *Bounds, suggest bool) (*documen
 	if errs := validator.ValidateWithRules(d.schema, parsed, ruleset); len(errs) > 0 {
 		return nil, invalid(errs, CodeValidationFailed)
 	}
-	return &document{text: text, parsed: parsed, shape: size}, nil
+	return &document{text: text, parsed: parsed, shape: size, neverNull: neverNull(d.schema, parsed)}, nil
+}
+
+// unreadable returns what is wrong with a text that is no sequence of tokens, or nil.
+func unreadable(text string) error {
+	tokens := lexer.New(&ast.Source{Input: text})
+	for {
+		token, err := tokens.ReadToken()
+		if err != nil || token.Kind == lexer.EOF {
+			return err
+		}
+	}
 }
 
 // escapes finds the escapes in a text of a document, and in group 1 half of a surrogate pair that stands alone.
@@ -221,7 +237,13 @@ func checkEscapes(text string) error {
 }
 
 // helpfulRules validate documents and say what the client may have meant; silentRules say nothing of the schema.
-var helpfulRules, silentRules = rules.NewDefaultRules(), withoutSuggestions()
+var helpfulRules, silentRules = withSuggestions(), withoutSuggestions()
+
+func withSuggestions() *rules.Rules {
+	helpful := rules.NewDefaultRules()
+	helpful.ReplaceRule(rules.ValuesOfCorrectTypeRule.Name, valuesOfCorrectType(true))
+	return helpful
+}
 
 func withoutSuggestions() *rules.Rules {
 	silent := rules.NewDefaultRules()
@@ -230,7 +252,7 @@ func withoutSuggestions() *rules.Rules {
 		rules.KnownArgumentNamesRule.Name:  rules.KnownArgumentNamesRuleWithoutSuggestions.RuleFunc,
 		rules.KnownTypeNamesRule.Name:      rules.KnownTypeNamesRuleWithoutSuggestions.RuleFunc,
 		rules.ScalarLeafsRule.Name:         rules.ScalarLeafsRuleWithoutSuggestions.RuleFunc,
-		rules.ValuesOfCorrectTypeRule.Name: rules.ValuesOfCorrectTypeRuleWithoutSuggestions.RuleFunc,
+		rules.ValuesOfCorrectTypeRule.Name: valuesOfCorrectType(false),
 	} {
 		silent.ReplaceRule(name, quiet)
 	}

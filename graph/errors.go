@@ -1,15 +1,18 @@
 package graph
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"log/slog"
 	"runtime/debug"
+	"slices"
 	"unicode/utf8"
 
 	"github.com/99designs/gqlgen/graphql"
 	"github.com/99designs/gqlgen/graphql/errcode"
+	"github.com/vektah/gqlparser/v2/ast"
 	"github.com/vektah/gqlparser/v2/gqlerror"
 
 	"usergraph/database"
@@ -92,16 +95,31 @@ func refusef(code, format string, args ...any) *gqlerror.Error {
 	return err
 }
 
+// at gives an error its place in the document.
+func at(position *ast.Position, err *gqlerror.Error) *gqlerror.Error {
+	if position != nil {
+		err.Locations = []gqlerror.Location{{Line: position.Line, Column: position.Column}}
+	}
+	return err
+}
+
 // badInput is an error that tells the client what is wrong with a value.
 func badInput(format string, args ...any) error {
 	return refusef(CodeBadUserInput, format, args...)
 }
 
-// invalid is the first of the errors of gqlparser; validation may find hundreds.
+// invalid is the error of gqlparser that is the first in the document; validation may find hundreds.
 func invalid(err error, code string) *gqlerror.Error {
 	var first *gqlerror.Error
 	if !errors.As(err, &first) {
 		return refusef(code, "the document is not acceptable")
+	}
+	if list, ok := err.(gqlerror.List); ok {
+		first = slices.MinFunc(list, func(a, b *gqlerror.Error) int {
+			return slices.CompareFunc(a.Locations, b.Locations, func(a, b gqlerror.Location) int {
+				return cmp.Or(cmp.Compare(a.Line, b.Line), cmp.Compare(a.Column, b.Column))
+			})
+		})
 	}
 	errcode.Set(first, code)
 	return first
@@ -114,9 +132,25 @@ type presenter struct {
 }
 
 func (p presenter) present(ctx context.Context, err error) *gqlerror.Error {
-	shown := &gqlerror.Error{Path: graphql.GetPath(ctx)}
+	shown := &gqlerror.Error{}
+	field := graphql.GetFieldContext(ctx)
+	if field != nil {
+		shown.Path, shown.Locations = field.Path(), locationOf(field)
+	}
 	var written *gqlerror.Error
 	if errors.As(err, &written) {
+		if written.Locations == nil {
+			written.Locations = shown.Locations
+		}
+		// gqlgen adds the way to a value that an argument cannot be made of.
+		if field != nil && field.Args == nil && len(written.Path) > len(shown.Path) {
+			value := written.Path[len(shown.Path):]
+			written.Path = shown.Path
+			if _, coded := written.Extensions["code"]; !coded {
+				written.Err, written.Message = nil, fmt.Sprintf("the value of %s is not acceptable", value)
+				errcode.Set(written, CodeBadUserInput)
+			}
+		}
 		if written.Err == nil {
 			// Ours, or gqlgen's own: its text was written for the client.
 			if written.Path == nil {
@@ -141,6 +175,16 @@ func (p presenter) present(ctx context.Context, err error) *gqlerror.Error {
 	internal := p.internal(ctx)
 	internal.Path, internal.Locations = shown.Path, shown.Locations
 	return internal
+}
+
+// locationOf returns where the field stands in the document.
+func locationOf(field *graphql.FieldContext) []gqlerror.Location {
+	for ; field != nil; field = field.Parent { // an item of a list has no place of its own
+		if field.Field.Field != nil && field.Field.Position != nil {
+			return []gqlerror.Location{{Line: field.Field.Position.Line, Column: field.Field.Position.Column}}
+		}
+	}
+	return nil
 }
 
 // recovered turns a panic into an internal error; the stack goes to the log.

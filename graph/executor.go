@@ -8,7 +8,6 @@ import (
 	"github.com/99designs/gqlgen/graphql"
 	"github.com/vektah/gqlparser/v2/ast"
 	"github.com/vektah/gqlparser/v2/gqlerror"
-	"github.com/vektah/gqlparser/v2/validator"
 )
 
 // executor runs operations, whatever brought them: prepare finds out what is asked for, and run has gqlgen's generated
@@ -23,13 +22,18 @@ type executor struct {
 	held         *held
 	lag          lag
 	aroundFields graphql.FieldMiddleware
-	observer     Observer // nil if nobody wants to hear
-	debug        *Debug   // nil in production
+	introspect   graphql.FieldMiddleware // aroundFields, for operations that ask for the schema
+	observer     Observer                // nil if nobody wants to hear
+	debug        *Debug                  // nil in production
 	presenter    presenter
 }
 
-// documentExtension is where a subscription has its document.
-const documentExtension = "document"
+// prepared is an operation that is ready to run.
+type prepared struct {
+	*graphql.OperationContext
+	document *document
+	nulls    *nulls // nil unless there are any
+}
 
 func passField(ctx context.Context, next graphql.Resolver) (any, error) { return next(ctx) }
 
@@ -38,8 +42,8 @@ func passRootField(ctx context.Context, next graphql.RootResolver) graphql.Marsh
 }
 
 // prepare returns the operation that a request asks for, ready to run, or the answer to a request that is refused.
-func (e *executor) prepare(ctx context.Context, params *graphql.RawParams) (*graphql.OperationContext, *graphql.Response) {
-	operation := &graphql.OperationContext{
+func (e *executor) prepare(ctx context.Context, params *graphql.RawParams) (prepared, *graphql.Response) {
+	operation := prepared{OperationContext: &graphql.OperationContext{
 		OperationName:          params.OperationName,
 		Extensions:             params.Extensions,
 		Headers:                params.Headers,
@@ -48,42 +52,47 @@ func (e *executor) prepare(ctx context.Context, params *graphql.RawParams) (*gra
 		ResolverMiddleware:     e.aroundFields,
 		RootResolverMiddleware: passRootField,
 		Stats:                  graphql.Stats{OperationStart: graphql.Now()},
-	}
-	if refusal := e.fill(ctx, operation, params); refusal != nil {
-		return nil, e.refuse(ctx, refusal)
+	}}
+	if refusal := e.fill(ctx, &operation, params); refusal != nil {
+		return prepared{}, e.refuse(ctx, refusal)
 	}
 	return operation, nil
 }
 
 // fill finds the document, the operation in it and its variables, and refuses what is not valid or costs too much.
-func (e *executor) fill(ctx context.Context, operation *graphql.OperationContext, params *graphql.RawParams) *gqlerror.Error {
+func (e *executor) fill(ctx context.Context, operation *prepared, params *graphql.RawParams) *gqlerror.Error {
 	bounds := e.limits.of(ctx)
 	document, refusal := e.documents.admit(ctx, params, bounds)
 	if refusal != nil {
 		return refusal
 	}
+	operation.document = document
 	operation.RawQuery, operation.Doc = document.text, document.parsed
+	if document.shape.introspects {
+		operation.ResolverMiddleware = e.introspect
+	}
 	operation.Operation = document.parsed.Operations.ForName(params.OperationName)
-	if operation.Operation == nil {
-		return refusef(CodeValidationFailed, "operation %s not found", params.OperationName)
+	if operation.Operation == nil && params.OperationName == "" {
+		return refusef(CodeValidationFailed, "the document has several operations: send operationName")
+	} else if operation.Operation == nil {
+		return refusef(CodeValidationFailed, "operation %q not found", params.OperationName)
 	}
 	if len(operation.Operation.VariableDefinitions) > 0 {
-		variables, err := validator.VariableValues(e.schema.Schema(), operation.Operation, params.Variables)
-		if err != nil {
-			return invalid(err, CodeValidationFailed)
+		coercer := coercer{schema: e.schema.Schema(), suggest: !operation.DisableIntrospection}
+		if operation.Variables, refusal = coercer.variables(operation.Operation, params.Variables); refusal != nil {
+			return refusal
 		}
-		operation.Variables = variables
 	}
 	if cost := e.costs.complexity(operation.Operation, operation.Variables); cost > bounds.Complexity {
 		return refusef(CodeComplexityLimit, "the operation has a complexity of %d: at most %d is allowed", cost, bounds.Complexity)
 	}
+	operation.nulls = findNulls(operation.OperationContext, document.neverNull)
 	// The validation counts two aliases of one field as one.
-	if operation.Operation.Operation == ast.Subscription &&
-		len(graphql.CollectFields(operation, operation.Operation.SelectionSet, []string{"Subscription"})) != 1 {
-		return refusef(CodeValidationFailed, "a subscription has exactly one field")
+	if operation.Operation.Operation == ast.Subscription && operation.nulls == nil &&
+		len(graphql.CollectFields(operation.OperationContext, operation.Operation.SelectionSet, nil)) != 1 {
+		return at(operation.Operation.Position, refusef(CodeValidationFailed, "a subscription has exactly one field"))
 	}
 	if operation.Operation.Operation == ast.Subscription {
-		operation.Stats.SetExtension(documentExtension, document)
 		operation.Extensions = nil // they were read, and would stay
 	}
 	return nil
@@ -105,22 +114,22 @@ func (e *executor) fail(ctx context.Context, err error) *graphql.Response {
 
 // run gives an operation its caller. The answers come when they are asked for, with the context that is returned: one to
 // a query or a mutation, one for each event to a subscription, and then nil.
-func (e *executor) run(ctx context.Context, operation *graphql.OperationContext) (graphql.ResponseHandler, context.Context) {
+func (e *executor) run(ctx context.Context, operation prepared) (graphql.ResponseHandler, context.Context) {
 	kind := operation.Operation.Operation
-	if kind == ast.Subscription && !e.held.subscribe(ctx, runnerOf(ctx), operation) {
+	if kind == ast.Subscription && !e.held.subscribe(ctx, runnerOf(ctx), operation.document, operation.Variables) {
 		refusal := *errNoRoom
 		return graphql.OneShot(e.refuse(ctx, &refusal)), ctx
 	}
-	ctx = graphql.WithOperationContext(ctx, operation)
+	ctx = graphql.WithOperationContext(ctx, operation.OperationContext)
 	if e.observer != nil {
-		ctx = e.observer.Begin(ctx, describe(operation))
+		ctx = e.observer.Begin(ctx, describe(operation.OperationContext))
 	}
 	if e.debug != nil {
 		ctx = e.debug.begin(ctx)
 	}
 	ctx = withCaller(ctx, kind, e.lag)
 	if kind == ast.Subscription {
-		return e.subscribe(ctx), ctx
+		return e.subscribe(ctx, operation), ctx
 	}
 	asked := false
 	return func(ctx context.Context) *graphql.Response {
@@ -128,12 +137,12 @@ func (e *executor) run(ctx context.Context, operation *graphql.OperationContext)
 			return nil
 		}
 		asked = true
-		return e.execute(ctx, kind)
+		return e.execute(ctx, operation)
 	}, ctx
 }
 
 // execute runs a query or a mutation, within the time it has, and if its caller does not run too many already.
-func (e *executor) execute(ctx context.Context, kind ast.Operation) (response *graphql.Response) {
+func (e *executor) execute(ctx context.Context, operation prepared) (response *graphql.Response) {
 	if e.observer != nil {
 		defer func(begun context.Context) {
 			codes := []string{CodeInternal} // of a panic
@@ -156,22 +165,35 @@ func (e *executor) execute(ctx context.Context, kind ast.Operation) (response *g
 	if ctx.Err() != nil { // its time was over before it began
 		return &graphql.Response{Errors: gqlerror.List{refusef(CodeTimeout, "this took too long")}}
 	}
+	kind := operation.Operation.Operation
+	if operation.nulls != nil {
+		if errs := operation.nulls.rootErrors(operation.OperationContext, kind == ast.Mutation); errs != nil {
+			return &graphql.Response{Data: []byte("null"), Errors: capErrors(errs, bounds.Errors)}
+		}
+	}
 	response = e.answer(ctx, e.schema.Exec(ctx))
 	e.lag.note(ctx, kind)
 	return response
 }
 
 // subscribe starts a subscription.
-func (e *executor) subscribe(ctx context.Context) graphql.ResponseHandler {
+func (e *executor) subscribe(ctx context.Context, operation prepared) graphql.ResponseHandler {
 	end := func() {}
 	if e.observer != nil {
 		end = sync.OnceFunc(func() { e.observer.End(ctx) })
 		// Nobody asks for the next event of a subscriber who has left.
 		context.AfterFunc(ctx, end)
 	}
-	starting := e.withErrors(ctx)
-	events := e.schema.Exec(starting)
-	failures := graphql.GetErrors(starting)
+	var failures gqlerror.List
+	if operation.nulls != nil {
+		failures = operation.nulls.rootErrors(operation.OperationContext, true)
+	}
+	var events graphql.ResponseHandler
+	if failures == nil {
+		starting := e.withErrors(ctx)
+		events = e.schema.Exec(starting)
+		failures = graphql.GetErrors(starting)
+	}
 	if failures != nil {
 		events = graphql.OneShot(&graphql.Response{Errors: failures})
 	}
@@ -212,5 +234,5 @@ func (e *executor) answer(ctx context.Context, next graphql.ResponseHandler) *gr
 
 // withErrors gives resolvers a place for errors and extensions.
 func (e *executor) withErrors(ctx context.Context) context.Context {
-	return graphql.WithResponseContext(ctx, e.presenter.present, e.presenter.recovered)
+	return graphql.WithResponseContext(ctx, e.presenter.present, graphql.GetOperationContext(ctx).RecoverFunc)
 }

@@ -138,6 +138,10 @@ func newHandler(schema graphql.ExecutableSchema, live *live, options Options) (*
 			return outer(ctx, func(ctx context.Context) (any, error) { return options.Debug.aroundField(ctx, next) })
 		}
 	}
+	introspector := newIntrospector(schema.Schema())
+	exec.introspect = func(ctx context.Context, next graphql.Resolver) (any, error) {
+		return exec.aroundFields(ctx, func(ctx context.Context) (any, error) { return introspector.field(ctx, next) })
+	}
 	return &Handler{
 		exec:        exec,
 		live:        live,

@@ -6,7 +6,6 @@ import (
 	"net/http"
 	"sync"
 
-	"github.com/99designs/gqlgen/graphql"
 	"github.com/google/uuid"
 	"github.com/vektah/gqlparser/v2/gqlerror"
 )
@@ -75,9 +74,8 @@ func (h *held) add(who runner, mine, inAll int) {
 }
 
 // subscribe counts the document and the variables of a subscription until ctx ends. Subscriptions to one document share it.
-func (h *held) subscribe(ctx context.Context, who runner, operation *graphql.OperationContext) bool {
-	document := operation.Stats.GetExtension(documentExtension).(*document)
-	size := sizeOf(operation.Variables)
+func (h *held) subscribe(ctx context.Context, who runner, document *document, variables map[string]any) bool {
+	size := sizeOf(variables)
 	mine, inAll := size+document.weight(), size
 	h.mu.Lock()
 	defer h.mu.Unlock()

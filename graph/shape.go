@@ -73,7 +73,7 @@ func measure(text string, document *ast.QueryDocument) (shape, *gqlerror.Error) 
 	}
 	for _, fragment := range document.Fragments {
 		if m.fragments[fragment.Name] != nil {
-			return m.shape, refusef(CodeValidationFailed, "there can be only one fragment of a name")
+			return m.shape, at(fragment.Position, refusef(CodeValidationFailed, "there can be only one fragment of a name"))
 		}
 		m.fragments[fragment.Name] = fragment
 	}
@@ -97,8 +97,8 @@ func measure(text string, document *ast.QueryDocument) (shape, *gqlerror.Error) 
 // it defers: no transport here does.
 func (m *measurer) count(list ast.DirectiveList) {
 	m.directives += len(list)
-	if list.ForName("defer") != nil {
-		m.refusal = refusef(CodeValidationFailed, "this server does not know the directive @defer")
+	if directive := list.ForName("defer"); directive != nil {
+		m.refusal = at(directive.Position, refusef(CodeValidationFailed, "this server does not know the directive @defer"))
 	}
 }
 
@@ -152,7 +152,7 @@ func (m *measurer) fragment(name string) part {
 		return part{}
 	}
 	if m.open[name] {
-		m.refusal = refusef(CodeValidationFailed, "fragments may not contain themselves")
+		m.refusal = at(fragment.Position, refusef(CodeValidationFailed, "fragments may not contain themselves"))
 		return part{}
 	}
 	m.open[name] = true

@@ -3,7 +3,6 @@ package graph
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"io"
 	"log/slog"
 	"net/http"
@@ -161,13 +160,11 @@ func (t *sseTransport) run(ctx context.Context, exec *executor, params *graphql.
 	}
 }
 
-// marshal writes an answer in JSON. What gqlgen makes is JSON already, or plain text.
+// marshal writes an answer in JSON, as the answer to an ordinary request is written.
 func marshal(response *graphql.Response) []byte {
-	text, err := json.Marshal(response)
-	if err != nil {
-		return []byte(`{"errors":[{"message":"internal error","extensions":{"code":"` + CodeInternal + `"}}]}`)
-	}
-	return text
+	var w responseWriter
+	w.append(response)
+	return w.body
 }
 
 // events writes an event stream. After the first error it writes no more.

@@ -10,6 +10,7 @@ import { promisify } from 'node:util';
 import { buildSchema, getIntrospectionQuery, GraphQLSchema, lexicographicSortSchema, printSchema } from 'graphql';
 
 import { startServe, startUsergraph } from '../usergraph.js';
+import { inOrder, introspection } from './coercion.js';
 
 /** Runs a tool of this package and returns what it prints. */
 async function run(tool, ...args) {
@@ -77,6 +78,16 @@ describe('the schema that the running server tells is that of usergraph schema, 
       assert.equal(normal(await readSchema(`${dev.url}/graphql`)), normal(printed));
     });
   }
+});
+
+test('the running server tells all that graphql-js tells of the schema, and nothing else', async () => {
+  const { query, data } = introspection(buildSchema(printed));
+  const answer = await fetch(`${dev.url}/graphql`, {
+    method: 'POST',
+    headers: { 'Content-Type': 'application/json' },
+    body: JSON.stringify({ query }),
+  });
+  assert.deepEqual(inOrder((await answer.json()).data), inOrder(JSON.parse(JSON.stringify(data))));
 });
 
 test('a server in production tells nothing', async () => {
