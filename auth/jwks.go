@@ -87,13 +87,13 @@ type RemoteKeySet struct {
 
 // fetchedSet is what a good fetch brought. It is never changed.
 type fetchedSet struct {
-	keys      keyMap
-	fetchedAt time.Time
-	asOf      time.Time // the set was the issuer's at this time: earlier than fetchedAt if a cache had it
-	issuerNow time.Time // the same time by the issuer's clock
-	refreshAt time.Time // from here on it is refreshed in the background
-	expiresAt time.Time // from here on requests wait for the refresh, unless the last fetch failed
-	uselessAt time.Time // from here on nothing can be verified
+	keys       keyMap
+	fetchedAt  time.Time
+	asOf       time.Time // the set was the issuer's at this time: earlier than fetchedAt if a cache had it
+	issuerAsOf time.Time // the same time by the issuer's clock
+	refreshAt  time.Time // from here on it is refreshed in the background
+	expiresAt  time.Time // from here on requests wait for the refresh, unless the last fetch failed
+	uselessAt  time.Time // from here on nothing can be verified
 }
 
 // flight is a fetch under way. It counts only as long as it is RemoteKeySet.flight.
@@ -218,7 +218,7 @@ func (set *fetchedSet) mayLack(name keyName, issuedAt time.Time) bool {
 			return false // published for another algorithm
 		}
 	}
-	return issuedAt.IsZero() || issuedAt.After(set.issuerNow)
+	return issuedAt.IsZero() || issuedAt.After(set.issuerAsOf)
 }
 
 var (
@@ -372,13 +372,13 @@ func (s *RemoteKeySet) fetch(ctx context.Context) (*fetchedSet, Fetch) {
 	report.Keys = len(keys)
 	life, age := keySetLife(header), keySetAge(header)
 	return &fetchedSet{
-		keys:      keys,
-		fetchedAt: start,
-		asOf:      start.Add(-age),
-		issuerNow: issuerTime(start, header).Add(-age),
-		refreshAt: start.Add(life * refreshPercent / 100),
-		expiresAt: start.Add(life),
-		uselessAt: start.Add(s.cfg.MaxStale),
+		keys:       keys,
+		fetchedAt:  start,
+		asOf:       start.Add(-age),
+		issuerAsOf: issuerTime(start, header).Add(-age),
+		refreshAt:  start.Add(life * refreshPercent / 100),
+		expiresAt:  start.Add(life),
+		uselessAt:  start.Add(s.cfg.MaxStale),
 	}, report
 }
 

@@ -45,14 +45,11 @@ type claimSet struct {
 // nul is the character U+0000 in a JSON string. The backslash before u must not be escaped itself.
 var nul = regexp.MustCompile(`(^|[^\\])(\\\\)*\\u0000`)
 
-// longExponent is what may be a number with an exponent that numeric does not hold, or a piece of a text.
-var longExponent = regexp.MustCompile(`[0-9][eE][-+]?[0-9]{4}`)
-
 // hasHugeNumber reports whether valid JSON has a number that PostgreSQL's jsonb does not hold: its numbers are of the type
 // numeric, with up to 131,072 digits before the point and 16,383 after it (its documentation, section 8.1.2). No token is
 // long enough for so many digits, but an exponent makes them of a few bytes.
 func hasHugeNumber(text []byte) bool {
-	if !longExponent.Match(text) {
+	if !mayHaveLongExponent(text) {
 		return false
 	}
 	decoder := jsontext.NewDecoder(bytes.NewReader(text))
@@ -70,6 +67,22 @@ func hasHugeNumber(text []byte) bool {
 			}
 		}
 	}
+}
+
+// mayHaveLongExponent reports whether there is something like 1e1000, be it a number or a piece of a text. A regular
+// expression would take as long as a signature.
+func mayHaveLongExponent(text []byte) bool {
+	isDigit := func(c byte) bool { return '0' <= c && c <= '9' }
+	for i := 1; i+4 < len(text); i++ {
+		if text[i]|0x20 != 'e' || !isDigit(text[i-1]) {
+			continue
+		}
+		rest := bytes.TrimLeft(text[i+1:min(i+6, len(text))], "+-")
+		if len(rest) >= 4 && !bytes.ContainsFunc(rest[:4], func(c rune) bool { return c < '0' || c > '9' }) {
+			return true
+		}
+	}
+	return false
 }
 
 // UnmarshalJSON reads the payload of a token by version 2 of encoding/json, which tells upper case from lower case,
