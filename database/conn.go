@@ -33,6 +33,7 @@ type connector struct {
 	observe Observer
 	quick   time.Duration
 	soon    time.Duration
+	refresh time.Duration
 }
 
 // open logs in and finds out what the connection is capable of.
@@ -48,6 +49,8 @@ func (c *connector) open(ctx context.Context) (*conn, error) {
 		quick:   c.quick,
 		soon:    c.soon,
 		expires: time.Now().Add(connLifetime*3/4 + rand.N(connLifetime/2)),
+
+		refreshEvery: c.refresh,
 	}
 	if err := conn.init(ctx, c.config.DefaultQueryExecMode); err != nil {
 		conn.Close()
@@ -89,6 +92,14 @@ type conn struct {
 	near   bool
 	// used says that a statement may have left something behind in the session, such as SET or LISTEN.
 	used bool
+	// proven says that the session was fresh when it was opened.
+	proven bool
+	// began are the reported settings as they were when the connection was opened, changed those that are not so now.
+	began   map[string]string
+	changed map[string]struct{}
+	// defaults are read every refreshEvery.
+	defaults     defaults
+	refreshEvery time.Duration
 }
 
 // transaction is one that a caller has begun.
@@ -116,20 +127,20 @@ func (c *conn) init(ctx context.Context, mode pgx.QueryExecMode) error {
 			return fmt.Errorf("%s is %q: add %[1]s=%[3]s to the connection string", want.parameter, value, want.value)
 		}
 	}
-	if mode != pgx.QueryExecModeCacheStatement {
-		return nil
+	c.began = map[string]string{}
+	for _, name := range reported {
+		c.began[name] = c.pg.ParameterStatus(name)
 	}
-	results, err := c.pg.Exec(ctx, "select pg_catalog.pg_backend_pid()").ReadAll()
-	if err != nil {
-		return err
+	if mode == pgx.QueryExecModeCacheStatement {
+		results, err := c.pg.Exec(ctx, "select pg_catalog.pg_backend_pid()").ReadAll()
+		if err != nil {
+			return err
+		}
+		if string(results[0].Rows[0][0]) == strconv.FormatUint(uint64(c.pg.PID()), 10) {
+			c.statements = newStatements()
+		}
 	}
-	if string(results[0].Rows[0][0]) == strconv.FormatUint(uint64(c.pg.PID()), 10) {
-		c.statements = newStatements()
-		// What is still to run on a connection that is closed after a cancellation must not wait for a lock for ever.
-		// Where PostgreSQL's system cannot tell, it refuses to.
-		_, _ = c.pg.Exec(ctx, noticeClosing).ReadAll()
-	}
-	return nil
+	return c.refresh(ctx)
 }
 
 // job is a statement on its way to PostgreSQL.
@@ -168,7 +179,14 @@ func (c *conn) run(j *job) (*rows, error) {
 	if err != nil {
 		return nil, err
 	}
-	result, err := c.trip(j.ctx, j.caller, &statement{text: inline}, nil, j.lifted)
+	s := &statement{text: inline, leaves: leavesSomething(j.lifted)}
+	result, err := c.trip(j.ctx, j.caller, s, nil, j.lifted)
+	if err == errTemporary {
+		c.send(&statement{text: discardTemporary}, nil)
+		c.sendSettings(j.ctx, j.caller, discardedKind)
+		c.send(s, nil)
+		result, err = c.exchange(j.ctx, j.lifted)
+	}
 	if known != nil && err == nil && !known.parsed {
 		known.refused = true
 	}
@@ -209,8 +227,18 @@ func (c *conn) misfit(role string, known *statement, err error) bool {
 // begin starts a transaction and makes it the caller's, in one round trip.
 func (c *conn) begin(ctx context.Context, caller *session, text string) error {
 	c.send(&statement{text: text}, nil)
-	c.sendSettings(caller)
-	if _, err := c.exchange(ctx, text); err != nil {
+	c.sendSettings(ctx, caller, c.settingsKind())
+	_, err := c.exchange(ctx, text)
+	if err == errTemporary {
+		if _, err := c.trip(ctx, nil, &statement{text: "rollback"}, nil, ""); err != nil {
+			return err
+		}
+		c.send(&statement{text: text}, nil)
+		c.send(&statement{text: discardTemporary}, nil)
+		c.sendSettings(ctx, caller, discardedKind)
+		_, err = c.exchange(ctx, text)
+	}
+	if err != nil {
 		return err // and the pool closes the connection: usable sees the failed transaction
 	}
 	c.tx = &transaction{ctx, caller}
@@ -252,11 +280,12 @@ func (c *conn) ping(ctx context.Context) error {
 var leaveNothing = []string{"", "SELECT", "INSERT", "UPDATE", "DELETE", "MERGE", "SHOW", "BEGIN", "SAVEPOINT", "RELEASE", "ROLLBACK", "COMMIT"}
 
 // settle looks at what a statement has done to the session and to the transaction around it.
-func (c *conn) settle(text, tag string) error {
+func (c *conn) settle(s *statement, tag string) error {
 	word, _, _ := strings.Cut(tag, " ")
-	c.used = c.used || !slices.Contains(leaveNothing, word)
+	c.used = c.used || s.leaves || !slices.Contains(leaveNothing, word)
+	c.proven = true
 	// COMMIT AND CHAIN and ROLLBACK AND CHAIN begin another transaction at once, without the caller's settings.
-	ended := c.pg.TxStatus() == 'I' || word == "COMMIT" || word == "ROLLBACK" && strings.Contains(strings.ToLower(text), "chain")
+	ended := c.pg.TxStatus() == 'I' || word == "COMMIT" || word == "ROLLBACK" && strings.Contains(strings.ToLower(s.text), "chain")
 	if c.tx != nil && ended {
 		c.abandon()
 		return errors.New("a statement has ended the transaction around it: return from RunInTx, or call Commit or Rollback")
@@ -266,7 +295,7 @@ func (c *conn) settle(text, tag string) error {
 
 // usable says whether the connection may go back to the pool: only if nothing is left on it.
 func (c *conn) usable() bool {
-	return !c.pg.IsClosed() && !c.used && c.pg.TxStatus() == 'I' && !c.old()
+	return !c.pg.IsClosed() && !c.used && len(c.changed) == 0 && c.pg.TxStatus() == 'I' && !c.old()
 }
 
 func (c *conn) old() bool { return time.Now().After(c.expires) }

@@ -49,6 +49,8 @@ type Config struct {
 	// enough is how many connections at work are enough, see pool.held: as many as Go uses CPUs, unless a test says
 	// otherwise.
 	enough int
+	// refresh is refreshEvery, unless a test says otherwise.
+	refresh time.Duration
 }
 
 // Observer is told the text of a statement, with $1 in place of the arguments that are text; how long the round trip
@@ -87,7 +89,7 @@ func Open(cfg Config) (*DB, error) {
 }
 
 func openPool(connConfig *pgx.ConnConfig, cfg Config) *DB {
-	connector := &connector{config: connConfig, observe: cfg.Observe, quick: cmp.Or(cfg.quick, quickAnswer), soon: cmp.Or(cfg.soon, soonAnswer)}
+	connector := &connector{config: connConfig, observe: cfg.Observe, quick: cmp.Or(cfg.quick, quickAnswer), soon: cmp.Or(cfg.soon, soonAnswer), refresh: cmp.Or(cfg.refresh, refreshEvery)}
 	pool := &pool{open: connector.open, maxOpen: cfg.MaxConns, enough: cmp.Or(cfg.enough, runtime.GOMAXPROCS(0)), every: cmp.Or(cfg.every, lookEvery)}
 	lanes := sql.OpenDB(lanes{pool})
 	lanes.SetMaxIdleConns(maxIdleLanes)

@@ -123,3 +123,9 @@ func (s *countedSocket) Read(look func(fd uintptr) bool) error {
 	s.looks.Add(1)
 	return s.RawConn.Read(look)
 }
+
+// RefreshEvery refreshes connections as often.
+func (cfg Config) RefreshEvery(every time.Duration) Config {
+	cfg.refresh = every
+	return cfg
+}

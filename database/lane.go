@@ -95,16 +95,21 @@ func (l *lane) BeginTx(ctx context.Context, opts driver.TxOptions) (driver.Tx, e
 	if opts.ReadOnly {
 		begin += " read only"
 	}
-	turn, err := l.pool.take(ctx, nil)
-	if err != nil {
-		return nil, err
-	}
-	if err := turn.conn.begin(ctx, scope.caller, begin); err != nil {
+	for {
+		turn, err := l.pool.take(ctx, nil)
+		if err != nil {
+			return nil, err
+		}
+		err = turn.conn.begin(ctx, scope.caller, begin)
+		if err == nil {
+			l.conn = turn.conn
+			return l, nil
+		}
 		l.pool.release(turn.conn)
-		return nil, err
+		if err != driver.ErrBadConn {
+			return nil, err
+		}
 	}
-	l.conn = turn.conn
-	return l, nil
 }
 
 // Commit ends the transaction. A transaction that had failed is rolled back instead, and that is an error.

@@ -106,6 +106,16 @@ func (p *pool) take(ctx context.Context, j *job) (turn, error) {
 		}
 		if t.conn != nil {
 			t.conn.lone = t.lone && j != nil
+			if t.known == nil && t.conn.stale() {
+				if err := t.conn.refresh(ctx); err != nil {
+					lost := t.conn.pg.IsClosed()
+					p.release(t.conn)
+					if lost && ctx.Err() == nil {
+						continue
+					}
+					return turn{}, err
+				}
+			}
 			return t, nil
 		}
 	}

@@ -28,6 +28,8 @@ type statement struct {
 	// took is how long the last answer was waited for; quickest is the shortest of the last few.
 	took, quickest time.Duration
 	columns        []column
+	// leaves says that it leaves something behind in the session.
+	leaves bool
 }
 
 // column is a column of a result.
@@ -94,7 +96,7 @@ func (s *statements) find(role, text string) *statement {
 		s.forgetAll()
 	}
 	s.names++
-	known := &statement{name: "usergraph_" + strconv.Itoa(s.names), text: text}
+	known := &statement{name: "usergraph_" + strconv.Itoa(s.names), text: text, leaves: leavesSomething(text)}
 	s.known[key] = known
 	return known
 }

@@ -5,7 +5,6 @@ import (
 	"database/sql/driver"
 	"errors"
 	"fmt"
-	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -26,36 +25,6 @@ const (
 	// keepBytes is the size of a buffer that is worth keeping for what is written next.
 	keepBytes = 64 << 10
 )
-
-// settings are the statements that make PostgreSQL act as the caller until the transaction ends: of callers who write, of
-// those who only read, and of both with a timeout.
-//
-// They return no row, so that the claims do not travel back. auth.uid() looks for request.jwt.claim.sub first, and then
-// need not parse the claims.
-var settings = [...]string{
-	settingsOf(callerSettings),
-	settingsOf(callerSettings, readOnlySetting),
-	settingsOf(callerSettings, timeoutSetting),
-	settingsOf(callerSettings, readOnlySetting, timeoutSetting),
-}
-
-// The kinds of settings are their places among them.
-const (
-	readOnlyKind = 1
-	timeoutKind  = 2 // to add
-)
-
-const (
-	callerSettings = `pg_catalog.set_config('role', $1, true),
- pg_catalog.set_config('request.jwt.claims', $2, true),
- pg_catalog.set_config('request.jwt.claim.sub', $3, true)`
-	readOnlySetting = `pg_catalog.set_config('transaction_read_only', 'on', true)`
-	timeoutSetting  = `pg_catalog.set_config('statement_timeout', $4, true)`
-)
-
-func settingsOf(parts ...string) string {
-	return "select where pg_catalog.num_nulls(" + strings.Join(parts, ",\n ") + ")::pg_catalog.bool"
-}
 
 // errCopy ends a connection: COPY FROM STDIN waits for data that nobody sends.
 var errCopy = errors.New("COPY FROM STDIN does not work here")
@@ -118,7 +87,7 @@ func (c *conn) trip(ctx context.Context, caller *session, s *statement, values [
 	}
 	c.sendForgotten()
 	if caller != nil && c.tx == nil {
-		c.sendSettings(caller)
+		c.sendSettings(ctx, caller, c.settingsKind())
 	}
 	c.send(s, values)
 	return c.exchange(ctx, observed)
@@ -132,15 +101,6 @@ func (c *conn) sendForgotten() {
 	for _, name := range c.statements.takeForgotten() {
 		c.put((&pgproto3.Close{ObjectType: 'S', Name: name}).Encode(c.out))
 	}
-}
-
-// sendSettings puts the settings of a caller into the next round trip.
-func (c *conn) sendSettings(caller *session) {
-	if c.statements == nil {
-		c.send(&statement{text: settings[caller.kind]}, caller.values)
-		return
-	}
-	c.send(&c.statements.settings[caller.kind], caller.values)
 }
 
 // exchange makes a round trip of what was sent, and returns the result of the last statement.
@@ -183,7 +143,10 @@ func (c *conn) answer(ctx context.Context, observed string, since time.Time) (re
 		// Somebody has deallocated what this connection had prepared. Nothing ran: the pool may try another connection.
 		c.abandon()
 		return nil, driver.ErrBadConn
-	case refused != nil && refused.statement != nil && slices.Contains(settings[:], refused.statement.text) && !strings.HasPrefix(refused.Code, "57"):
+	case refused != nil && refused.statement != nil && isSettings(refused.statement.text) && !strings.HasPrefix(refused.Code, "57"):
+		if refused.Code == notFresh {
+			return nil, c.notFresh(refused)
+		}
 		// Not the caller's fault, so it has no kind.
 		return nil, fmt.Errorf("switch to the caller's role: %w", refused)
 	case refused != nil:
@@ -191,7 +154,7 @@ func (c *conn) answer(ctx context.Context, observed string, since time.Time) (re
 	case lost != nil:
 		return nil, classify(ctx, lost)
 	}
-	return result, c.settle(observed, result.tag)
+	return result, c.settle(asked, result.tag)
 }
 
 // receive sends what waits to be sent and reads all answers. refused is what PostgreSQL says is wrong; err means that the
@@ -238,6 +201,8 @@ func (c *conn) receive(result *rows) (refused *failure, lost error) {
 			}
 		case *pgproto3.CopyInResponse:
 			return refused, errCopy
+		case *pgproto3.ParameterStatus:
+			c.report(message.Name, message.Value)
 		case *pgproto3.ReadyForQuery:
 			c.ahead--
 			return refused, nil
