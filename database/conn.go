@@ -34,6 +34,8 @@ type connector struct {
 	quick   time.Duration
 	soon    time.Duration
 	refresh time.Duration
+	// maxResult is Config.MaxResultBytes.
+	maxResult int
 }
 
 // open logs in and finds out what the connection is capable of.
@@ -51,7 +53,9 @@ func (c *connector) open(ctx context.Context) (*conn, error) {
 		expires: time.Now().Add(connLifetime*3/4 + rand.N(connLifetime/2)),
 
 		refreshEvery: c.refresh,
+		maxResult:    c.maxResult,
 	}
+	pg.Frontend().SetMaxBodyLen(c.maxResult + keepBytes) // or one row would be read whole, however large
 	if err := conn.init(ctx, c.config.DefaultQueryExecMode); err != nil {
 		conn.Close()
 		return nil, unavailable(ctx, err)
@@ -100,6 +104,8 @@ type conn struct {
 	// defaults are read every refreshEvery.
 	defaults     defaults
 	refreshEvery time.Duration
+	// maxResult is Config.MaxResultBytes.
+	maxResult int
 }
 
 // transaction is one that a caller has begun.
@@ -155,9 +161,11 @@ type job struct {
 // reading are the first words of statements that a read-only caller may send. PostgreSQL still refuses those that write.
 var reading = []string{"SELECT", "WITH", "VALUES", "TABLE", "SHOW", "EXPLAIN", "SAVEPOINT", "RELEASE", "ROLLBACK"}
 
+var errReads = errors.New("this caller only reads")
+
 func newJob(ctx context.Context, caller *session, text string) (*job, error) {
 	if caller.readOnly && !slices.Contains(reading, firstWord(text)) {
-		return nil, fmt.Errorf("%w: this caller only reads", ErrForbidden)
+		return nil, &Error{Message: "a caller who only reads sends a statement that does not", kind: ErrForbidden, cause: errReads}
 	}
 	lifted, values, err := lift(text)
 	if err != nil {
@@ -307,5 +315,9 @@ func (c *conn) Close() error {
 	return c.pg.Close(ctx)
 }
 
-// abandon closes a connection whose state is in doubt; the pool throws it away.
-func (c *conn) abandon() { _ = c.Close() }
+// abandon closes a connection whose state is in doubt, without waiting for PostgreSQL; the pool throws it away.
+func (c *conn) abandon() {
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	_ = c.pg.Close(ctx)
+}

@@ -28,6 +28,8 @@ const (
 	// connsPerCPU is how many connections a pool has for each CPU, unless told: enough to keep PostgreSQL busy while
 	// answers travel.
 	connsPerCPU = 4
+	// maxResultBytes bounds a result, unless told. Each connection may hold one at a time, and whoever asked for it another.
+	maxResultBytes = 4 << 20
 	// maxIdleLanes is how many lanes database/sql keeps, each a few bytes.
 	maxIdleLanes = 1024
 )
@@ -39,6 +41,8 @@ type Config struct {
 	URL string
 	// MaxConns is how many connections may be open, and all of them are kept open. 0 means four for each CPU.
 	MaxConns int
+	// MaxResultBytes is how many bytes the result of one statement may have, names of columns aside. 0 means 4 MiB.
+	MaxResultBytes int
 	// Observe, if set, hears of each round trip, in the goroutine that waits for it.
 	Observe Observer
 	// Replica, if its URL is set, is read by callers who may lag. It has a pool of its own, as large.
@@ -74,6 +78,9 @@ func Open(cfg Config) (*DB, error) {
 	if cfg.MaxConns < 0 {
 		return nil, fmt.Errorf("at most %d connections make no pool", cfg.MaxConns)
 	}
+	if cfg.MaxResultBytes < 0 {
+		return nil, fmt.Errorf("MaxResultBytes is %d: it cannot be less than zero", cfg.MaxResultBytes)
+	}
 	if cfg.MaxConns == 0 {
 		cfg.MaxConns = connsPerCPU * runtime.GOMAXPROCS(0)
 	}
@@ -89,7 +96,7 @@ func Open(cfg Config) (*DB, error) {
 }
 
 func openPool(connConfig *pgx.ConnConfig, cfg Config) *DB {
-	connector := &connector{config: connConfig, observe: cfg.Observe, quick: cmp.Or(cfg.quick, quickAnswer), soon: cmp.Or(cfg.soon, soonAnswer), refresh: cmp.Or(cfg.refresh, refreshEvery)}
+	connector := &connector{config: connConfig, observe: cfg.Observe, maxResult: cmp.Or(cfg.MaxResultBytes, maxResultBytes), quick: cmp.Or(cfg.quick, quickAnswer), soon: cmp.Or(cfg.soon, soonAnswer), refresh: cmp.Or(cfg.refresh, refreshEvery)}
 	pool := &pool{open: connector.open, maxOpen: cfg.MaxConns, enough: cmp.Or(cfg.enough, runtime.GOMAXPROCS(0)), every: cmp.Or(cfg.every, lookEvery)}
 	lanes := sql.OpenDB(lanes{pool})
 	lanes.SetMaxIdleConns(maxIdleLanes)

@@ -151,6 +151,8 @@ func (c *conn) answer(ctx context.Context, observed string, since time.Time) (re
 		return nil, fmt.Errorf("switch to the caller's role: %w", refused)
 	case refused != nil:
 		return nil, classify(ctx, refused)
+	case lost == ErrTooLarge:
+		return nil, &Error{Message: fmt.Sprintf("a result has more than %d bytes", c.maxResult), kind: ErrTooLarge, cause: errors.New("the connection was closed")}
 	case lost != nil:
 		return nil, classify(ctx, lost)
 	}
@@ -169,6 +171,9 @@ func (c *conn) receive(result *rows) (refused *failure, lost error) {
 	var begun bool
 	for {
 		message, err := c.pg.ReceiveMessage(context.Background())
+		if tooLong := (*pgproto3.ExceededMaxBodyLenErr)(nil); errors.As(err, &tooLong) {
+			return refused, ErrTooLarge
+		}
 		if err != nil {
 			return refused, err
 		}
@@ -184,6 +189,9 @@ func (c *conn) receive(result *rows) (refused *failure, lost error) {
 		case *pgproto3.DataRow:
 			if index == len(sent)-1 {
 				result.add(message.Values)
+				if result.size > c.maxResult {
+					return refused, ErrTooLarge
+				}
 			}
 		case *pgproto3.CommandComplete:
 			if index == len(sent)-1 {
