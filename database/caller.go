@@ -56,8 +56,8 @@ func (c Caller) check() error {
 // can become any role that the login may become, and claim anything, until it ends. So write values as ?, and log in with
 // a role that may become anon and authenticated alone.
 //
-// A statement whose context ends is cancelled some 10 ms later; Err of that context is called from another goroutine until
-// the statement returns, and must not wait for anything.
+// A statement whose context ends returns some 10 ms later, whatever PostgreSQL does, and is cancelled there. Err of that
+// context is called from another goroutine until the statement returns, and must not wait for anything.
 //
 // A statement has as much time as its context has left, and no more than Caller.StatementTimeout, or than the caller's role
 // has: ALTER ROLE … SET statement_timeout, IN DATABASE too. A change of a role is seen within a minute.

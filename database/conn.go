@@ -21,8 +21,6 @@ const (
 	// connLifetime is about when a connection is replaced, give or take a quarter, so that pools follow a changed DNS name
 	// or a failover, and not all connections at once.
 	connLifetime = time.Hour
-	// rollbackTimeout bounds a rollback, which happens also when the request has gone.
-	rollbackTimeout = 5 * time.Second
 	// closeTimeout is how long saying goodbye to PostgreSQL may take.
 	closeTimeout = time.Second
 )
@@ -32,10 +30,10 @@ type connector struct {
 	config  *pgx.ConnConfig
 	observe Observer
 	quick   time.Duration
-	soon    time.Duration
 	refresh time.Duration
 	// maxResult is Config.MaxResultBytes.
 	maxResult int
+	patience  time.Duration
 }
 
 // open logs in and finds out what the connection is capable of.
@@ -49,11 +47,11 @@ func (c *connector) open(ctx context.Context) (*conn, error) {
 		socket:  peek.At(pg.Conn()),
 		observe: c.observe,
 		quick:   c.quick,
-		soon:    c.soon,
 		expires: time.Now().Add(connLifetime*3/4 + rand.N(connLifetime/2)),
 
 		refreshEvery: c.refresh,
 		maxResult:    c.maxResult,
+		patience:     c.patience,
 	}
 	pg.Frontend().SetMaxBodyLen(c.maxResult + keepBytes) // or one row would be read whole, however large
 	if err := conn.init(ctx, c.config.DefaultQueryExecMode); err != nil {
@@ -72,7 +70,6 @@ type conn struct {
 	unwritable error
 	observe    Observer
 	quick      time.Duration // see Config.quick
-	soon       time.Duration // see Config.soon
 	expires    time.Time
 	// statements is nil behind a pooler, which may give every transaction another session of PostgreSQL.
 	statements *statements
@@ -82,18 +79,13 @@ type conn struct {
 	ahead int
 	// tx is set while a caller's transaction is open.
 	tx *transaction
-	// lone says that the pool has nothing else to run, took how long the last answer was waited for, and away how long ago
-	// its statement had been sent.
-	lone       bool
-	took, away time.Duration
+	// left is set when nobody has waited for the end of an answer: then the connection has to finish it.
+	left *pending
 	// watched is who waits for an answer now.
 	watched watched
-	// Under the mutex of the pool: since when those have waited whose statements were sent behind the first one's; until
-	// when others are held rather than sent elsewhere; and whether PostgreSQL has ever answered soon.
+	// Under the mutex of the pool: since when those have waited whose statements were sent behind the first one's.
 	since  time.Time
 	behind []*waiter
-	holds  time.Time
-	near   bool
 	// used says that a statement may have left something behind in the session, such as SET or LISTEN.
 	used bool
 	// proven says that the session was fresh when it was opened.
@@ -106,6 +98,8 @@ type conn struct {
 	refreshEvery time.Duration
 	// maxResult is Config.MaxResultBytes.
 	maxResult int
+	// patience is cancelPatience.
+	patience time.Duration
 }
 
 // transaction is one that a caller has begun.
@@ -262,10 +256,8 @@ func (c *conn) commit() error {
 	return err
 }
 
-// rollback ends the transaction, even where its context has ended.
-func (c *conn) rollback() error {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(c.tx.ctx), rollbackTimeout)
-	defer cancel()
+// rollback ends the transaction.
+func (c *conn) rollback(ctx context.Context) error {
 	_, err := c.end(ctx, "rollback")
 	return err
 }

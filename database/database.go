@@ -48,13 +48,12 @@ type Config struct {
 	// Replica, if its URL is set, is read by callers who may lag. It has a pool of its own, as large.
 	Replica ReplicaConfig
 
-	// quick is quickAnswer, soon soonAnswer and every lookEvery, unless a test says otherwise.
-	quick, soon, every time.Duration
-	// enough is how many connections at work are enough, see pool.held: as many as Go uses CPUs, unless a test says
-	// otherwise.
-	enough int
+	// quick is quickAnswer and every lookEvery, unless a test says otherwise.
+	quick, every time.Duration
 	// refresh is refreshEvery, unless a test says otherwise.
 	refresh time.Duration
+	// patience is cancelPatience, unless a test says otherwise.
+	patience time.Duration
 }
 
 // Observer is told the text of a statement, with $1 in place of the arguments that are text; how long the round trip
@@ -96,8 +95,8 @@ func Open(cfg Config) (*DB, error) {
 }
 
 func openPool(connConfig *pgx.ConnConfig, cfg Config) *DB {
-	connector := &connector{config: connConfig, observe: cfg.Observe, maxResult: cmp.Or(cfg.MaxResultBytes, maxResultBytes), quick: cmp.Or(cfg.quick, quickAnswer), soon: cmp.Or(cfg.soon, soonAnswer), refresh: cmp.Or(cfg.refresh, refreshEvery)}
-	pool := &pool{open: connector.open, maxOpen: cfg.MaxConns, enough: cmp.Or(cfg.enough, runtime.GOMAXPROCS(0)), every: cmp.Or(cfg.every, lookEvery)}
+	connector := &connector{config: connConfig, observe: cfg.Observe, maxResult: cmp.Or(cfg.MaxResultBytes, maxResultBytes), quick: cmp.Or(cfg.quick, quickAnswer), refresh: cmp.Or(cfg.refresh, refreshEvery), patience: cmp.Or(cfg.patience, cancelPatience)}
+	pool := &pool{open: connector.open, maxOpen: cfg.MaxConns, every: cmp.Or(cfg.every, lookEvery)}
 	lanes := sql.OpenDB(lanes{pool})
 	lanes.SetMaxIdleConns(maxIdleLanes)
 	return &DB{bun: bun.NewDB(lanes, dialect{pgdialect.New()}), pool: pool}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"strings"
+	"time"
 
 	"github.com/jackc/pgx/v5/pgconn"
 )
@@ -86,7 +87,7 @@ func (e *Error) Unwrap() []error {
 // classify adds the kind to an error. What fails because ctx has ended keeps that as its kind instead.
 func classify(ctx context.Context, err error) error {
 	var refused *pgconn.PgError
-	if !errors.As(err, &refused) || refused.Code == "57014" && ctx.Err() != nil {
+	if !errors.As(err, &refused) || refused.Code == "57014" && ended(ctx) != nil {
 		return unavailable(ctx, err)
 	}
 	e := &Error{SQLState: refused.Code, Message: refused.Message, kind: kindOf(refused), cause: err}
@@ -109,10 +110,18 @@ func kindOf(refused *pgconn.PgError) error {
 	return nil
 }
 
+// ended returns why a context has ended. Its Err is late on a busy machine, and PostgreSQL's timer for the same time is not.
+func ended(ctx context.Context) error {
+	if deadline, ok := ctx.Deadline(); ok && ctx.Err() == nil && !time.Now().Before(deadline) {
+		return context.DeadlineExceeded
+	}
+	return ctx.Err()
+}
+
 // unavailable adds ErrUnavailable to an error of a connection, or the end of ctx if that is why.
 func unavailable(ctx context.Context, err error) error {
 	e := &Error{Message: err.Error(), kind: ErrUnavailable, cause: err}
-	if ended := ctx.Err(); ended != nil {
+	if ended := ended(ctx); ended != nil {
 		e.kind = ended
 	}
 	var refused *pgconn.PgError

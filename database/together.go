@@ -63,6 +63,13 @@ func (p *pool) together(t turn, j *job) (result *rows, err error, again bool) {
 // pass gives a connection on to the next of those whose statements were sent, and to the next in line after the last. It
 // does not wait: who calls it has an answer to return.
 func (p *pool) pass(t turn) {
+	if t.conn.left != nil {
+		go func() {
+			t.conn.finish()
+			p.pass(t)
+		}()
+		return
+	}
 	for len(t.behind) > 0 {
 		w := t.behind[0]
 		t.known, t.behind = w.known, t.behind[1:]
