@@ -28,6 +28,7 @@ type config struct {
 	databaseReadURL   string
 	databaseMaxLag    time.Duration
 	databaseConns     int
+	databaseResult    int
 	supabaseURL       string
 	jwks              string
 	jwksURL           string
@@ -77,6 +78,8 @@ var settings = slices.Concat([]setting{
 		func(c *config, v string) error { return setDuration(&c.databaseMaxLag, v, time.Second, time.Hour) }},
 	{"DATABASE_MAX_CONNS", "16", "connections to PostgreSQL at most, all kept open; as many more to DATABASE_READ_URL",
 		func(c *config, v string) error { return setInt(&c.databaseConns, v, 1, 10_000) }},
+	{"DATABASE_MAX_RESULT_BYTES", "4194304", "bytes that one SQL statement may return",
+		func(c *config, v string) error { return setInt(&c.databaseResult, v, 1<<10, 1<<30) }},
 	{"SUPABASE_URL", "", "the project, `https://<ref>.supabase.co`: issuer and key set follow from it",
 		func(c *config, v string) error { return setProject(&c.supabaseURL, v) }},
 	{"SUPABASE_JWT_ISSUER", "", "the names under which the project issues tokens, separated by commas; default: SUPABASE_URL + `/auth/v1`",

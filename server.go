@@ -192,7 +192,7 @@ func serve(ctx context.Context, cfg config, log *slog.Logger, listener net.Liste
 	defer closeTelemetry(ctx, log, observed)
 
 	db, err := database.Open(database.Config{
-		URL: cfg.databaseURL, MaxConns: cfg.databaseConns, Observe: cfg.debug.Observe(observed.Statement),
+		URL: cfg.databaseURL, MaxConns: cfg.databaseConns, MaxResultBytes: cfg.databaseResult, Observe: cfg.debug.Observe(observed.Statement),
 		Replica: database.ReplicaConfig{URL: cfg.databaseReadURL, MaxLag: cfg.databaseMaxLag, Report: reportReplica(log)},
 	})
 	if err != nil {

@@ -60,7 +60,7 @@ func bleed(t *testing.T, pg *pgtest.Database, url string, actions int, disturb d
 	if err := w.conn.SendBatch(t.Context(), batch).Close(); err != nil {
 		t.Fatal(err)
 	}
-	db := open(t, database.Config{URL: url, MaxConns: bleedConns}.Patient().Near().Enough(2).Watchful())
+	db := open(t, database.Config{URL: url, MaxConns: bleedConns}.Patient().Watchful())
 
 	stop := make(chan struct{})
 	var killer, workers sync.WaitGroup

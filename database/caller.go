@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strconv"
 	"time"
 
 	"github.com/uptrace/bun"
@@ -29,7 +28,7 @@ type Caller struct {
 	// MayLag says that what a ReadOnly caller reads may be a little old, as ReplicaConfig.MaxLag has it. It is read from
 	// the replica where there is one, but for transactions.
 	MayLag bool
-	// StatementTimeout ends a statement that runs longer. 0 leaves the role's own timeout, as Supabase sets it.
+	// StatementTimeout ends a statement that runs longer. 0 leaves what the context and the role allow.
 	StatementTimeout time.Duration
 }
 
@@ -57,23 +56,40 @@ func (c Caller) check() error {
 // can become any role that the login may become, and claim anything, until it ends. So write values as ?, and log in with
 // a role that may become anon and authenticated alone.
 //
-// A statement whose context ends is cancelled some 10 ms later; Err of that context is called from another goroutine until
-// the statement returns, and must not wait for anything.
+// A statement whose context ends returns some 10 ms later, whatever PostgreSQL does, and is cancelled there. Err of that
+// context is called from another goroutine until the statement returns, and must not wait for anything.
 //
-// A statement that may leave something behind in the session, such as SET, LISTEN or DO, costs its connection.
+// A statement has as much time as its context has left, and no more than Caller.StatementTimeout, or than the caller's role
+// has: ALTER ROLE … SET statement_timeout, IN DATABASE too. A change of a role is seen within a minute.
+//
+// What a statement leaves in its session is gone before the next caller's statement:
+//
+//   - The role, the claims and the timeout are set with each statement.
+//   - Tables of the search path come before temporary ones. A statement fails, and runs again in another session, where a
+//     temporary object is left or the search path has changed, whatever has done that.
+//   - PostgreSQL reports changes of client_encoding, DateStyle, IntervalStyle, TimeZone, standard_conforming_strings,
+//     default_transaction_read_only and session_authorization. The connection is closed then.
+//   - A statement costs its connection if it says that it leaves something: CREATE, SET, LISTEN, PREPARE, DECLARE, DO and
+//     whatever else is no query, write or transaction; set_config whose last argument is not written as true; and advisory
+//     locks that are not of the transaction.
+//
+// A function of the database does not say what it leaves. Other settings (app.tenant with is_local false), session locks,
+// cursors WITH HOLD, prepared statements and LISTEN of a function stay until the connection is refreshed, once a minute:
+// another caller may find them until then. What has to last longer than a transaction, or may not be found by others, needs a
+// connection of one's own.
+//
+// Behind a pooler in transaction mode the session may be another client's. There search_path, row_security,
+// standard_conforming_strings and the legacy claims email and role are set with each statement as well, advisory locks are
+// given up, and temporary objects are discarded. All else that a function or another client leaves stays there.
+//
 // A result is read whole into memory before its first row is handed out.
 func (db *DB) As(caller Caller) bun.IDB {
-	s := &session{db: db.bun, role: caller.Role, readOnly: caller.ReadOnly, err: caller.check()}
-	s.values = append(s.room[:0], []byte(caller.Role), caller.Claims, []byte(caller.Subject))
-	if caller.ReadOnly {
-		s.kind = readOnlyKind
-		if caller.MayLag {
-			s.replica = db.replica
-		}
+	s := &session{
+		db: db.bun, role: caller.Role, claims: caller.Claims, subject: caller.Subject, readOnly: caller.ReadOnly,
+		timeout: caller.StatementTimeout, err: caller.check(),
 	}
-	if caller.StatementTimeout > 0 {
-		s.kind += timeoutKind
-		s.values = append(s.values, strconv.AppendInt(nil, max(1, caller.StatementTimeout.Milliseconds()), 10))
+	if caller.ReadOnly && caller.MayLag {
+		s.replica = db.replica
 	}
 	return s
 }
@@ -83,11 +99,11 @@ type session struct {
 	db       *bun.DB
 	replica  *Replica // nil if only the primary will do
 	role     string
+	claims   []byte
+	subject  string
 	readOnly bool
-	kind     int       // which of settings
-	values   [][]byte  // its parameters
-	room     [4][]byte // for them
-	err      error     // why no statement may run
+	timeout  time.Duration
+	err      error // why no statement may run
 }
 
 var _ bun.IDB = (*session)(nil)

@@ -442,6 +442,45 @@ func TestErrorKinds(t *testing.T) {
 	}
 }
 
+// Each class of PostgreSQL's codes has its kind, and what has none is no fault of the caller.
+func TestErrorClasses(t *testing.T) {
+	db, pg := openNew(t)
+	pg.Exec(t, `create function fail(code text) returns text language plpgsql as $$ begin raise exception 'no %', code using errcode = code; end $$`)
+	all := []error{
+		database.ErrUnavailable, database.ErrConflict, database.ErrInvalid, database.ErrForbidden, database.ErrRejected, database.ErrTimeout,
+	}
+	for codes, kind := range map[string]error{
+		"01000 02000 03000 09000 0A000 0B000 0F000 0L000 0P000 0Z000 20000 21000":                               nil,
+		"24000 25000 25001 25P01 25P02 26000 27000 28000 28P01 2B000 2D000 2F000 34000 38000 39000 3B000 3D000": nil,
+		"3F000 42000 42601 42P01 42703 42883 42P17 54001 54011 54023 55000 55006 55P02 72000 F0000 HV000 HV00R": nil,
+		"P0000 P0002 P0003 P0004 PT500 PT200 PGRST XX000 XX001 XX002 08P01 53400 58P01 58P02 U0001 99999":       nil,
+		"08000 08003 08006 08001 08004 08007 53000 53100 53200 53300 57000 57P01 57P02 57P03 57P04 57P05 58000": database.ErrUnavailable,
+		"58030 HV00N": database.ErrUnavailable,
+		"22000 22001 22003 22007 22008 22012 22023 22P02 22P05 2201B 2202E 22004 23000 23001 23502 23503 23514 44000 54000": database.ErrInvalid,
+		"23505 23P01 40000 40001 40002 40003 40P01": database.ErrConflict,
+		"25006 42501":             database.ErrForbidden,
+		"57014 55P03 25P03 25P04": database.ErrTimeout,
+		"P0001 PT400 PT402 PT403 PT404 PT409 PT422 PT429 PT4ZZ": database.ErrRejected,
+	} {
+		for code := range strings.FieldsSeq(codes) {
+			_, err := db.As(callerOf(ada)).ExecContext(t.Context(), "select fail(?)", code)
+			var refused *database.Error
+			if !errors.As(err, &refused) || refused.SQLState != code || refused.Message != "no "+code {
+				t.Errorf("%s: %#v", code, err)
+				continue
+			}
+			if public := strings.HasPrefix(code, "PT4"); public != (refused.Public == "no "+code) || !public && refused.Public != "" {
+				t.Errorf("%s tells the client %q", code, refused.Public)
+			}
+			for _, other := range all {
+				if errors.Is(err, other) != (other == kind) {
+					t.Errorf("%s is %v: %t", code, other, other != kind)
+				}
+			}
+		}
+	}
+}
+
 // If the login may not become the caller's role, that is no fault of the caller.
 func TestLoginWithoutRoles(t *testing.T) {
 	pg := newPostgres(t)

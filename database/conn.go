@@ -21,8 +21,6 @@ const (
 	// connLifetime is about when a connection is replaced, give or take a quarter, so that pools follow a changed DNS name
 	// or a failover, and not all connections at once.
 	connLifetime = time.Hour
-	// rollbackTimeout bounds a rollback, which happens also when the request has gone.
-	rollbackTimeout = 5 * time.Second
 	// closeTimeout is how long saying goodbye to PostgreSQL may take.
 	closeTimeout = time.Second
 )
@@ -32,7 +30,10 @@ type connector struct {
 	config  *pgx.ConnConfig
 	observe Observer
 	quick   time.Duration
-	soon    time.Duration
+	refresh time.Duration
+	// maxResult is Config.MaxResultBytes.
+	maxResult int
+	patience  time.Duration
 }
 
 // open logs in and finds out what the connection is capable of.
@@ -46,9 +47,13 @@ func (c *connector) open(ctx context.Context) (*conn, error) {
 		socket:  peek.At(pg.Conn()),
 		observe: c.observe,
 		quick:   c.quick,
-		soon:    c.soon,
 		expires: time.Now().Add(connLifetime*3/4 + rand.N(connLifetime/2)),
+
+		refreshEvery: c.refresh,
+		maxResult:    c.maxResult,
+		patience:     c.patience,
 	}
+	pg.Frontend().SetMaxBodyLen(c.maxResult + keepBytes) // or one row would be read whole, however large
 	if err := conn.init(ctx, c.config.DefaultQueryExecMode); err != nil {
 		conn.Close()
 		return nil, unavailable(ctx, err)
@@ -65,7 +70,6 @@ type conn struct {
 	unwritable error
 	observe    Observer
 	quick      time.Duration // see Config.quick
-	soon       time.Duration // see Config.soon
 	expires    time.Time
 	// statements is nil behind a pooler, which may give every transaction another session of PostgreSQL.
 	statements *statements
@@ -75,20 +79,27 @@ type conn struct {
 	ahead int
 	// tx is set while a caller's transaction is open.
 	tx *transaction
-	// lone says that the pool has nothing else to run, took how long the last answer was waited for, and away how long ago
-	// its statement had been sent.
-	lone       bool
-	took, away time.Duration
+	// left is set when nobody has waited for the end of an answer: then the connection has to finish it.
+	left *pending
 	// watched is who waits for an answer now.
 	watched watched
-	// Under the mutex of the pool: since when those have waited whose statements were sent behind the first one's; until
-	// when others are held rather than sent elsewhere; and whether PostgreSQL has ever answered soon.
+	// Under the mutex of the pool: since when those have waited whose statements were sent behind the first one's.
 	since  time.Time
 	behind []*waiter
-	holds  time.Time
-	near   bool
 	// used says that a statement may have left something behind in the session, such as SET or LISTEN.
 	used bool
+	// proven says that the session was fresh when it was opened.
+	proven bool
+	// began are the reported settings as they were when the connection was opened, changed those that are not so now.
+	began   map[string]string
+	changed map[string]struct{}
+	// defaults are read every refreshEvery.
+	defaults     defaults
+	refreshEvery time.Duration
+	// maxResult is Config.MaxResultBytes.
+	maxResult int
+	// patience is cancelPatience.
+	patience time.Duration
 }
 
 // transaction is one that a caller has begun.
@@ -116,20 +127,20 @@ func (c *conn) init(ctx context.Context, mode pgx.QueryExecMode) error {
 			return fmt.Errorf("%s is %q: add %[1]s=%[3]s to the connection string", want.parameter, value, want.value)
 		}
 	}
-	if mode != pgx.QueryExecModeCacheStatement {
-		return nil
+	c.began = map[string]string{}
+	for _, name := range reported {
+		c.began[name] = c.pg.ParameterStatus(name)
 	}
-	results, err := c.pg.Exec(ctx, "select pg_catalog.pg_backend_pid()").ReadAll()
-	if err != nil {
-		return err
+	if mode == pgx.QueryExecModeCacheStatement {
+		results, err := c.pg.Exec(ctx, "select pg_catalog.pg_backend_pid()").ReadAll()
+		if err != nil {
+			return err
+		}
+		if string(results[0].Rows[0][0]) == strconv.FormatUint(uint64(c.pg.PID()), 10) {
+			c.statements = newStatements()
+		}
 	}
-	if string(results[0].Rows[0][0]) == strconv.FormatUint(uint64(c.pg.PID()), 10) {
-		c.statements = newStatements()
-		// What is still to run on a connection that is closed after a cancellation must not wait for a lock for ever.
-		// Where PostgreSQL's system cannot tell, it refuses to.
-		_, _ = c.pg.Exec(ctx, noticeClosing).ReadAll()
-	}
-	return nil
+	return c.refresh(ctx)
 }
 
 // job is a statement on its way to PostgreSQL.
@@ -144,9 +155,11 @@ type job struct {
 // reading are the first words of statements that a read-only caller may send. PostgreSQL still refuses those that write.
 var reading = []string{"SELECT", "WITH", "VALUES", "TABLE", "SHOW", "EXPLAIN", "SAVEPOINT", "RELEASE", "ROLLBACK"}
 
+var errReads = errors.New("this caller only reads")
+
 func newJob(ctx context.Context, caller *session, text string) (*job, error) {
 	if caller.readOnly && !slices.Contains(reading, firstWord(text)) {
-		return nil, fmt.Errorf("%w: this caller only reads", ErrForbidden)
+		return nil, &Error{Message: "a caller who only reads sends a statement that does not", kind: ErrForbidden, cause: errReads}
 	}
 	lifted, values, err := lift(text)
 	if err != nil {
@@ -168,7 +181,14 @@ func (c *conn) run(j *job) (*rows, error) {
 	if err != nil {
 		return nil, err
 	}
-	result, err := c.trip(j.ctx, j.caller, &statement{text: inline}, nil, j.lifted)
+	s := &statement{text: inline, leaves: leavesSomething(j.lifted)}
+	result, err := c.trip(j.ctx, j.caller, s, nil, j.lifted)
+	if err == errTemporary {
+		c.send(&statement{text: discardTemporary}, nil)
+		c.sendSettings(j.ctx, j.caller, discardedKind)
+		c.send(s, nil)
+		result, err = c.exchange(j.ctx, j.lifted)
+	}
 	if known != nil && err == nil && !known.parsed {
 		known.refused = true
 	}
@@ -209,8 +229,18 @@ func (c *conn) misfit(role string, known *statement, err error) bool {
 // begin starts a transaction and makes it the caller's, in one round trip.
 func (c *conn) begin(ctx context.Context, caller *session, text string) error {
 	c.send(&statement{text: text}, nil)
-	c.sendSettings(caller)
-	if _, err := c.exchange(ctx, text); err != nil {
+	c.sendSettings(ctx, caller, c.settingsKind())
+	_, err := c.exchange(ctx, text)
+	if err == errTemporary {
+		if _, err := c.trip(ctx, nil, &statement{text: "rollback"}, nil, ""); err != nil {
+			return err
+		}
+		c.send(&statement{text: text}, nil)
+		c.send(&statement{text: discardTemporary}, nil)
+		c.sendSettings(ctx, caller, discardedKind)
+		_, err = c.exchange(ctx, text)
+	}
+	if err != nil {
 		return err // and the pool closes the connection: usable sees the failed transaction
 	}
 	c.tx = &transaction{ctx, caller}
@@ -226,10 +256,8 @@ func (c *conn) commit() error {
 	return err
 }
 
-// rollback ends the transaction, even where its context has ended.
-func (c *conn) rollback() error {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(c.tx.ctx), rollbackTimeout)
-	defer cancel()
+// rollback ends the transaction.
+func (c *conn) rollback(ctx context.Context) error {
 	_, err := c.end(ctx, "rollback")
 	return err
 }
@@ -252,11 +280,12 @@ func (c *conn) ping(ctx context.Context) error {
 var leaveNothing = []string{"", "SELECT", "INSERT", "UPDATE", "DELETE", "MERGE", "SHOW", "BEGIN", "SAVEPOINT", "RELEASE", "ROLLBACK", "COMMIT"}
 
 // settle looks at what a statement has done to the session and to the transaction around it.
-func (c *conn) settle(text, tag string) error {
+func (c *conn) settle(s *statement, tag string) error {
 	word, _, _ := strings.Cut(tag, " ")
-	c.used = c.used || !slices.Contains(leaveNothing, word)
+	c.used = c.used || s.leaves || !slices.Contains(leaveNothing, word)
+	c.proven = true
 	// COMMIT AND CHAIN and ROLLBACK AND CHAIN begin another transaction at once, without the caller's settings.
-	ended := c.pg.TxStatus() == 'I' || word == "COMMIT" || word == "ROLLBACK" && strings.Contains(strings.ToLower(text), "chain")
+	ended := c.pg.TxStatus() == 'I' || word == "COMMIT" || word == "ROLLBACK" && strings.Contains(strings.ToLower(s.text), "chain")
 	if c.tx != nil && ended {
 		c.abandon()
 		return errors.New("a statement has ended the transaction around it: return from RunInTx, or call Commit or Rollback")
@@ -266,7 +295,7 @@ func (c *conn) settle(text, tag string) error {
 
 // usable says whether the connection may go back to the pool: only if nothing is left on it.
 func (c *conn) usable() bool {
-	return !c.pg.IsClosed() && !c.used && c.pg.TxStatus() == 'I' && !c.old()
+	return !c.pg.IsClosed() && !c.used && len(c.changed) == 0 && c.pg.TxStatus() == 'I' && !c.old()
 }
 
 func (c *conn) old() bool { return time.Now().After(c.expires) }
@@ -278,5 +307,9 @@ func (c *conn) Close() error {
 	return c.pg.Close(ctx)
 }
 
-// abandon closes a connection whose state is in doubt; the pool throws it away.
-func (c *conn) abandon() { _ = c.Close() }
+// abandon closes a connection whose state is in doubt, without waiting for PostgreSQL; the pool throws it away.
+func (c *conn) abandon() {
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	_ = c.pg.Close(ctx)
+}

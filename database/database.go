@@ -30,6 +30,8 @@ const (
 	// connsPerCPU is how many connections a pool has for each CPU, unless told: enough to keep PostgreSQL busy while
 	// answers travel.
 	connsPerCPU = 4
+	// maxResultBytes bounds a result, unless told. Each connection may hold one at a time, and whoever asked for it another.
+	maxResultBytes = 4 << 20
 	// maxIdleLanes is how many lanes database/sql keeps, each a few bytes.
 	maxIdleLanes = 1024
 )
@@ -41,16 +43,19 @@ type Config struct {
 	URL string
 	// MaxConns is how many connections may be open, and all of them are kept open. 0 means four for each CPU.
 	MaxConns int
+	// MaxResultBytes is how many bytes the result of one statement may have, names of columns aside. 0 means 4 MiB.
+	MaxResultBytes int
 	// Observe, if set, hears of each round trip, in the goroutine that waits for it.
 	Observe Observer
 	// Replica, if its URL is set, is read by callers who may lag. It has a pool of its own, as large.
 	Replica ReplicaConfig
 
-	// quick is quickAnswer, soon soonAnswer and every lookEvery, unless a test says otherwise.
-	quick, soon, every time.Duration
-	// enough is how many connections at work are enough, see pool.held: as many as Go uses CPUs, unless a test says
-	// otherwise.
-	enough int
+	// quick is quickAnswer and every lookEvery, unless a test says otherwise.
+	quick, every time.Duration
+	// refresh is refreshEvery, unless a test says otherwise.
+	refresh time.Duration
+	// patience is cancelPatience, unless a test says otherwise.
+	patience time.Duration
 }
 
 // Observer is told the text of a statement, with $1 in place of the arguments that are text; how long the round trip
@@ -74,6 +79,9 @@ func Open(cfg Config) (*DB, error) {
 	if cfg.MaxConns < 0 {
 		return nil, fmt.Errorf("at most %d connections make no pool", cfg.MaxConns)
 	}
+	if cfg.MaxResultBytes < 0 {
+		return nil, fmt.Errorf("MaxResultBytes is %d: it cannot be less than zero", cfg.MaxResultBytes)
+	}
 	if cfg.MaxConns == 0 {
 		cfg.MaxConns = connsPerCPU * runtime.GOMAXPROCS(0)
 	}
@@ -89,8 +97,8 @@ func Open(cfg Config) (*DB, error) {
 }
 
 func openPool(connConfig *pgx.ConnConfig, cfg Config) *DB {
-	connector := &connector{config: connConfig, observe: cfg.Observe, quick: cmp.Or(cfg.quick, quickAnswer), soon: cmp.Or(cfg.soon, soonAnswer)}
-	pool := &pool{open: connector.open, maxOpen: cfg.MaxConns, enough: cmp.Or(cfg.enough, runtime.GOMAXPROCS(0)), every: cmp.Or(cfg.every, lookEvery)}
+	connector := &connector{config: connConfig, observe: cfg.Observe, maxResult: cmp.Or(cfg.MaxResultBytes, maxResultBytes), quick: cmp.Or(cfg.quick, quickAnswer), refresh: cmp.Or(cfg.refresh, refreshEvery), patience: cmp.Or(cfg.patience, cancelPatience)}
+	pool := &pool{open: connector.open, maxOpen: cfg.MaxConns, every: cmp.Or(cfg.every, lookEvery)}
 	lanes := sql.OpenDB(lanes{pool})
 	lanes.SetMaxIdleConns(maxIdleLanes)
 	return &DB{bun: bun.NewDB(lanes, dialect{pgdialect.New()}), pool: pool}

@@ -24,6 +24,9 @@ type noDriver struct{}
 
 func (noDriver) Open(string) (driver.Conn, error) { return nil, errors.ErrUnsupported }
 
+// errFailed is the answer to what comes after a statement of a transaction that its caller has not waited for.
+var errFailed = errors.New("the transaction has failed: the context of one of its statements has ended")
+
 // lane is what database/sql takes for a connection. It holds one only while a transaction is open.
 type lane struct {
 	pool *pool
@@ -55,6 +58,9 @@ func (l *lane) run(ctx context.Context, text string, args []driver.NamedValue) (
 		return nil, errors.New("arguments are written as ?, and bun puts them into the statement")
 	}
 	if l.conn != nil {
+		if l.conn.left != nil {
+			return nil, errFailed
+		}
 		j, err := newJob(ctx, l.conn.tx.caller, text)
 		if err != nil {
 			return nil, err
@@ -95,28 +101,51 @@ func (l *lane) BeginTx(ctx context.Context, opts driver.TxOptions) (driver.Tx, e
 	if opts.ReadOnly {
 		begin += " read only"
 	}
-	turn, err := l.pool.take(ctx, nil)
-	if err != nil {
-		return nil, err
-	}
-	if err := turn.conn.begin(ctx, scope.caller, begin); err != nil {
+	for {
+		turn, err := l.pool.take(ctx, nil)
+		if err != nil {
+			return nil, err
+		}
+		err = turn.conn.begin(ctx, scope.caller, begin)
+		if err == nil {
+			l.conn = turn.conn
+			return l, nil
+		}
 		l.pool.release(turn.conn)
-		return nil, err
+		if err != driver.ErrBadConn {
+			return nil, err
+		}
 	}
-	l.conn = turn.conn
-	return l, nil
 }
 
 // Commit ends the transaction. A transaction that had failed is rolled back instead, and that is an error.
 func (l *lane) Commit() error {
+	if l.conn.left != nil {
+		_ = l.Rollback()
+		return errFailed
+	}
 	defer l.end()
 	return l.conn.commit()
 }
 
-// Rollback ends the transaction, even where its context has ended.
+// Rollback ends the transaction. Where its context has ended, nobody waits for that.
 func (l *lane) Rollback() error {
-	defer l.end()
-	return l.conn.rollback()
+	c := l.conn
+	if ctx := c.tx.ctx; c.left == nil && ctx.Err() == nil {
+		defer l.end()
+		return c.rollback(ctx)
+	}
+	l.conn = nil
+	go func() {
+		defer l.pool.release(c)
+		if c.left != nil {
+			c.finish()
+		}
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(c.tx.ctx), c.patience)
+		defer cancel()
+		_ = c.rollback(ctx)
+	}()
+	return nil
 }
 
 func (l *lane) end() {

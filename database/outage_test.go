@@ -342,3 +342,89 @@ func TestWithoutCaller(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// With a PostgreSQL that hangs, nobody waits longer than the context lasts: neither for a statement to be cancelled nor for
+// a transaction to be rolled back.
+func TestDatabaseHangs(t *testing.T) {
+	p := newProxy(t, newPostgres(t).URL)
+	db := open(t, database.Config{URL: p.URL, MaxConns: 8}.Forbearing())
+	as := db.As(callerOf(ada))
+	for name, run := range map[string]func(ctx context.Context, hang func()) error{
+		"query": func(ctx context.Context, hang func()) error {
+			hang()
+			return as.NewRaw("select 1").Scan(ctx, new(int))
+		},
+		"read": func(ctx context.Context, hang func()) error {
+			hang()
+			return db.As(readerOf(ada)).NewRaw("select 1").Scan(ctx, new(int))
+		},
+		"begin": func(ctx context.Context, hang func()) error {
+			hang()
+			_, err := as.BeginTx(ctx, nil)
+			return err
+		},
+		"statement of a transaction": func(ctx context.Context, hang func()) error {
+			return as.RunInTx(ctx, nil, func(ctx context.Context, tx bun.Tx) error {
+				hang()
+				_, err := tx.ExecContext(ctx, "select 1")
+				return err
+			})
+		},
+		"statement with a context of its own": func(ctx context.Context, hang func()) error {
+			return as.RunInTx(t.Context(), nil, func(_ context.Context, tx bun.Tx) error {
+				hang()
+				_, err := tx.ExecContext(ctx, "select 1")
+				if _, err := tx.ExecContext(t.Context(), "select 1"); err == nil {
+					t.Error("a statement ran after one that was left")
+				}
+				return err
+			})
+		},
+		"commit": func(ctx context.Context, hang func()) error {
+			return as.RunInTx(ctx, nil, func(ctx context.Context, tx bun.Tx) error {
+				hang()
+				return nil
+			})
+		},
+		"rollback": func(ctx context.Context, hang func()) error {
+			return as.RunInTx(ctx, nil, func(ctx context.Context, tx bun.Tx) error {
+				hang()
+				return context.DeadlineExceeded
+			})
+		},
+		"large": func(ctx context.Context, hang func()) error {
+			hang()
+			return as.NewRaw("select length(?)", strings.Repeat("x", 20<<20)).Scan(ctx, new(int))
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			for range 3 {
+				if err := rename(t.Context(), as, ada, "Ada"); err != nil { // a connection that works
+					t.Fatal(err)
+				}
+				ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
+				ended, hung := make(chan error, 1), make(chan struct{})
+				go func() {
+					ended <- run(ctx, func() {
+						p.held.Lock()
+						close(hung)
+					})
+				}()
+				<-hung
+				select {
+				case err := <-ended:
+					if !errors.Is(err, context.DeadlineExceeded) {
+						t.Errorf("%v", err)
+					}
+				case <-time.After(patience):
+					t.Error("still waiting")
+				}
+				p.held.Unlock()
+				cancel()
+			}
+		})
+	}
+	if err := rename(t.Context(), as, ada, "Ada"); err != nil {
+		t.Error(err)
+	}
+}

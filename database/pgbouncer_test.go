@@ -84,3 +84,33 @@ func TestPgBouncerLosesNotifications(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// Behind a pooler the session may be anybody's: what matters is set with each statement, whoever has left something there.
+func TestPgBouncerNothingIsLeft(t *testing.T) {
+	pg := newPostgres(t)
+	pg.Exec(t, leavers)
+	for _, test := range leftovers {
+		for way, leave := range ways {
+			if strings.HasPrefix(way, "function") && strings.HasPrefix(test.text, "select * into") || test.pooled == nowhere {
+				continue
+			}
+			t.Run(test.name+"/"+way, func(t *testing.T) {
+				db := open(t, database.Config{URL: pgtest.PgBouncer(t, pg.URL), MaxConns: 2})
+				pid := func() (pid int) {
+					if err := db.As(callerOf(bob)).NewRaw("select pg_backend_pid()").Scan(t.Context(), &pid); err != nil {
+						t.Fatal(err)
+					}
+					return pid
+				}
+				session := pid()
+				if err := leave(t.Context(), db.As(callerOf(ada)), test.text); err != nil {
+					t.Fatal(err)
+				}
+				if now := pid(); now != session {
+					t.Errorf("PgBouncer has given %d, and then %d: this shows nothing", session, now)
+				}
+				askAsBob(t, db, test.ask, test.want)
+			})
+		}
+	}
+}

@@ -20,10 +20,6 @@ const (
 	maxTogetherBytes = 32 << 10
 	// maxTogetherTime is how long they took last time, all in all: the last one should have its answer before it hurries.
 	maxTogetherTime = hurryAfter / 2
-	// soonBack is by how much quicker than a quick one statements must be for others to be held until they are done.
-	soonBack = 5
-	// loneAfter is how many must have come one at a time for the next statement to be waited for awake.
-	loneAfter = 8
 	// lookEvery is how often the pool looks whether those who wait still do: a context that has ended ends its statement
 	// so much later, and until then one that only reads may still be sent. To hear of it at once costs each statement more
 	// than this costs all of them.
@@ -38,9 +34,7 @@ var errClosed = errors.New("the database is closed")
 type pool struct {
 	open    func(ctx context.Context) (*conn, error)
 	maxOpen int
-	// enough is how many connections at work are enough for others to be held.
-	enough int
-	every  time.Duration // see lookEvery
+	every   time.Duration // see lookEvery
 
 	mu        sync.Mutex
 	conns     []*conn
@@ -48,8 +42,6 @@ type pool struct {
 	count     int       // connections, those being opened included
 	line      []*waiter // settled ones among them have left
 	gathering bool      // somebody will serve the line in a moment
-	rushed    bool      // since the line was last empty, somebody in it has needed a connection alone
-	lone      int       // times in a row that a connection was asked for while nobody had one
 	looking   bool      // the timer is set
 	timer     *time.Timer
 	closed    bool
@@ -74,8 +66,6 @@ type turn struct {
 	// conn is a connection that one may use now. If it is nil, one may be opened, or open is false: then ask again.
 	conn *conn
 	open bool
-	// lone says that the server has one statement at a time to run, and has had for a while.
-	lone bool
 	// known is set if the statement travels with others: behind are those that follow it.
 	known  *statement
 	behind []*waiter
@@ -105,7 +95,16 @@ func (p *pool) take(ctx context.Context, j *job) (turn, error) {
 			t.conn = c
 		}
 		if t.conn != nil {
-			t.conn.lone = t.lone && j != nil
+			if t.known == nil && t.conn.stale() {
+				if err := t.conn.refresh(ctx); err != nil {
+					lost := t.conn.pg.IsClosed()
+					p.release(t.conn)
+					if lost && ctx.Err() == nil {
+						continue
+					}
+					return turn{}, err
+				}
+			}
 			return t, nil
 		}
 	}
@@ -121,13 +120,10 @@ func (p *pool) ask(ctx context.Context, j *job) (turn, *waiter, error) {
 	p.watch()
 	if p.count == len(p.idle) && p.front() == nil {
 		if c := p.takeIdle(); c != nil {
-			p.lone++
-			return turn{conn: c, lone: p.lone > loneAfter}, nil, nil
+			return turn{conn: c}, nil, nil
 		}
 	}
-	p.lone = 0
 	w := &waiter{ctx: ctx, job: j, turn: make(chan turn, 1)}
-	p.rushed = p.rushed && p.front() != nil || j == nil || !j.caller.readOnly
 	p.line = append(p.line, w)
 	if !p.gathering {
 		p.gather()
@@ -152,7 +148,7 @@ func (p *pool) gather() {
 
 // serve gives those in line what there is, under mu.
 func (p *pool) serve() {
-	for p.front() != nil && !p.held() {
+	for p.front() != nil {
 		if c := p.takeIdle(); c != nil {
 			p.company(c)
 		} else if p.count < p.maxOpen && !p.closed {
@@ -162,23 +158,6 @@ func (p *pool) serve() {
 			return
 		}
 	}
-}
-
-// held says, under mu, that the first in line does better to wait for a connection in use than to take the idle one:
-// enough are at work already, with statements so quick that one will be back at once, and then those in line go together.
-// Where PostgreSQL is farther away, waiting for an answer to travel takes longer than that. Nobody is held while somebody
-// in line needs a connection alone.
-func (p *pool) held() bool {
-	if p.rushed || len(p.idle) == 0 || p.idle[len(p.idle)-1].shareable(p.line[0].job) == nil {
-		return false
-	}
-	enough, now := 0, time.Now()
-	for _, c := range p.conns {
-		if c.near && now.Before(c.holds) {
-			enough++
-		}
-	}
-	return enough >= p.enough
 }
 
 // takeIdle returns an idle connection that can be used, under mu, or nil.
@@ -200,7 +179,7 @@ func (p *pool) company(c *conn) {
 	first := p.next()
 	t := turn{conn: c, known: c.shareable(first.job)}
 	if t.known != nil {
-		bytes, took, quickest := first.job.size(), t.known.took, t.known.quickest
+		bytes, took := first.job.size(), t.known.took
 		for w := p.front(); w != nil && len(t.behind) < maxTogether-1; w = p.front() {
 			known := c.shareable(w.job)
 			if known == nil {
@@ -208,7 +187,6 @@ func (p *pool) company(c *conn) {
 			}
 			bytes += w.job.size()
 			took += known.took
-			quickest += known.quickest
 			if bytes > maxTogetherBytes || took > maxTogetherTime {
 				break
 			}
@@ -216,9 +194,6 @@ func (p *pool) company(c *conn) {
 			t.behind = append(t.behind, p.next())
 		}
 		c.since = time.Now()
-		if quickest < c.quick/soonBack {
-			c.holds = c.since.Add(c.quick)
-		}
 	}
 	if len(t.behind) == 0 {
 		t.known = nil
@@ -267,8 +242,7 @@ func (p *pool) watch() {
 	p.looking = true
 }
 
-// look has those go whose context has ended. Those behind a statement that has become slow ask for another connection,
-// and so do those who were held.
+// look has those go whose context has ended. Those behind a statement that has become slow ask for another connection.
 func (p *pool) look() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -286,7 +260,6 @@ func (p *pool) look() {
 		}
 		c.look()
 	}
-	p.serve()
 	p.looking = p.count > len(p.idle)
 	if p.looking {
 		p.timer.Reset(p.every)
@@ -312,17 +285,22 @@ func (w *waiter) give(t turn) bool {
 
 // release takes a connection back, and gives it to the next in line.
 func (p *pool) release(c *conn) {
+	if c.left != nil {
+		go func() {
+			c.finish()
+			p.release(c)
+		}()
+		return
+	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	c.behind, c.holds = nil, time.Time{}
-	c.near = c.near || c.away > 0 && c.away < c.soon
+	c.behind = nil
 	switch {
 	case p.closed || !c.usable():
 		p.drop(c)
 		p.serve()
 	case p.front() != nil:
 		p.company(c)
-		p.serve() // who is behind those may have been held
 	default:
 		p.idle = append(p.idle, c)
 	}

@@ -161,7 +161,7 @@ func (r *Replica) read(ctx context.Context, query func(context.Context, *bun.DB)
 		r.reads.Add(1)
 		return true
 	}
-	if ctx.Err() != nil || errors.Is(err, ErrTimeout) {
+	if ended(ctx) != nil || errors.Is(err, ErrTimeout) {
 		return true // the primary would take as long
 	}
 	r.repeated.Add(1)

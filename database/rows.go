@@ -14,6 +14,13 @@ import (
 	"github.com/jackc/pgx/v5/pgtype"
 )
 
+const (
+	// shareBytes is the size of a result up to which its texts share one allocation. Whoever keeps a text of it keeps all.
+	shareBytes = 2 << 10
+	// rowOverhead is what a value takes beside its bytes, NULL too.
+	rowOverhead = 8
+)
+
 // rows is a whole result in memory. PostgreSQL tells only after the last row whether the transaction was committed, and
 // bun does not always read that far.
 type rows struct {
@@ -23,6 +30,7 @@ type rows struct {
 
 	text strings.Builder // the values one after the other
 	ends []int           // where each value ends in text; -1 for NULL
+	size int             // bytes on the wire
 	// What Next has not yet handed out.
 	unread   string
 	consumed int
@@ -39,6 +47,7 @@ func (r *rows) add(values [][]byte) {
 		r.ends = make([]int, 0, len(values))
 	}
 	for _, value := range values {
+		r.size += rowOverhead + len(value)
 		if value == nil {
 			r.ends = append(r.ends, -1)
 			continue
@@ -83,6 +92,9 @@ func (r *rows) Next(dest []driver.Value) error {
 		value, err := parse(r.columns[i].oid, text)
 		if err != nil {
 			return fmt.Errorf("column %s: %w", r.columns[i].name, err)
+		}
+		if s, ok := value.(string); ok && r.text.Len() > shareBytes {
+			value = strings.Clone(s)
 		}
 		dest[i] = value
 	}

@@ -1,7 +1,6 @@
 package database
 
 import (
-	"cmp"
 	"strconv"
 	"time"
 
@@ -25,20 +24,17 @@ type statement struct {
 	parsed, described bool
 	// refused says that PostgreSQL does not take parameters where bun writes literals.
 	refused bool
-	// took is how long the last answer was waited for; quickest is the shortest of the last few.
-	took, quickest time.Duration
-	columns        []column
+	// took is how long the last answer was waited for.
+	took    time.Duration
+	columns []column
+	// leaves says that it leaves something behind in the session.
+	leaves bool
 }
 
 // column is a column of a result.
 type column struct {
 	name string
 	oid  uint32 // of its type
-}
-
-// measure notes how long an answer was waited for. On a busy machine most of that is waiting for a CPU, but not each time.
-func (s *statement) measure(took time.Duration) {
-	s.took, s.quickest = took, min(took, 2*cmp.Or(s.quickest, took))
 }
 
 func (s *statement) describe(fields []pgproto3.FieldDescription) {
@@ -94,7 +90,7 @@ func (s *statements) find(role, text string) *statement {
 		s.forgetAll()
 	}
 	s.names++
-	known := &statement{name: "usergraph_" + strconv.Itoa(s.names), text: text}
+	known := &statement{name: "usergraph_" + strconv.Itoa(s.names), text: text, leaves: leavesSomething(text)}
 	s.known[key] = known
 	return known
 }

@@ -27,7 +27,7 @@ func (p *pool) run(j *job) (*rows, error) {
 		}
 		if t.known == nil {
 			result, err := p.alone(t.conn, j)
-			if err == driver.ErrBadConn {
+			if err == driver.ErrBadConn && j.ctx.Err() == nil {
 				continue
 			}
 			return result, err
@@ -57,12 +57,19 @@ func (p *pool) together(t turn, j *job) (result *rows, err error, again bool) {
 	defer p.pass(t)
 	t.conn.expect(t.known)
 	result, err = t.conn.answer(j.ctx, j.lifted, t.sent)
-	return result, err, t.conn.misfit(j.caller.role, t.known, err)
+	return result, err, err == driver.ErrBadConn || t.conn.misfit(j.caller.role, t.known, err)
 }
 
 // pass gives a connection on to the next of those whose statements were sent, and to the next in line after the last. It
 // does not wait: who calls it has an answer to return.
 func (p *pool) pass(t turn) {
+	if t.conn.left != nil {
+		go func() {
+			t.conn.finish()
+			p.pass(t)
+		}()
+		return
+	}
 	for len(t.behind) > 0 {
 		w := t.behind[0]
 		t.known, t.behind = w.known, t.behind[1:]
@@ -86,10 +93,7 @@ func (p *pool) skip(t turn) {
 
 // size is about how many bytes a statement takes on the wire.
 func (j *job) size() int {
-	size := 200
-	for _, value := range j.caller.values {
-		size += len(value)
-	}
+	size := 200 + len(j.caller.claims)
 	for _, value := range j.values {
 		size += len(value)
 	}
@@ -99,7 +103,7 @@ func (j *job) size() int {
 // shareable returns how a statement is prepared, if it may travel with others: it only reads, so it may run once more,
 // and this connection has run it before, quickly.
 func (c *conn) shareable(j *job) *statement {
-	if j == nil || !j.caller.readOnly || c.statements == nil || !c.statements.settings[j.caller.kind].described {
+	if j == nil || !j.caller.readOnly || c.statements == nil || c.stale() || !c.statements.settings[ownKind+readOnlyKind].described {
 		return nil
 	}
 	known := c.statements.known[statementKey{j.caller.role, j.lifted}]
@@ -111,7 +115,7 @@ func (c *conn) shareable(j *job) *statement {
 
 // sendShared puts a statement, in a transaction of its own, into what is sent next.
 func (c *conn) sendShared(j *job, known *statement) {
-	c.sendSettings(j.caller)
+	c.sendSettings(j.ctx, j.caller, ownKind)
 	c.send(known, j.values)
 	c.sync()
 	c.sent = c.sent[:0]
@@ -119,7 +123,7 @@ func (c *conn) sendShared(j *job, known *statement) {
 
 // expect says that the next answer is that of a shared statement. For its settings any will do: they have been described.
 func (c *conn) expect(known *statement) {
-	c.sent = append(c.sent[:0], &c.statements.settings[readOnlyKind], known)
+	c.sent = append(c.sent[:0], &c.statements.settings[ownKind+readOnlyKind], known)
 }
 
 // discard reads the answer to a statement that nobody waits for.

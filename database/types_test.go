@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
+	"runtime"
 	"testing"
 	"time"
 
@@ -369,4 +370,76 @@ func TestWrites(t *testing.T) {
 			t.Errorf("a NUL byte: %v", err)
 		}
 	}
+}
+
+// A result that is too large is an error, be it by its rows or by one of them, and the pool goes on.
+func TestResultIsBounded(t *testing.T) {
+	pg := newPostgres(t)
+	db := open(t, database.Config{URL: pg.URL, MaxConns: 1, MaxResultBytes: 100 << 10})
+	for _, test := range []struct {
+		name, text string
+		large      bool
+	}{
+		{"a long text", "select repeat('x', 99000)", false},
+		{"a text too long", "select repeat('x', 110000)", true},
+		{"a text far too long", "select repeat('x', 10000000)", true},
+		{"many rows", "select repeat('x', 100) from generate_series(1, 900)", false},
+		{"too many rows", "select repeat('x', 100) from generate_series(1, 1100)", true},
+		{"rows of null", "select null from generate_series(1, 20000)", true},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			for name, run := range map[string]func() error{
+				"query": func() error { return db.As(readerOf(ada)).NewRaw(test.text).Scan(t.Context(), &[]string{}) },
+				"exec":  func() error { _, err := db.As(callerOf(ada)).ExecContext(t.Context(), test.text); return err },
+				"transaction": func() error {
+					return db.As(callerOf(ada)).RunInTx(t.Context(), nil, func(ctx context.Context, tx bun.Tx) error {
+						return tx.NewRaw(test.text).Scan(ctx, &[]string{})
+					})
+				},
+			} {
+				for range 3 {
+					if err := run(); errors.Is(err, database.ErrTooLarge) != test.large || !test.large && err != nil {
+						t.Errorf("%s: %v", name, err)
+					}
+					if err := rename(t.Context(), db.As(callerOf(ada)), ada, "Ada"); err != nil {
+						t.Errorf("%s, and then: %v", name, err)
+					}
+				}
+			}
+		})
+	}
+}
+
+// Who keeps a small part of a result does not keep all of it.
+func TestResultIsNotKept(t *testing.T) {
+	db := open(t, database.Config{URL: newPostgres(t).URL, MaxConns: 1, MaxResultBytes: 1 << 30})
+	heap := func() uint64 {
+		runtime.GC()
+		var stats runtime.MemStats
+		runtime.ReadMemStats(&stats)
+		return stats.HeapAlloc
+	}
+	type kept struct{ Name, Infinity, Kind string }
+	var found []kept
+	before := heap()
+	for range 5 {
+		rows, err := db.As(readerOf(ada)).QueryContext(t.Context(), "select 'Ada', 'infinity'::date, 'x'::name, repeat('x', 1000000) from generate_series(1, 10)")
+		if err != nil {
+			t.Fatal(err)
+		}
+		for rows.Next() {
+			var one kept
+			if err := rows.Scan(&one.Name, &one.Infinity, &one.Kind, new(string)); err != nil {
+				t.Fatal(err)
+			}
+			found = append(found, one)
+		}
+		if err := errors.Join(rows.Err(), rows.Close()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if after := heap(); len(found) != 50 || after > before+5<<20 {
+		t.Errorf("%d rows of a few bytes keep %d MB", len(found), (after-before)>>20)
+	}
+	runtime.KeepAlive(found)
 }

@@ -5,7 +5,7 @@ import (
 	"database/sql/driver"
 	"errors"
 	"fmt"
-	"slices"
+	"net"
 	"strings"
 	"sync"
 	"time"
@@ -20,42 +20,9 @@ const (
 	cancelPatience = 2 * time.Second
 	// cancelAgain is when to cancel once more. A cancellation that overtakes its statement is lost.
 	cancelAgain = 200 * time.Millisecond
-	// soonAnswer is how soon the last answer must have come for the next one to be waited for awake: PostgreSQL is on the
-	// same machine, or next to it. Going to sleep and being woken takes about as much CPU then, and longer.
-	soonAnswer = 300 * time.Microsecond
 	// keepBytes is the size of a buffer that is worth keeping for what is written next.
 	keepBytes = 64 << 10
 )
-
-// settings are the statements that make PostgreSQL act as the caller until the transaction ends: of callers who write, of
-// those who only read, and of both with a timeout.
-//
-// They return no row, so that the claims do not travel back. auth.uid() looks for request.jwt.claim.sub first, and then
-// need not parse the claims.
-var settings = [...]string{
-	settingsOf(callerSettings),
-	settingsOf(callerSettings, readOnlySetting),
-	settingsOf(callerSettings, timeoutSetting),
-	settingsOf(callerSettings, readOnlySetting, timeoutSetting),
-}
-
-// The kinds of settings are their places among them.
-const (
-	readOnlyKind = 1
-	timeoutKind  = 2 // to add
-)
-
-const (
-	callerSettings = `pg_catalog.set_config('role', $1, true),
- pg_catalog.set_config('request.jwt.claims', $2, true),
- pg_catalog.set_config('request.jwt.claim.sub', $3, true)`
-	readOnlySetting = `pg_catalog.set_config('transaction_read_only', 'on', true)`
-	timeoutSetting  = `pg_catalog.set_config('statement_timeout', $4, true)`
-)
-
-func settingsOf(parts ...string) string {
-	return "select where pg_catalog.num_nulls(" + strings.Join(parts, ",\n ") + ")::pg_catalog.bool"
-}
 
 // errCopy ends a connection: COPY FROM STDIN waits for data that nobody sends.
 var errCopy = errors.New("COPY FROM STDIN does not work here")
@@ -118,7 +85,7 @@ func (c *conn) trip(ctx context.Context, caller *session, s *statement, values [
 	}
 	c.sendForgotten()
 	if caller != nil && c.tx == nil {
-		c.sendSettings(caller)
+		c.sendSettings(ctx, caller, c.settingsKind())
 	}
 	c.send(s, values)
 	return c.exchange(ctx, observed)
@@ -134,124 +101,155 @@ func (c *conn) sendForgotten() {
 	}
 }
 
-// sendSettings puts the settings of a caller into the next round trip.
-func (c *conn) sendSettings(caller *session) {
-	if c.statements == nil {
-		c.send(&statement{text: settings[caller.kind]}, caller.values)
-		return
-	}
-	c.send(&c.statements.settings[caller.kind], caller.values)
-}
-
 // exchange makes a round trip of what was sent, and returns the result of the last statement.
 func (c *conn) exchange(ctx context.Context, observed string) (*rows, error) {
 	c.sync()
 	return c.answer(ctx, observed, time.Now())
 }
 
+// errLeft says that nobody waits for an answer any more.
+var errLeft = errors.New("PostgreSQL has not answered")
+
 // answer waits for what was sent, and returns the result of the last statement before the next Sync.
 //
-// When ctx has ended, look has the statement cancelled in PostgreSQL. The connection stays in use if PostgreSQL said that
-// it cancelled this statement and has nothing else to run; else the cancellation might still hit the next one, and the
-// connection is closed. PostgreSQL may signal a process twice, as itself and as part of its group.
+// When ctx has ended, look wakes it, and it returns at once, whatever PostgreSQL does. Then left is set: whoever has the
+// connection has finish called by another goroutine.
 func (c *conn) answer(ctx context.Context, observed string, since time.Time) (result *rows, err error) {
-	asked, began := c.sent[len(c.sent)-1], time.Now()
+	asked := c.sent[len(c.sent)-1]
+	began := time.Now()
 	c.watch(ctx)
-	result = new(rows)
-	if c.lone && c.took < c.soon && asked.took < c.soon && c.flush() == nil {
-		waitAwake(c.socket, c.soon)
+	r := &pending{sent: c.sent, result: new(rows)}
+	lost := c.flush()
+	if lost == nil {
+		lost = c.receive(r)
 	}
-	refused, lost := c.receive(result)
 	took := time.Since(since)
-	c.took, c.away = time.Since(began), took
-	asked.measure(c.took)
+	asked.took = time.Since(began)
 	if c.observe != nil && observed != "" {
 		defer func() { c.observe(ctx, observed, took, err) }()
 	}
-	requests := c.unwatch()
+	woken := c.unwatch()
+	switch timeout := net.Error(nil); {
+	case woken && errors.As(lost, &timeout) && timeout.Timeout() && c.unwritable == nil:
+		r.result = nil
+		c.left = r
+		return nil, unavailable(ctx, errLeft)
+	case woken && lost == nil:
+		lost = c.pg.Conn().SetDeadline(time.Time{})
+	}
+	c.sent = c.sent[:0]
 	if lost != nil {
 		c.abandon()
 	}
-	if requests > 0 {
-		hit := requests == 1 && c.ahead == 0 && refused != nil && strings.Contains(refused.Message, "due to user request")
-		if !hit || c.pg.Conn().SetDeadline(time.Time{}) != nil {
-			c.abandon()
-		}
-	}
+	refused := r.refused
 	switch {
 	case refused != nil && refused.Code == "26000" && c.tx == nil && !refused.begun:
 		// Somebody has deallocated what this connection had prepared. Nothing ran: the pool may try another connection.
 		c.abandon()
 		return nil, driver.ErrBadConn
-	case refused != nil && refused.statement != nil && slices.Contains(settings[:], refused.statement.text) && !strings.HasPrefix(refused.Code, "57"):
+	case refused != nil && refused.statement != nil && isSettings(refused.statement.text) && !strings.HasPrefix(refused.Code, "57"):
+		if refused.Code == notFresh {
+			return nil, c.notFresh(refused)
+		}
 		// Not the caller's fault, so it has no kind.
 		return nil, fmt.Errorf("switch to the caller's role: %w", refused)
 	case refused != nil:
 		return nil, classify(ctx, refused)
+	case lost == ErrTooLarge:
+		return nil, &Error{Message: fmt.Sprintf("a result has more than %d bytes", c.maxResult), kind: ErrTooLarge, cause: errors.New("the connection was closed")}
 	case lost != nil:
 		return nil, classify(ctx, lost)
 	}
-	return result, c.settle(observed, result.tag)
+	return r.result, c.settle(asked, r.result.tag)
 }
 
-// receive sends what waits to be sent and reads all answers. refused is what PostgreSQL says is wrong; err means that the
-// connection is lost.
-func (c *conn) receive(result *rows) (refused *failure, lost error) {
-	sent := c.sent
-	c.sent = c.sent[:0]
-	if err := c.flush(); err != nil {
-		return nil, err
+// finish has a statement cancelled that nobody waits for any more, and reads the rest of its answer.
+//
+// The connection stays in use if PostgreSQL said that it cancelled this statement and has nothing else to run; else the
+// cancellation might still hit the next one, and the connection is closed. PostgreSQL may signal a process twice, as itself
+// and as part of its group.
+func (c *conn) finish() {
+	r := c.left
+	c.left, c.sent = nil, c.sent[:0]
+	deadline := time.Now().Add(c.patience)
+	_ = c.pg.Conn().SetDeadline(deadline)
+	answered, requests := make(chan struct{}), make(chan int, 1)
+	go func() { requests <- c.cancel(answered, deadline) }()
+	lost := c.receive(r)
+	close(answered)
+	hit := <-requests == 1 && lost == nil && c.ahead == 0 && r.refused != nil && strings.Contains(r.refused.Message, "due to user request")
+	if !hit || c.pg.Conn().SetDeadline(time.Time{}) != nil {
+		c.abandon()
 	}
-	var index int
-	var begun bool
+}
+
+// pending is how far the answer to a round trip has been read.
+type pending struct {
+	sent    []*statement
+	index   int  // of the one that is answered
+	begun   bool // PostgreSQL has accepted its parameters
+	refused *failure
+	result  *rows // nil if nobody wants it
+}
+
+// receive reads answers up to that to the next Sync. After a timeout it may be called again. An error means that the
+// connection is lost.
+func (c *conn) receive(r *pending) error {
 	for {
 		message, err := c.pg.ReceiveMessage(context.Background())
-		if err != nil {
-			return refused, err
+		if tooLong := (*pgproto3.ExceededMaxBodyLenErr)(nil); errors.As(err, &tooLong) {
+			return ErrTooLarge
 		}
+		if err != nil {
+			return err
+		}
+		last := r.index == len(r.sent)-1
 		switch message := message.(type) {
 		case *pgproto3.ParseComplete:
-			sent[index].parsed = sent[index].name != ""
+			r.sent[r.index].parsed = r.sent[r.index].name != ""
 		case *pgproto3.BindComplete:
-			begun = true
+			r.begun = true
 		case *pgproto3.RowDescription:
-			sent[index].describe(message.Fields)
+			r.sent[r.index].describe(message.Fields)
 		case *pgproto3.NoData:
-			sent[index].describe(nil)
+			r.sent[r.index].describe(nil)
 		case *pgproto3.DataRow:
-			if index == len(sent)-1 {
-				result.add(message.Values)
+			if last && r.result != nil {
+				r.result.add(message.Values)
+				if r.result.size > c.maxResult {
+					return ErrTooLarge
+				}
 			}
 		case *pgproto3.CommandComplete:
-			if index == len(sent)-1 {
-				result.finish(sent[index].columns, string(message.CommandTag))
+			if last && r.result != nil {
+				r.result.finish(r.sent[r.index].columns, string(message.CommandTag))
 			}
-			index, begun = index+1, false
+			r.index, r.begun = r.index+1, false
 		case *pgproto3.EmptyQueryResponse:
-			index, begun = index+1, false
+			r.index, r.begun = r.index+1, false
 		case *pgproto3.ErrorResponse:
-			if refused == nil {
-				refused = &failure{PgError: pgconn.ErrorResponseToPgError(message), begun: begun}
-				if index < len(sent) {
-					refused.statement = sent[index]
+			if r.refused == nil {
+				r.refused = &failure{PgError: pgconn.ErrorResponseToPgError(message), begun: r.begun}
+				if r.index < len(r.sent) {
+					r.refused.statement = r.sent[r.index]
 				}
 			}
 		case *pgproto3.CopyInResponse:
-			return refused, errCopy
+			return errCopy
+		case *pgproto3.ParameterStatus:
+			c.report(message.Name, message.Value)
 		case *pgproto3.ReadyForQuery:
 			c.ahead--
-			return refused, nil
+			return nil
 		}
 	}
 }
 
 // watched is who waits for an answer.
 type watched struct {
-	mu  sync.Mutex
-	ctx context.Context // nil if nobody does
-	// answered and requests are set once ctx has ended and the statement is being cancelled.
-	answered chan struct{}
-	requests chan int
+	mu    sync.Mutex
+	ctx   context.Context // nil if nobody does
+	woken bool            // because ctx has ended
 }
 
 // watch lets look see the context of who waits for an answer.
@@ -261,39 +259,33 @@ func (c *conn) watch(ctx context.Context) {
 	c.watched.mu.Unlock()
 }
 
-// look cancels the statement if its context has ended.
+// longAgo is a deadline that ends what waits for the connection.
+var longAgo = time.Unix(1, 0)
+
+// look wakes who waits for an answer if the context has ended.
 func (c *conn) look() {
 	w := &c.watched
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if w.ctx == nil || w.answered != nil || w.ctx.Err() == nil {
-		return
+	if w.ctx != nil && !w.woken && w.ctx.Err() != nil {
+		w.woken = true
+		_ = c.pg.Conn().SetDeadline(longAgo)
 	}
-	answered, requests := make(chan struct{}), make(chan int, 1)
-	w.answered, w.requests = answered, requests
-	go func() { requests <- c.cancel(answered) }()
 }
 
-// unwatch is called when the answer is there. It returns how often PostgreSQL was asked to cancel the statement.
-func (c *conn) unwatch() (requests int) {
-	c.watched.mu.Lock()
-	ended := c.watched.requests
-	if ended != nil {
-		close(c.watched.answered)
-	}
-	c.watched.ctx, c.watched.answered, c.watched.requests = nil, nil, nil
-	c.watched.mu.Unlock()
-	if ended == nil {
-		return 0
-	}
-	return <-ended
+// unwatch is called when nobody waits any more. It reports whether look has woken who did.
+func (c *conn) unwatch() bool {
+	w := &c.watched
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	woken := w.woken
+	w.ctx, w.woken = nil, false
+	return woken
 }
 
 // cancel asks PostgreSQL, over connections of their own, to cancel what runs on this connection, until it has answered or
-// cancelPatience is over. It returns how often it has asked.
-func (c *conn) cancel(answered <-chan struct{}) (requests int) {
-	deadline := time.Now().Add(cancelPatience)
-	_ = c.pg.Conn().SetDeadline(deadline)
+// the deadline is over. It returns how often it has asked.
+func (c *conn) cancel(answered <-chan struct{}, deadline time.Time) (requests int) {
 	ctx, cancel := context.WithDeadline(context.Background(), deadline)
 	defer cancel()
 	for {

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"runtime/debug"
 	"slices"
+	"strings"
 	"unicode/utf8"
 
 	"github.com/99designs/gqlgen/graphql"
@@ -29,6 +30,7 @@ const (
 	CodeNotFound        = "NOT_FOUND"
 	CodeConflict        = "CONFLICT"
 	CodeBadUserInput    = "BAD_USER_INPUT"
+	CodeRejected        = "REJECTED"
 	CodeUnavailable     = "UNAVAILABLE"
 	CodeTimeout         = "TIMEOUT"
 	CodeRateLimited     = "RATE_LIMITED"
@@ -61,6 +63,7 @@ const (
 	CodeFragmentLimit      = "FRAGMENT_LIMIT_EXCEEDED"
 	CodeComplexityLimit    = "COMPLEXITY_LIMIT_EXCEEDED"
 	CodeErrorLimit         = "ERROR_LIMIT_EXCEEDED"
+	CodeResultLimit        = "RESULT_LIMIT_EXCEEDED"
 
 	CodeSubscriptionsUnavailable = "SUBSCRIPTIONS_UNAVAILABLE"
 )
@@ -78,6 +81,8 @@ var publicErrors = []struct {
 	{database.ErrConflict, CodeConflict, "this conflicts with what is stored"},
 	{database.ErrInvalid, CodeBadUserInput, "a value is not acceptable"},
 	{database.ErrForbidden, CodeForbidden, "this is not allowed"},
+	{database.ErrRejected, CodeRejected, "a rule of the database refuses this"},
+	{database.ErrTooLarge, CodeResultLimit, "the result is too large: ask for less, such as a smaller page"},
 	{database.ErrTimeout, CodeTimeout, "this took too long"},
 	{context.DeadlineExceeded, CodeTimeout, "this took too long"},
 	{context.Canceled, CodeUnavailable, "the request was cancelled"},
@@ -164,12 +169,24 @@ func (p presenter) present(ctx context.Context, err error) *gqlerror.Error {
 		}
 		shown.Path, shown.Locations = written.Path, written.Locations
 	}
+	var refused *database.Error
+	ofDatabase := errors.As(err, &refused)
 	for _, known := range publicErrors {
-		if errors.Is(err, known.err) {
-			shown.Message = known.message
-			errcode.Set(shown, known.code)
-			return shown
+		if !errors.Is(err, known.err) {
+			continue
 		}
+		if ofDatabase && known.code == CodeBadUserInput && !hasInput(ctx) {
+			break // A policy or a trigger has failed, and no value of the caller's.
+		}
+		shown.Message = known.message
+		if ofDatabase {
+			p.warn(ctx, known.code, refused, shown.Path)
+			if refused.Public != "" {
+				shown.Message = shorten(strings.ToValidUTF8(refused.Public, "\uFFFD"))
+			}
+		}
+		errcode.Set(shown, known.code)
+		return shown
 	}
 	p.log.ErrorContext(ctx, "internal error", "error", err, "path", shown.Path.String())
 	internal := p.internal(ctx)
@@ -185,6 +202,29 @@ func locationOf(field *graphql.FieldContext) []gqlerror.Location {
 		}
 	}
 	return nil
+}
+
+// warn tells the log what PostgreSQL has said of an error whose client learns a code.
+func (p presenter) warn(ctx context.Context, code string, refused *database.Error, path ast.Path) {
+	if errors.Is(refused, context.Canceled) {
+		return // The client has left.
+	}
+	p.log.WarnContext(ctx, "the database has refused a statement",
+		"code", code, "sqlstate", refused.SQLState, "message", shorten(refused.Message), "path", path.String())
+}
+
+// hasInput reports whether the field of ctx, or one around it, has an argument.
+func hasInput(ctx context.Context) bool {
+	field := graphql.GetFieldContext(ctx)
+	if field == nil {
+		return true
+	}
+	for ; field != nil; field = field.Parent {
+		if field.Field.Field != nil && len(field.Field.Arguments) > 0 {
+			return true
+		}
+	}
+	return false
 }
 
 // recovered turns a panic into an internal error; the stack goes to the log.
