@@ -18,8 +18,8 @@ import (
 )
 
 const (
-	// timeout is how long a request waits for Redis. On the same network it answers in less than a millisecond.
-	timeout = 100 * time.Millisecond
+	// patience is how long a request waits for Redis. On the same network it answers in less than a millisecond.
+	patience = 100 * time.Millisecond
 	// restTime is how long no request waits for a Redis that has not answered.
 	restTime = 5 * time.Second
 	// idleTime closes a connection before a balancer in between forgets it.
@@ -38,6 +38,7 @@ type Client struct {
 	pool *redis.Pool
 	// slots bound the connections. The pool's own limit panics when it is closed while somebody waits.
 	slots   chan struct{}
+	timeout time.Duration
 	failed  func(error)
 	started time.Time
 	// restUntil and brokenAt are in nanoseconds since started: a clock that is set back must not prolong the rest.
@@ -47,13 +48,15 @@ type Client struct {
 
 // New connects to nothing yet. address is redis://… or rediss://…; failed, if set, is told when Redis does not answer, at
 // most once in a while.
-func New(address string, failed func(error)) (*Client, error) {
-	dial, err := dialer(address)
+func New(address string, failed func(error)) (*Client, error) { return open(address, patience, failed) }
+
+func open(address string, timeout time.Duration, failed func(error)) (*Client, error) {
+	dial, err := dialer(address, timeout)
 	if err != nil {
 		return nil, err
 	}
 	conns := 10 * runtime.GOMAXPROCS(0)
-	c := &Client{slots: make(chan struct{}, conns), failed: failed, started: time.Now()}
+	c := &Client{slots: make(chan struct{}, conns), timeout: timeout, failed: failed, started: time.Now()}
 	c.pool = &redis.Pool{DialContext: dial, MaxIdle: conns, IdleTimeout: idleTime, TestOnBorrow: func(_ redis.Conn, lastUsed time.Time) error {
 		if int64(lastUsed.Sub(c.started)) < c.brokenAt.Load() {
 			return errStale
@@ -64,7 +67,7 @@ func New(address string, failed func(error)) (*Client, error) {
 }
 
 // dialer reads a URL. Its error does not quote the URL, which has a password.
-func dialer(address string) (func(context.Context) (redis.Conn, error), error) {
+func dialer(address string, timeout time.Duration) (func(context.Context) (redis.Conn, error), error) {
 	u, err := url.Parse(address)
 	if err != nil || u.Scheme != "redis" && u.Scheme != "rediss" || u.Opaque != "" || u.RawQuery != "" || u.Fragment != "" {
 		return nil, errURL
@@ -106,7 +109,7 @@ func (c *Client) Ask(ctx context.Context, question func(redis.Conn) error) error
 
 // Insist has a question asked in any case.
 func (c *Client) Insist(ctx context.Context, question func(redis.Conn) error) error {
-	within, cancel := context.WithTimeout(ctx, timeout)
+	within, cancel := context.WithTimeout(ctx, c.timeout)
 	defer cancel()
 	err := c.ask(within, question)
 	if err != nil {
