@@ -131,7 +131,7 @@ func (h *held) begin(r *http.Request) (*holding, *gqlerror.Error) {
 	size := 0
 	for name, values := range r.Header {
 		for _, value := range values {
-			size += headerOverhead + len(name) + len(value)
+			size += headerOverhead + 2*(len(name)+len(value)) // twice, as a body: net/http has read it into a buffer
 		}
 	}
 	if !begun.grow(size) {

@@ -88,6 +88,12 @@ func (t *sseTransport) Do(w http.ResponseWriter, r *http.Request, exec *executor
 	}
 	answers := make(chan []byte)
 	go t.run(ctx, exec, params, answers)
+	// A stream counts until its operation has ended, also if the client has left before.
+	defer func() {
+		cancel()
+		for range answers {
+		}
+	}()
 
 	var expired <-chan time.Time
 	if signedIn {
@@ -136,6 +142,9 @@ func (t *sseTransport) run(ctx context.Context, exec *executor, params *graphql.
 		case <-gone:
 			return false
 		}
+	}
+	if ctx.Err() != nil { // the client has left
+		return
 	}
 	state := &stream{ready: func() {}}
 	defer state.end()
