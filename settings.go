@@ -393,7 +393,7 @@ func setCookieOrigins(target *[]string, value string) error {
 		return errors.New("has a *: each origin that may use the session cookie is written out")
 	}
 	if _, err := graph.ParseOrigins(*target); err != nil {
-		return fmt.Errorf("has the %w", err)
+		return fmt.Errorf("has an entry that no browser sends: %w", err)
 	}
 	return checkNotEmpty(*target)
 }

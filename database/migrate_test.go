@@ -89,7 +89,7 @@ func TestMigrate(t *testing.T) {
 			t.Errorf("%s: no error", name)
 		}
 	}
-	if err := database.Migrate(t.Context(), strings.Replace(pg.AdminURL, "postgres:", "nobody:", 1), folder, func(string) {}); !errors.Is(err, database.ErrUnavailable) {
+	if err := database.Migrate(t.Context(), strings.Replace(pg.AdminURL, "//postgres:", "//nobody:", 1), folder, func(string) {}); !errors.Is(err, database.ErrUnavailable) {
 		t.Error(err)
 	}
 	ctx, cancel := context.WithCancel(t.Context())

@@ -448,6 +448,17 @@ func TestLiveCoalesces(t *testing.T) {
 	}
 }
 
+// longURL is some 8 kB long, and short enough for the schema with a few characters more.
+var longURL = "https://example.com/" + strings.Repeat("💥", 1900)
+
+// aliases selects avatarUrl so many times.
+func aliases(count int) (fields string) {
+	for i := range count {
+		fields += fmt.Sprintf("a%d: avatarUrl ", i)
+	}
+	return fields
+}
+
 // A client that does not read is cut off, and nobody waits for it.
 func TestLiveSlowClient(t *testing.T) {
 	s := newLiveServer(t, func(o *graph.Options) { o.Hurry(soon, soon, soon, 200*time.Millisecond) })
@@ -456,8 +467,7 @@ func TestLiveSlowClient(t *testing.T) {
 	slow.init(token)
 	quick.init(token)
 	// A large answer fills the buffers of the operating system soon.
-	large := strings.Repeat("long ", 10_000)
-	many := `{"id":"%d","type":"subscribe","payload":{"query":"subscription { me { fullName avatarUrl } }"}}`
+	many := `{"id":"%d","type":"subscribe","payload":{"query":"subscription { me { fullName ` + aliases(6) + ` } }"}}`
 	for i := range 90 {
 		slow.send(fmt.Sprintf(many, i))
 	}
@@ -466,7 +476,7 @@ func TestLiveSlowClient(t *testing.T) {
 	s.until("all is watched", func() bool { return s.handler.Connections() == 2 })
 	for round := 0; s.handler.Connections() == 2; round++ {
 		name := fmt.Sprint("Ada ", round)
-		s.pg.Exec(t, "update users set full_name = $2, avatar_url = $3 where id = $1", ada, name, large+name)
+		s.pg.Exec(t, "update users set full_name = $2, avatar_url = $3 where id = $1", ada, name, longURL+name)
 		quick.expect(next("1", name))
 		if round > 1000 {
 			t.Fatal("the slow client is never cut off")

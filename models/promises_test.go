@@ -150,7 +150,12 @@ func TestSignUpKeepsWhatIsGood(t *testing.T) {
 			t.Errorf("%v: %v %v", meta, name, address)
 		}
 	}
-	// A team's own constraint, and a narrower type.
+	// A team's own constraints, and a narrower type.
+	pg.Exec(t, "alter table public.users add constraint has_a_name check (full_name is not null) not valid")
+	if name, _ := signUp(map[string]any{"full_name": goodName, "avatar_url": goodURL}); name == nil {
+		t.Error("a table that needs a name is not filled")
+	}
+	pg.Exec(t, "alter table public.users drop constraint has_a_name")
 	pg.Exec(t, "alter table public.users add constraint no_bob check (full_name <> 'Bob'), alter avatar_url type varchar(30)")
 	if conn, err = pgx.Connect(t.Context(), pg.AdminURL); err != nil { // plans of the first one are of the old types
 		t.Fatal(err)

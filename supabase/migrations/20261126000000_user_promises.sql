@@ -89,6 +89,15 @@ begin
     declare
         meta jsonb := new.raw_user_meta_data;
     begin
+        begin
+            insert into public.users (id, full_name, avatar_url) values (
+                new.id,
+                case jsonb_typeof(meta -> 'full_name') when 'string' then meta ->> 'full_name' end,
+                case jsonb_typeof(meta -> 'avatar_url') when 'string' then meta ->> 'avatar_url' end);
+            return new;
+        exception when integrity_constraint_violation or data_exception then
+            null; -- one of the two is refused: each is tried alone
+        end;
         insert into public.users (id) values (new.id);
         begin
             update public.users set full_name = meta ->> 'full_name' where id = new.id and jsonb_typeof(meta -> 'full_name') = 'string';
