@@ -207,8 +207,6 @@ func writeDefault(schema *ast.Schema, typ *ast.Type, value *ast.Value) string {
 			text, _ := json.Marshal(number)
 			return string(text)
 		}
-	case value.Kind == ast.BlockValue:
-		return (&ast.Value{Kind: ast.StringValue, Raw: value.Raw}).String()
 	}
 	return printValue(value)
 }

@@ -176,7 +176,10 @@ func printValue(value *ast.Value) string {
 			parts = append(parts, fmt.Sprintf("%s: %s", child.Name, printValue(child.Value)))
 		}
 		return "{" + strings.Join(parts, ", ") + "}"
-	default:
-		return value.String()
+	case ast.StringValue:
+		if integer.MatchString(value.Raw) && value.Position.End-value.Position.Start == len(value.Raw) {
+			return value.Raw // no quotes: a long number for an ID, of which leaf has made a text
+		}
 	}
+	return value.String()
 }

@@ -352,6 +352,7 @@ export async function tableCases() {
     ['Point', '{x: 3}', '{ inputs(shape: {center: $v, points: [$v]}) }'],
     ['Color', 'RED', '{ inputs(shape: {colors: [BLUE, $v]}) }'],
     ['ID', '3', '{ node(id: $v) { id: name } }'],
+    ['Boolean', 'true', '{ inputs(shape: {flag: $v, ids: [99999999999999999999, "7", 7]}) }'],
   ];
   const given = { Boolean: 'false', Int: '4', '[Int!]': '[4]', '[[Int!]!]': '[[4]]', Point: '{"x":4}', Color: '"GREEN"', ID: '"i"' };
   for (const [type, fallback, selections] of places) {
