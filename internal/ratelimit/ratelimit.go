@@ -11,12 +11,12 @@ import (
 	"fmt"
 	"math"
 	"net/http"
-	"net/netip"
 	"strconv"
 	"strings"
 	"time"
 
 	"usergraph/auth"
+	"usergraph/internal/address"
 	"usergraph/internal/redisclient"
 )
 
@@ -113,8 +113,8 @@ func (l *Limiter) Middleware(next http.Handler) http.Handler {
 // Admit counts an operation on a websocket that Middleware let through. If there are too many, it says when there may be
 // another.
 func (l *Limiter) Admit(ctx context.Context) (retryAfter time.Duration, ok bool) {
-	address, _ := ctx.Value(addressKey{}).(string)
-	found, limit := l.count(ctx, address)
+	remoteAddr, _ := ctx.Value(addressKey{}).(string)
+	found, limit := l.count(ctx, remoteAddr)
 	return found.retryAfter, limit == (Limit{}) || found.allowed
 }
 
@@ -132,7 +132,7 @@ func (l *Limiter) count(ctx context.Context, remoteAddr string) (found result, l
 	if signedIn {
 		key = claims.UserID.String()
 	} else {
-		key = network(remoteAddr)
+		key = address.Key(remoteAddr)
 	}
 	found = l.take(ctx, kind+":"+key, limit)
 	if !found.allowed && l.cfg.Hit != nil {
@@ -154,21 +154,6 @@ func (l *Limiter) take(ctx context.Context, key string, limit Limit) result {
 
 // seconds rounds up: a client that comes back a moment too early would be refused again.
 func seconds(d time.Duration) string { return strconv.Itoa(int(math.Ceil(d.Seconds()))) }
-
-// network is where an address belongs to, for all who share a bucket.
-func network(remoteAddr string) string {
-	address, err := netip.ParseAddrPort(remoteAddr)
-	if err != nil {
-		return remoteAddr
-	}
-	ip := address.Addr().Unmap()
-	bits := 32
-	if ip.Is6() {
-		bits = 64
-	}
-	prefix, _ := ip.WithZone("").Prefix(bits)
-	return prefix.Addr().String()
-}
 
 // refuse answers with the body of a GraphQL response.
 func refuse(w http.ResponseWriter, r *http.Request, retryAfter string) {
