@@ -7,7 +7,6 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
-	"runtime/debug"
 	"strings"
 	"sync"
 	"time"
@@ -115,11 +114,6 @@ func (t *sseTransport) Do(w http.ResponseWriter, r *http.Request, exec *executor
 // run executes an operation and sends its answers, until ctx ends. Then it closes answers.
 func (t *sseTransport) run(ctx context.Context, exec *executor, params *graphql.RawParams, answers chan<- []byte) {
 	defer close(answers)
-	defer func() {
-		if panicked := recover(); panicked != nil {
-			t.log.ErrorContext(ctx, "panic on an event stream", "panic", panicked, "stack", string(debug.Stack()))
-		}
-	}()
 	gone := ctx.Done() // not the end of the operation, which may come before its answer is sent
 	send := func(answer []byte) bool {
 		select {
@@ -129,6 +123,11 @@ func (t *sseTransport) run(ctx context.Context, exec *executor, params *graphql.
 			return false
 		}
 	}
+	defer func() {
+		if panicked := recover(); panicked != nil {
+			send(marshal(exec.fail(ctx, exec.presenter.recovered(ctx, panicked))))
+		}
+	}()
 	state := &stream{ready: func() {}}
 	defer state.end()
 	ctx = withStream(ctx, state)
