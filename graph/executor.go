@@ -19,6 +19,7 @@ type executor struct {
 	limits       *Limits
 	costs        costs
 	running      running
+	starting     running // of operations on websockets: being prepared, refused, run or subscribed
 	lag          lag
 	aroundFields graphql.FieldMiddleware
 	observer     Observer // nil if nobody wants to hear
