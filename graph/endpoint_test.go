@@ -236,6 +236,29 @@ func TestOperationsAtOnce(t *testing.T) {
 	}
 }
 
+// Addresses of one IPv6 network of 64 bits share LIMIT_OPERATIONS.
+func TestOperationsOfNetwork(t *testing.T) {
+	limits := DefaultLimits()
+	limits.Anonymous.Operations = 1
+	e := newScripted(t, nil, func(o *Options) { o.Limits = &limits })
+	for _, busy := range []string{"2001:db8:0:1::", "192.0.2.1"} {
+		e.exec.running.enter(runner{address: busy}, 1)
+	}
+	for remote, want := range map[string]int{
+		"[2001:db8:0:1::7]:1": 429, "[2001:db8:0:1:2:3:4:5]:9": 429, "[2001:db8:0:2::7]:1": 200,
+		"192.0.2.1:1": 429, "[::ffff:192.0.2.1]:1": 429, "192.0.2.2:1": 200,
+	} {
+		request := httptest.NewRequest(http.MethodPost, "/graphql", strings.NewReader(`{"query":"{ __typename }"}`))
+		request.Header.Set("Content-Type", mediaJSON)
+		request.RemoteAddr = remote
+		answer := httptest.NewRecorder()
+		e.ServeHTTP(answer, request)
+		if answer.Code != want {
+			t.Errorf("%s: %d %s", remote, answer.Code, answer.Body)
+		}
+	}
+}
+
 func TestDirectives(t *testing.T) {
 	mfa, anonymous, admin, listed := *signedIn, *signedIn, *signedIn, *signedIn
 	mfa.AAL = "aal2"

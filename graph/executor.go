@@ -20,6 +20,7 @@ type executor struct {
 	costs        costs
 	running      running
 	held         *held
+	starting     running // of operations on websockets: being prepared, refused, run or subscribed
 	lag          lag
 	aroundFields graphql.FieldMiddleware
 	introspect   graphql.FieldMiddleware // aroundFields, for operations that ask for the schema

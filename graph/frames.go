@@ -41,18 +41,39 @@ var errHungUp = errors.New("the client has closed the websocket")
 // frames are the two directions of a websocket: RFC 6455 without extensions. One goroutine reads; any may send.
 type frames struct {
 	conn     net.Conn
-	patience time.Duration // how long the client may take to accept a frame
+	patience time.Duration                        // how long the client may take for a message, once it has begun
+	reserve  func(r *reservation, bytes int) bool // counts what is kept of a message
+	out      writeQueue
 
 	// Only for who reads.
-	input   *bufio.Reader // nil while nothing is there
-	partial []byte        // the fragments of a message so far
-	state   ws.State
+	input    *bufio.Reader // nil while nothing is there
+	partial  []byte        // the fragments of a message so far
+	reserved reservation   // for partial, and the message that it becomes
+	state    ws.State
+	begun    bool // whether the first byte of a message, or of a control frame, is there, and the last is not
 
-	// answered is set by each pong.
+	// answered is set by each frame: a client that sends is alive, whatever it sends.
 	answered atomic.Bool
 
-	sending sync.Mutex
-	over    bool // no frame follows a close frame. Under sending
+	waking sync.Mutex
+	woken  bool // whoever reads stops. Under waking
+}
+
+// until sets the time by which the client must have sent what is read next.
+func (f *frames) until(deadline time.Time) {
+	f.waking.Lock()
+	defer f.waking.Unlock()
+	if !f.woken {
+		_ = f.conn.SetReadDeadline(deadline)
+	}
+}
+
+// wake ends all reading with os.ErrDeadlineExceeded.
+func (f *frames) wake() {
+	f.waking.Lock()
+	defer f.waking.Unlock()
+	f.woken = true
+	_ = f.conn.SetReadDeadline(time.Unix(1, 0))
 }
 
 // upgradeKey returns the key of a handshake, or with which status it is refused and why.
@@ -129,8 +150,20 @@ func (f *frames) release() {
 	}
 }
 
-// read takes a frame in, after await. It returns a message of at most limit bytes once the last frame of one is there.
+// read takes a frame in, after await. It returns a message of at most limit bytes once the last frame of one is there, which
+// is counted until forget. A message that is not whole in time ends with os.ErrDeadlineExceeded; pings and fragments give no
+// more time.
 func (f *frames) read(limit int) (message []byte, whole bool, err error) {
+	if !f.begun {
+		f.begun = true
+		f.until(time.Now().Add(f.patience))
+	}
+	defer func() {
+		if err == nil && !f.state.Fragmented() {
+			f.begun = false
+			f.until(time.Time{})
+		}
+	}()
 	header, err := ws.ReadHeader(f.input)
 	if errors.Is(err, ws.ErrHeaderLengthMSB) {
 		return nil, false, &closure{ws.StatusProtocolError, err.Error()}
@@ -141,6 +174,7 @@ func (f *frames) read(limit int) (message []byte, whole bool, err error) {
 	if err := ws.CheckHeader(header, f.state.Set(ws.StateServerSide)); err != nil {
 		return nil, false, &closure{ws.StatusProtocolError, err.Error()}
 	}
+	f.answered.Store(true)
 	switch {
 	case header.OpCode.IsControl():
 		return nil, false, f.control(header)
@@ -160,11 +194,17 @@ func (f *frames) read(limit int) (message []byte, whole bool, err error) {
 	return message, true, nil
 }
 
+// forget no longer counts a message.
+func (f *frames) forget() { f.reserve(&f.reserved, 0) }
+
 // payload appends what a frame carries.
 func (f *frames) payload(to []byte, header ws.Header) ([]byte, error) {
 	for done := 0; int64(done) < header.Length; {
 		before, step := len(to), min(int(header.Length)-done, payloadStep)
 		to = slices.Grow(to, step)[:before+step]
+		if cap(to) > freeBytes && !f.reserve(&f.reserved, cap(to)) {
+			return nil, &closure{closeTryAgain, "too much is being sent at once, try again later"}
+		}
 		if _, err := io.ReadFull(f.input, to[before:]); err != nil {
 			return nil, err
 		}
@@ -184,9 +224,8 @@ func (f *frames) control(header ws.Header) error {
 	defer f.input.Discard(len(payload))
 	switch header.OpCode {
 	case ws.OpPing:
-		return f.send(ws.OpPong, payload)
+		return f.out.push(ws.OpPong, payload, nil)
 	case ws.OpPong:
-		f.answered.Store(true)
 		return nil
 	}
 	if len(payload) > 0 {
@@ -196,36 +235,18 @@ func (f *frames) control(header ws.Header) error {
 		}
 		payload = payload[:2]
 	}
-	_ = f.send(ws.OpClose, payload)
+	_ = f.out.push(ws.OpClose, payload, nil)
 	return errHungUp
-}
-
-// send writes a frame. What the client does not take in time ends with os.ErrDeadlineExceeded.
-func (f *frames) send(code ws.OpCode, payload []byte) error {
-	frame, err := ws.CompileFrame(ws.NewFrame(code, true, payload))
-	if err != nil {
-		return err
-	}
-	f.sending.Lock()
-	defer f.sending.Unlock()
-	if f.over {
-		return net.ErrClosed
-	}
-	f.over = code == ws.OpClose
-	if err := f.conn.SetWriteDeadline(time.Now().Add(f.patience)); err != nil {
-		return err
-	}
-	_, err = f.conn.Write(frame)
-	return err
 }
 
 // close tells the client why, and waits a while until it has hung up: what it still sends would make its system forget
 // what it was told.
 func (f *frames) close(code ws.StatusCode, reason string) {
 	defer f.conn.Close()
-	if f.send(ws.OpClose, ws.NewCloseFrameBody(code, reason)) != nil {
+	if f.out.push(ws.OpClose, ws.NewCloseFrameBody(code, reason), nil) != nil {
 		return
 	}
+	f.out.finish()
 	if half, ok := f.conn.(interface{ CloseWrite() error }); ok {
 		_ = half.CloseWrite()
 	}

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"net"
 	"net/http"
 	"time"
 
@@ -13,6 +12,7 @@ import (
 
 	"usergraph/auth"
 	"usergraph/database"
+	"usergraph/internal/address"
 )
 
 // Options are what a handler needs to know.
@@ -170,7 +170,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		}
 	}()
 	if _, signedIn := auth.FromContext(r.Context()); !signedIn {
-		r = r.WithContext(context.WithValue(r.Context(), addressKey{}, addressOf(r)))
+		r = r.WithContext(context.WithValue(r.Context(), addressKey{}, address.Key(r.RemoteAddr)))
 	}
 	for _, transport := range h.transports {
 		if transport.Supports(r) {
@@ -186,12 +186,3 @@ func (h *Handler) Shutdown(ctx context.Context) error { return h.connections.shu
 
 // Connections is how many websockets and event streams are open.
 func (h *Handler) Connections() int { return h.connections.total() }
-
-// addressOf returns where a request came from, without the port.
-func addressOf(r *http.Request) string {
-	host, _, err := net.SplitHostPort(r.RemoteAddr)
-	if err != nil {
-		return r.RemoteAddr
-	}
-	return host
-}

@@ -4,8 +4,10 @@ import (
 	"context"
 	"crypto/sha256"
 	"errors"
+	"fmt"
 	"log/slog"
 	"math/rand/v2"
+	"runtime/debug"
 	"slices"
 	"sync"
 	"time"
@@ -166,7 +168,7 @@ func (l *live) refresh(w *watch) {
 	turn := l.begin(w)
 	ctx, cancel := context.WithTimeout(context.Background(), liveReadTimeout)
 	defer cancel()
-	state, err := w.read(ctx)
+	state, err := l.readAgain(ctx, w)
 	if err != nil && passes(err) {
 		l.log.Warn("a watched row could not be read, trying again", "table", w.key.row.Table, "error", err)
 		time.AfterFunc(liveRetry/2+rand.N(liveRetry), func() { l.enqueue(w) })
@@ -182,6 +184,17 @@ func (l *live) refresh(w *watch) {
 			s.offer(turn, state)
 		}
 	}
+}
+
+// readAgain reads a row. A panic ends its subscriptions, and nothing else.
+func (l *live) readAgain(ctx context.Context, w *watch) (state any, err error) {
+	defer func() {
+		if panicked := recover(); panicked != nil {
+			l.log.Error("panic", "panic", fmt.Sprint(panicked), "stack", string(debug.Stack()))
+			err = fmt.Errorf("reading %s panicked", w.key.row.Table)
+		}
+	}()
+	return w.read(ctx)
 }
 
 // passes tells whether a read may succeed later.

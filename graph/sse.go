@@ -6,7 +6,6 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
-	"runtime/debug"
 	"strings"
 	"sync"
 	"time"
@@ -129,11 +128,6 @@ func (t *sseTransport) Do(w http.ResponseWriter, r *http.Request, exec *executor
 // run executes an operation and sends its answers, until ctx ends. Then it closes answers.
 func (t *sseTransport) run(ctx context.Context, exec *executor, params *graphql.RawParams, answers chan<- []byte) {
 	defer close(answers)
-	defer func() {
-		if panicked := recover(); panicked != nil {
-			t.log.ErrorContext(ctx, "panic on an event stream", "panic", panicked, "stack", string(debug.Stack()))
-		}
-	}()
 	gone := ctx.Done() // not the end of the operation, which may come before its answer is sent
 	send := func(answer []byte) bool {
 		select {
@@ -146,6 +140,11 @@ func (t *sseTransport) run(ctx context.Context, exec *executor, params *graphql.
 	if ctx.Err() != nil { // the client has left
 		return
 	}
+	defer func() {
+		if panicked := recover(); panicked != nil {
+			send(marshal(exec.fail(ctx, exec.presenter.recovered(ctx, panicked))))
+		}
+	}()
 	state := &stream{ready: func() {}}
 	defer state.end()
 	ctx = withStream(ctx, state)

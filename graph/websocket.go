@@ -12,11 +12,14 @@ import (
 	"runtime/debug"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 	"unicode/utf8"
 
+	"github.com/99designs/gqlgen/graphql"
 	"github.com/go-json-experiment/json/jsontext"
 	"github.com/gobwas/ws"
+	"github.com/vektah/gqlparser/v2/gqlerror"
 
 	"usergraph/auth"
 )
@@ -30,7 +33,7 @@ const (
 	closeUnauthorized   ws.StatusCode = 4401 // signing in again may help, repeating does not
 	closeExpired        ws.StatusCode = 4403 // come back with a fresh token
 	closeNoProtocol     ws.StatusCode = 4406
-	closeInitTimeout    ws.StatusCode = 4408
+	closeTimedOut       ws.StatusCode = 4408 // connection_init, or the rest of a message, did not come in time
 	closeDuplicate      ws.StatusCode = 4409
 	closeTooManyInits   ws.StatusCode = 4429
 	closeTryAgain       ws.StatusCode = 1013 // RFC 6455's registry: try again later
@@ -38,8 +41,12 @@ const (
 )
 
 const (
-	// maxInitBytes is for a message from somebody who is not known yet: connection_init with a token of 16 KiB.
-	maxInitBytes = 32 << 10
+	// maxInitBytes is for a message from somebody who is not known yet: connection_init with a token of 16 KiB, and what
+	// else clients put into its payload.
+	maxInitBytes = 24 << 10
+	// spareStarts is how many operations of a caller may be on their way to be run, refused or subscribed, besides the
+	// bounds.Operations that run. A socket that brings more is not read meanwhile.
+	spareStarts = 32
 	// expiryLeeway is that of package auth, for clocks that differ.
 	expiryLeeway = 5 * time.Second
 )
@@ -49,7 +56,7 @@ type patience struct {
 	init  time.Duration // from the upgrade to connection_init
 	ping  time.Duration // between two pings
 	pong  time.Duration // to answer one
-	write time.Duration // to take a message; a client that takes longer is cut off
+	write time.Duration // to take a message, or to send one that it has begun; a client that takes longer is cut off
 }
 
 // defaultPatience pings more often than proxies cut silent connections, which some do after 30 seconds. How long init may
@@ -83,7 +90,7 @@ func (t *websocketTransport) Do(w http.ResponseWriter, r *http.Request, exec *ex
 		refuse(w, r, status, refusef(CodeBadRequest, "%s", problem))
 		return
 	}
-	s := &socket{transport: t, exec: exec, operations: map[string]*operation{}}
+	s := &socket{transport: t, exec: exec, operations: map[string]*operation{}, gone: make(chan struct{})}
 	// The request ends with this function; what is known of it lives on.
 	s.ctx = context.WithoutCancel(r.Context())
 	if err := t.connections.add(s, runnerOf(s.ctx)); err != nil {
@@ -101,7 +108,8 @@ func (t *websocketTransport) Do(w http.ResponseWriter, r *http.Request, exec *ex
 		return
 	}
 	s.mu.Lock()
-	s.frames = &frames{conn: conn, input: input, patience: t.patience.write}
+	s.frames = &frames{conn: conn, input: input, patience: t.patience.write, reserve: s.reserve}
+	s.frames.out = writeQueue{conn: conn, timeout: t.patience.write, reserve: s.reserve, failed: s.writeFailed}
 	s.mu.Unlock()
 	go s.serve(speaks != "")
 }
@@ -112,8 +120,8 @@ func (t *websocketTransport) allows(r *http.Request) bool {
 	return origin == "" || sameHost(origin, r) || t.origins.Contains(origin)
 }
 
-// socket is a websocket that speaks the protocol. One goroutine, serve, reads and closes it; operations and timers write
-// to it.
+// socket is a websocket that speaks the protocol. One goroutine, serve, reads and closes it; operations and timers push
+// frames into its queue, and another goroutine writes them while there are any.
 type socket struct {
 	transport *websocketTransport
 	exec      *executor
@@ -124,13 +132,16 @@ type socket struct {
 	claims       *auth.Claims
 	callerCtx    context.Context // ctx with the caller of all operations
 
-	asked bool // whether a ping is on its way. Only for ping
+	asked   bool        // whether a ping is on its way. Only for ping
+	waiting atomic.Bool // whether serve does not read, because answers or operations are too many
+
+	gone chan struct{} // closed when the socket is being closed
 
 	mu                        sync.Mutex
 	frames                    *frames               // nil until the upgrade is over
 	why                       *closure              // why the socket is being closed, or nil
 	operations                map[string]*operation // nil once it is
-	parting                   int                   // operations that are over, and whose last message is being sent
+	parting                   int                   // operations that are over, and whose last message is not in the queue yet
 	initTimer, expiry, pinger *time.Timer           // nil while they are not needed
 	leaving                   bool                  // the server stops: as soon as no query or mutation runs
 }
@@ -162,8 +173,10 @@ func (s *socket) serve(understood bool) {
 		s.transport.log.DebugContext(s.ctx, "websocket closed", "code", int(why.code), "reason", why.reason)
 		s.frames.close(why.code, cut(strings.ToValidUTF8(why.reason, ""), maxCloseReasonBytes))
 	}
+	s.frames.out.finish() // a client may say that it sends no more, and read on
 	_ = s.frames.conn.Close()
 	s.frames.release()
+	s.frames.forget()
 }
 
 // listen reads messages until there is a reason to close the socket, or it is closed.
@@ -173,18 +186,22 @@ func (s *socket) listen(understood bool) {
 		s.close(closeNoProtocol, "Subprotocol not acceptable: this server speaks "+subprotocol)
 		return
 	}
-	s.arm(&s.initTimer, s.transport.patience.init, func() { s.close(closeInitTimeout, "Connection initialisation timeout") })
+	s.arm(&s.initTimer, s.transport.patience.init, func() { s.close(closeTimedOut, "Connection initialisation timeout") })
 	if s.whyClosed() != nil {
 		return
 	}
 	for {
+		s.await(s.frames.out.await)
 		err := s.frames.await()
 		if err == nil {
 			err = s.read()
 		}
 		var why *closure
-		if errors.As(err, &why) {
+		switch {
+		case errors.As(err, &why):
 			s.close(why.code, why.reason)
+		case errors.Is(err, os.ErrDeadlineExceeded): // or close has woken this goroutine, and its reason stays
+			s.close(closeTimedOut, "a message was begun and not finished in time")
 		}
 		if err != nil {
 			return
@@ -202,7 +219,21 @@ func (s *socket) read() error {
 	if err != nil || !whole {
 		return err
 	}
+	defer s.frames.forget()
 	return s.handle(text)
+}
+
+// await has serve wait for something. The client's pings may be answered by frames that are not read meanwhile.
+func (s *socket) await(wait func(done <-chan struct{})) {
+	s.waiting.Store(true)
+	wait(s.gone)
+	s.frames.answered.Store(true)
+	s.waiting.Store(false)
+}
+
+// reserve counts what the socket has the server keep of a message.
+func (s *socket) reserve(r *reservation, bytes int) bool {
+	return s.transport.connections.reserve(s, r, bytes)
 }
 
 // handle answers a message. Its error ends the socket.
@@ -222,7 +253,7 @@ func (s *socket) handle(text []byte) error {
 		if !isObject(m.Payload) {
 			return malformed("the payload of ping is an object")
 		}
-		return s.send(message{Type: "pong", Payload: m.Payload})
+		return s.send(message{Type: "pong", Payload: m.Payload}, nil)
 	case "pong":
 		if !isObject(m.Payload) {
 			return malformed("the payload of pong is an object")
@@ -282,7 +313,7 @@ func (s *socket) init(payload json.RawMessage) error {
 	s.disarm(&s.initTimer)
 	s.acknowledged = true
 	s.arm(&s.pinger, s.transport.patience.ping/2+rand.N(s.transport.patience.ping/2), s.ping)
-	return s.send(ack)
+	return s.send(ack, nil)
 }
 
 // credentialsOf returns what the key authorization of a payload says, in whatever case it is written.
@@ -345,41 +376,61 @@ func (s *socket) subscribe(m message) error {
 		return malformed("subscribe has an id")
 	}
 	bounds := s.transport.limits.of(s.callerCtx)
-	params, refusal := decodeRequest(m.Payload, bounds)
+	params, refusal := s.request(m.Payload, bounds)
 	if refusal != nil && refusal.Extensions["code"] == CodeBadRequest {
 		return malformed("the payload of subscribe is not a request: query, a text, and perhaps operationName, variables and extensions")
 	}
-	if admit := s.transport.admit; admit != nil && refusal == nil {
+	o, err := s.add(*m.ID, bounds, refusal)
+	if o == nil {
+		return err
+	}
+	who, turn := runnerOf(s.callerCtx), false
+	s.await(func(done <-chan struct{}) { turn = s.exec.starting.wait(who, bounds.Operations+spareStarts, done) })
+	if turn { // else the socket is being closed, and the operation has ended
+		go o.start(params, who)
+	}
+	return nil
+}
+
+// request reads the payload of subscribe, unless its caller asks too often. What is refused counts, too.
+func (s *socket) request(payload []byte, bounds *Bounds) (params *graphql.RawParams, refusal *gqlerror.Error) {
+	defer func() {
+		if panicked := recover(); panicked != nil {
+			presenter := s.exec.presenter
+			refusal = presenter.present(s.callerCtx, presenter.recovered(s.callerCtx, panicked))
+		}
+	}()
+	if admit := s.transport.admit; admit != nil {
 		if wait, ok := admit(s.callerCtx); !ok {
-			refusal = refusef(CodeRateLimited, "too many requests, try again in %.0f s", math.Ceil(wait.Seconds()))
+			return nil, refusef(CodeRateLimited, "too many requests, try again in %.0f s", math.Ceil(wait.Seconds()))
 		}
 	}
-	o := &operation{socket: s, id: *m.ID}
-	o.ctx, o.cancel = context.WithCancel(s.callerCtx)
-	o.stream.ready = o.ready
-	o.pending.Store(1) // until it has started
+	return decodeRequest(payload, bounds)
+}
+
+// add keeps an operation under its id, so that it can be started. If that is refused, the client is told, and there is none.
+func (s *socket) add(id string, bounds *Bounds, refusal *gqlerror.Error) (*operation, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	switch {
 	case s.operations == nil:
-		o.cancel()
-	case s.operations[o.id] != nil:
-		o.cancel()
-		return &closure{closeDuplicate, "Subscriber for " + o.id + " already exists"}
+		return nil, nil
+	case s.operations[id] != nil:
+		return nil, &closure{closeDuplicate, "Subscriber for " + id + " already exists"}
 	case refusal != nil:
-		o.cancel()
-		go o.refuse(refusal)
 	case len(s.operations) >= bounds.SocketOperations:
-		o.cancel()
-		go o.refuse(refusef(CodeRateLimited, "too many operations are running on this socket"))
+		refusal = refusef(CodeRateLimited, "too many operations are running on this socket")
 	case s.leaving:
-		o.cancel()
-		go o.refuse(refusef(CodeUnavailable, "%s", errStopping))
+		refusal = refusef(CodeUnavailable, "%s", errStopping)
 	default:
-		s.operations[o.id] = o
-		go o.start(params)
+		o := &operation{socket: s, id: id}
+		o.ctx, o.cancel = context.WithCancel(s.callerCtx)
+		o.stream.ready = o.ready
+		o.pending.Store(1) // until it has started
+		s.operations[id] = o
+		return o, nil
 	}
-	return nil
+	return nil, s.refuse(id, refusal)
 }
 
 // complete ends an operation that the client no longer wants.
@@ -460,16 +511,18 @@ func (s *socket) ping() {
 	switch {
 	case !s.asked:
 		s.frames.answered.Store(false)
-		if s.write(ws.OpPing, nil) != nil {
-			return // serve notices
+		if s.frames.out.push(ws.OpPing, nil, nil) != nil {
+			return // the socket is being closed
 		}
+		s.asked = true
+	case s.waiting.Load(): // the answer may be there
 	case !s.frames.answered.Load():
 		s.cutOff("no answer to a ping")
 		return
 	default:
 		next = patience.ping - patience.pong
+		s.asked = false
 	}
-	s.asked = !s.asked
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.pinger != nil {
@@ -477,22 +530,36 @@ func (s *socket) ping() {
 	}
 }
 
-// send writes a message.
-func (s *socket) send(m message) error {
+// send has a message written, and does not wait for that. written, if set, is called then.
+func (s *socket) send(m message, written func()) error {
 	text, err := json.Marshal(m)
 	if err != nil {
 		return err
 	}
-	return s.write(ws.OpText, text)
-}
-
-// write sends a frame. A client that does not take it in time is cut off.
-func (s *socket) write(code ws.OpCode, payload []byte) error {
-	err := s.frames.send(code, payload)
-	if errors.Is(err, os.ErrDeadlineExceeded) {
-		s.cutOff("the client does not read")
+	err = s.frames.out.push(ws.OpText, text, written)
+	if errors.Is(err, errNotRead) {
+		go s.cutOff(err.Error()) // which takes s.mu
 	}
 	return err
+}
+
+// refuse answers instead of running an operation.
+func (s *socket) refuse(id string, refusal *gqlerror.Error) error {
+	payload, err := json.Marshal(gqlerror.List{refusal})
+	if err != nil {
+		return err
+	}
+	return s.send(message{ID: &id, Type: "error", Payload: payload}, nil)
+}
+
+// writeFailed ends the socket, on which nothing can be written any more.
+func (s *socket) writeFailed(err error) {
+	if errors.Is(err, os.ErrDeadlineExceeded) {
+		s.cutOff("the client does not read")
+		return
+	}
+	s.stop()
+	_ = s.frames.conn.Close()
 }
 
 // cutOff ends a socket that cannot be told why. The log is.
@@ -509,7 +576,7 @@ func (s *socket) close(code ws.StatusCode, reason string) {
 	if s.why == nil {
 		s.why = &closure{code, reason}
 		if s.frames != nil { // else the upgrade is not over yet, and serve will see why
-			_ = s.frames.conn.SetReadDeadline(time.Unix(1, 0)) // wakes serve
+			s.frames.wake()
 		}
 	}
 	s.mu.Unlock()
@@ -527,6 +594,9 @@ func (s *socket) stop() bool {
 	s.mu.Lock()
 	operations := s.operations
 	s.operations = nil
+	if operations != nil {
+		close(s.gone)
+	}
 	s.mu.Unlock()
 	for _, timer := range []**time.Timer{&s.initTimer, &s.expiry, &s.pinger} {
 		s.disarm(timer)

@@ -22,60 +22,85 @@ type operation struct {
 	lasting bool
 
 	responses graphql.ResponseHandler
-	// pending counts the answers of a watched row that can be taken, and the start as one. Whoever makes it one takes them.
+	// pending counts the answers of a watched row that can be taken or are not written yet, and the start as one. One answer
+	// at a time is taken, and the next when it is written.
 	pending atomic.Int32
 
-	// mu is held while something is sent, so that nothing is sent once the operation is over.
+	// mu is held while something is put into the queue, so that nothing is once the operation is over.
 	mu   sync.Mutex
 	over bool
 }
 
 // start runs the operation. It returns when a query or a mutation is done; a watched row goes on without a goroutine,
 // any other subscription with this one.
-func (o *operation) start(params *graphql.RawParams) {
-	defer o.socket.recover()
+func (o *operation) start(params *graphql.RawParams, who runner) {
 	exec := o.socket.exec
+	started := sync.OnceFunc(func() { exec.starting.leave(who) })
+	defer started()
+	defer o.recover()
 	ctx := withStream(o.ctx, &o.stream)
 	operation, refusal := exec.prepare(ctx, params)
 	if refusal != nil {
 		o.fail(refusal.Errors)
 		return
 	}
-	if operation.Operation.Operation == ast.Subscription {
+	lasting := operation.Operation.Operation == ast.Subscription
+	if lasting {
 		o.socket.mu.Lock()
 		o.lasting = true
 		o.socket.mu.Unlock()
 		o.socket.settle()
 	}
 	o.responses, o.ctx = exec.run(ctx, operation)
-	if o.stream.states {
-		if o.pending.Add(-1) > 0 {
-			o.take()
+	switch {
+	case o.stream.states:
+		o.taken()
+	case lasting:
+		started()
+		written := make(chan struct{}, 1)
+		for o.next(func() { written <- struct{}{} }) {
+			select {
+			case <-written:
+			case <-o.ctx.Done():
+			}
 		}
-		return
-	}
-	for o.next() {
+	default:
+		for o.next(nil) {
+		}
 	}
 }
 
 // ready is called by the stream.
 func (o *operation) ready() {
 	if o.pending.Add(1) == 1 {
-		go func() {
-			defer o.socket.recover()
-			o.take()
-		}()
+		go o.take()
 	}
 }
 
-// take sends the answers that are there.
+// take sends an answer that is there.
 func (o *operation) take() {
-	for o.next() && o.pending.Add(-1) > 0 {
+	defer o.recover()
+	o.next(o.taken)
+}
+
+// taken goes on to the next answer, if it is there.
+func (o *operation) taken() {
+	if o.pending.Add(-1) > 0 {
+		go o.take()
 	}
 }
 
-// next waits for an answer and sends it. It returns false after the last.
-func (o *operation) next() bool {
+// recover keeps a panic in the operation from ending anything else.
+func (o *operation) recover() {
+	if panicked := recover(); panicked != nil {
+		exec := o.socket.exec
+		o.fail(exec.fail(o.ctx, exec.presenter.recovered(o.ctx, panicked)).Errors)
+	}
+}
+
+// next waits for an answer and sends it; written is called when it is written, or needs not be. It returns false after the
+// last.
+func (o *operation) next(written func()) bool {
 	response := o.responses(o.ctx)
 	switch {
 	case response == nil && o.stream.failure() != nil:
@@ -91,11 +116,12 @@ func (o *operation) next() bool {
 	}
 	payload := marshal(response)
 	if o.stream.repeats(payload) {
+		written()
 		return true
 	}
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	return !o.over && o.socket.send(message{ID: &o.id, Type: "next", Payload: payload}) == nil
+	return !o.over && o.socket.send(message{ID: &o.id, Type: "next", Payload: payload}, written) == nil
 }
 
 // fail sends errors as the last message.
@@ -105,13 +131,6 @@ func (o *operation) fail(errs gqlerror.List) {
 		payload = []byte("[]")
 	}
 	o.last(message{Type: "error", Payload: payload})
-}
-
-// refuse answers instead of running the operation.
-func (o *operation) refuse(refusal *gqlerror.Error) {
-	defer o.socket.recover()
-	payload, _ := json.Marshal(gqlerror.List{refusal})
-	_ = o.socket.send(message{ID: &o.id, Type: "error", Payload: payload})
 }
 
 // last sends a message after which the id is free again.
@@ -126,7 +145,7 @@ func (o *operation) last(m message) {
 	o.end()
 	// Free before the client knows, who may use it again at once.
 	if o.socket.forget(o) {
-		_ = o.socket.send(m)
+		_ = o.socket.send(m, nil)
 		o.socket.parted()
 	}
 }

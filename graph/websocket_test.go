@@ -535,9 +535,16 @@ func (s *liveServer) rawUpgrade(t *testing.T) net.Conn {
 	if err != nil {
 		t.Fatal(err)
 	}
+	s.upgradeRaw(t, conn)
+	return conn
+}
+
+// upgradeRaw makes a connection a websocket.
+func (s *liveServer) upgradeRaw(t *testing.T, conn net.Conn) {
+	t.Helper()
 	t.Cleanup(func() { conn.Close() })
 	fmt.Fprintf(conn, "GET /graphql HTTP/1.1\r\nHost: %s\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"+
-		"Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\nSec-WebSocket-Protocol: graphql-transport-ws\r\n\r\n", address)
+		"Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\nSec-WebSocket-Protocol: graphql-transport-ws\r\n\r\n", strings.TrimPrefix(s.url, "http://"))
 	var head strings.Builder
 	for one := make([]byte, 1); !strings.HasSuffix(head.String(), "\r\n\r\n"); {
 		if _, err := conn.Read(one); err != nil {
@@ -548,7 +555,6 @@ func (s *liveServer) rawUpgrade(t *testing.T) net.Conn {
 	if !strings.HasPrefix(head.String(), "HTTP/1.1 101 ") {
 		t.Fatal(head.String())
 	}
-	return conn
 }
 
 // Many come and go in every way at once; all that they had is given back.

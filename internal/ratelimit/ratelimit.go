@@ -11,12 +11,12 @@ import (
 	"fmt"
 	"math"
 	"net/http"
-	"net/netip"
 	"strconv"
 	"strings"
 	"time"
 
 	"usergraph/auth"
+	"usergraph/internal/address"
 	"usergraph/internal/redisclient"
 )
 
@@ -115,8 +115,8 @@ func (l *Limiter) Refused(refuse func(http.ResponseWriter, *http.Request, error)
 // too many, it says when there may be another.
 func (l *Limiter) Admit(ctx context.Context) (retryAfter time.Duration, ok bool) {
 	claims, _ := auth.FromContext(ctx)
-	address, _ := ctx.Value(addressKey{}).(string)
-	found, limit := l.count(ctx, claims, address)
+	remoteAddr, _ := ctx.Value(addressKey{}).(string)
+	found, limit := l.count(ctx, claims, remoteAddr)
 	return found.retryAfter, limit == (Limit{}) || found.allowed
 }
 
@@ -151,7 +151,7 @@ func (l *Limiter) count(ctx context.Context, claims *auth.Claims, remoteAddr str
 	if claims != nil {
 		key = claims.UserID.String()
 	} else {
-		key = network(remoteAddr)
+		key = address.Key(remoteAddr)
 	}
 	found = l.take(ctx, kind+":"+key, limit)
 	if !found.allowed && l.cfg.Hit != nil {
@@ -173,21 +173,6 @@ func (l *Limiter) take(ctx context.Context, key string, limit Limit) result {
 
 // seconds rounds up: a client that comes back a moment too early would be refused again.
 func seconds(d time.Duration) string { return strconv.Itoa(int(math.Ceil(d.Seconds()))) }
-
-// network is where an address belongs to, for all who share a bucket.
-func network(remoteAddr string) string {
-	address, err := netip.ParseAddrPort(remoteAddr)
-	if err != nil {
-		return remoteAddr
-	}
-	ip := address.Addr().Unmap()
-	bits := 32
-	if ip.Is6() {
-		bits = 64
-	}
-	prefix, _ := ip.WithZone("").Prefix(bits)
-	return prefix.Addr().String()
-}
 
 // refuse answers with the body of a GraphQL response.
 func refuse(w http.ResponseWriter, r *http.Request, retryAfter string) {

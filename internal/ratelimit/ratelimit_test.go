@@ -71,17 +71,6 @@ func TestBucketsAreBounded(t *testing.T) {
 	}
 }
 
-func TestNetworks(t *testing.T) {
-	for address, want := range map[string]string{
-		"192.0.2.7:1234": "192.0.2.7", "[::ffff:192.0.2.7]:1": "192.0.2.7", "[2001:db8:1:2:3:4:5:6]:1": "2001:db8:1:2::",
-		"[fe80::1%eth0]:1": "fe80::", "@": "@",
-	} {
-		if got := network(address); got != want {
-			t.Errorf("%s: %s", address, got)
-		}
-	}
-}
-
 // request asks as a user, or from an address as nobody.
 func request(l *Limiter, user uuid.UUID, address string) *httptest.ResponseRecorder {
 	r := httptest.NewRequest(http.MethodPost, "/graphql", nil)
