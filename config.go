@@ -229,8 +229,8 @@ func checkKeys(issuer string, c config) (problems []error) {
 		}
 	}
 	if c.jwks != "" {
-		keys, err := auth.NewStaticKeySet([]byte(c.jwks))
-		if err == nil {
+		keys, err := newKeySet(c, nil)
+		if err == nil && keys != nil {
 			_, err = auth.NewVerifier(auth.Config{Issuers: []auth.Issuer{{URL: issuer, Keys: keys}}})
 		}
 		if err != nil {

@@ -427,7 +427,7 @@ func setSecret(target *string, value string) error {
 
 func setJWKS(target *string, value string) error {
 	*target = value
-	if _, err := auth.NewStaticKeySet([]byte(value)); err != nil {
+	if _, err := auth.NewStaticKeySet([]byte(value)); err != nil && !errors.Is(err, auth.ErrNoKeys) {
 		return fmt.Errorf("is no key set: %w", err)
 	}
 	return nil

@@ -3,7 +3,6 @@ package main
 import (
 	"encoding/json"
 	"errors"
-	"fmt"
 	"maps"
 	"slices"
 	"strings"
@@ -58,9 +57,9 @@ func newKeySet(cfg config, observed *telemetry.Telemetry) (auth.KeySet, error) {
 	case errors.Is(err, auth.ErrNoKeys) && cfg.jwtSecret != "":
 		return nil, nil
 	case errors.Is(err, auth.ErrNoKeys):
-		return nil, errors.New("SUPABASE_JWKS has no keys, so no token could be verified: publish a signing key, or set SUPABASE_JWT_SECRET")
+		return nil, errors.New("it has no keys, so no token could be verified: publish a signing key, or set SUPABASE_JWT_SECRET")
 	case err != nil:
-		return nil, fmt.Errorf("SUPABASE_JWKS: %w", err)
+		return nil, err
 	}
 	return keys, nil
 }

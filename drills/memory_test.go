@@ -50,8 +50,8 @@ func deployed(t *testing.T) (settings []string) {
 	return settings
 }
 
-// flood is what one kind of client sends, all at once; it returns when the server has got it.
-type flood func(t *testing.T, s *server, around *surroundings)
+// clients are what one kind of client sends, all at once; it returns when the server has got it.
+type clients func(t *testing.T, s *server, around *surroundings)
 
 // What each kind of client can make the server keep: the table of docs/security.md.
 func TestFloods(t *testing.T) {
@@ -61,7 +61,7 @@ func TestFloods(t *testing.T) {
 	for _, row := range []struct {
 		name     string
 		settings []string
-		flood    flood
+		flood    clients
 		atMost   ceiling
 	}{
 		{"connections that say nothing", nil, idleConnections, ceiling{150 * mb, 30 * mb, 100}},

@@ -92,7 +92,7 @@ func TestRequestErrors(t *testing.T) {
 		{e, `"query($n: Int!) { nodes(first: $n) { name } }","variables":{"n":1e3}`, `{"message":"the operation has a complexity of 1001: at most 100 is allowed"`, CodeComplexityLimit},
 		{e, `"{ node { node { node { node { name } } } } }"`, `{"message":"the document has too many nested fields: at most 4 are allowed"`, CodeDepthLimit},
 		{e, `"{ a: plain b: plain c: plain d: plain }"`, `{"message":"the document has too many aliases: at most 3 are allowed"`, CodeAliasLimit},
-		{e, `"{ ` + strings.Repeat("plain ", 100) + `}"`, `{"message":"the document is too large: at most 400 bytes are allowed; send values as variables"`, CodeDocumentLimit},
+		{e, `"{ ` + strings.Repeat("plain ", 100) + `}"`, `{"message":"the document has too many bytes: at most 400 are allowed"`, CodeDocumentLimit},
 		{e, `"{ ` + strings.Repeat("old ", 99) + `}"`, `{"message":"the document has too many tokens: at most 100 are allowed"`, CodeTokenLimit},
 		{e, `"subscription { a: count b: count }"`, `{"message":"a subscription has exactly one field","locations":[{"line":1,"column":1}]`, CodeValidationFailed},
 		{e, `"","extensions":{"persistedQuery":{"version":1,"sha256Hash":"` + strings.Repeat("a", 64) + `"}}`, `{"message":"PersistedQueryNotFound"`, CodeDocumentNotFound},
