@@ -119,7 +119,7 @@ func TestFloods(t *testing.T) {
 				t.Errorf("%d MB were resident, at most %d are allowed", resident/mb, row.atMost.resident/mb)
 			}
 			if good != nil {
-				t.Errorf("meanwhile a user is told: %v", good)
+				t.Errorf("right afterwards a user is told: %v", good)
 			}
 			if err := works(t.Context(), s.url, around.callers[1]); err != nil {
 				t.Error(err)
