@@ -36,6 +36,8 @@ const (
 	idleTimeout       = 2 * time.Minute
 	// A token of 16 KiB, a cookie of the same, and what browsers send besides.
 	maxHeaderBytes = 48 << 10
+	// maxStreams is how many requests a connection of HTTP/2 may have at a time: RFC 9113 asks for 100 at least.
+	maxStreams = 100
 )
 
 // flushTimeout is how long sending the last traces may hold up the end.
@@ -278,6 +280,7 @@ func serve(ctx context.Context, cfg config, log *slog.Logger, listener net.Liste
 	// net/http counts from the headers. Event streams have a limit for each event instead.
 	server.WriteTimeout = readTimeout + max(cfg.endpoint.limits.SignedIn.Time, cfg.endpoint.limits.Anonymous.Time) + writeTimeout
 	server.Protocols.SetUnencryptedHTTP2(cfg.h2c)
+	server.HTTP2 = &http.HTTP2Config{MaxConcurrentStreams: maxStreams}
 	hangup := make(chan os.Signal, 1)
 	signal.Notify(hangup, syscall.SIGHUP)
 	defer signal.Stop(hangup)
