@@ -15,6 +15,8 @@ import (
 
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/uptrace/bun"
+
+	"usergraph/internal/pgwire"
 )
 
 const (
@@ -123,7 +125,7 @@ func (r *Replica) query(ctx context.Context, s *session, text string) (rows *sql
 		if rows != nil {
 			rows.Close() // of the replica, which came too late
 		}
-		rows, err = db.DB.QueryContext(&scope{ctx, s}, text)
+		rows, err = db.DB.QueryContext(pgwire.WithCaller(ctx, &s.caller), text)
 		return err
 	}
 	if !r.read(ctx, run) {
@@ -137,7 +139,7 @@ func (r *Replica) queryRow(ctx context.Context, s *session, text string) (row *s
 		if row != nil {
 			_ = row.Scan() // closes that of the replica, which came too late
 		}
-		row = db.DB.QueryRowContext(&scope{ctx, s}, text)
+		row = db.DB.QueryRowContext(pgwire.WithCaller(ctx, &s.caller), text)
 		return row.Err()
 	}
 	if !r.read(ctx, run) {
@@ -161,7 +163,7 @@ func (r *Replica) read(ctx context.Context, query func(context.Context, *bun.DB)
 		r.reads.Add(1)
 		return true
 	}
-	if ended(ctx) != nil || errors.Is(err, ErrTimeout) {
+	if pgwire.Ended(ctx) != nil || errors.Is(err, ErrTimeout) {
 		return true // the primary would take as long
 	}
 	r.repeated.Add(1)
@@ -310,7 +312,7 @@ func askPosition(ctx context.Context, conn *pgconn.PgConn, question string) (pos
 	defer cancel()
 	results, err := conn.Exec(ctx, question).ReadAll()
 	if err != nil {
-		return position{}, classify(ctx, err)
+		return position{}, pgwire.Classify(ctx, err)
 	}
 	row := results[0].Rows[0]
 	lsn, err := parseLSN(string(row[1]))
@@ -342,7 +344,7 @@ func endOfRecord(insert uint64) uint64 {
 func dial(ctx context.Context, config *pgconn.Config) (*pgconn.PgConn, error) {
 	conn, err := pgconn.ConnectConfig(ctx, config)
 	if err != nil {
-		return nil, unavailable(ctx, err)
+		return nil, pgwire.Unavailable(ctx, err)
 	}
 	return conn, nil
 }
@@ -363,7 +365,7 @@ func waitQuietly(ctx context.Context, conn *pgconn.PgConn, limit time.Duration) 
 		case ctx.Err() != nil && !conn.IsClosed():
 			return nil
 		default:
-			return unavailable(ctx, err)
+			return pgwire.Unavailable(ctx, err)
 		}
 	}
 }

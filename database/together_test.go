@@ -43,7 +43,7 @@ func newLine(t *testing.T, conns int) *line {
 		if err := l.read(t.Context(), ada); err != nil {
 			t.Fatal(err)
 		}
-		quick = time.Since(began) < database.MaxTogetherTime/15
+		quick = time.Since(began) < 50*time.Millisecond/15
 	}
 	for range conns {
 		l.take()

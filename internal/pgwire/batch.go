@@ -1,4 +1,4 @@
-package database
+package pgwire
 
 import (
 	"context"
@@ -19,7 +19,7 @@ const (
 )
 
 // run runs a statement on a connection of the pool.
-func (p *pool) run(j *job) (*rows, error) {
+func (p *Pool) run(j *job) (*rows, error) {
 	for {
 		t, err := p.take(j.ctx, j)
 		if err != nil {
@@ -38,14 +38,14 @@ func (p *pool) run(j *job) (*rows, error) {
 	}
 }
 
-func (p *pool) alone(c *conn, j *job) (*rows, error) {
+func (p *Pool) alone(c *conn, j *job) (*rows, error) {
 	defer p.release(c)
 	return c.run(j)
 }
 
 // together sends a statement with those behind it, unless it was sent with those before it, and reads its answer. It has
 // to run again if it cannot run the way it was prepared.
-func (p *pool) together(t turn, j *job) (result *rows, err error, again bool) {
+func (p *Pool) together(t turn, j *job) (result *rows, err error, again bool) {
 	if t.sent.IsZero() {
 		t.sent = time.Now()
 		t.conn.sendForgotten()
@@ -57,12 +57,12 @@ func (p *pool) together(t turn, j *job) (result *rows, err error, again bool) {
 	defer p.pass(t)
 	t.conn.expect(t.known)
 	result, err = t.conn.answer(j.ctx, j.lifted, t.sent)
-	return result, err, err == driver.ErrBadConn || t.conn.misfit(j.caller.role, t.known, err)
+	return result, err, err == driver.ErrBadConn || t.conn.misfit(j.caller.Role, t.known, err)
 }
 
 // pass gives a connection on to the next of those whose statements were sent, and to the next in line after the last. It
 // does not wait: who calls it has an answer to return.
-func (p *pool) pass(t turn) {
+func (p *Pool) pass(t turn) {
 	if t.conn.left != nil {
 		go func() {
 			t.conn.finish()
@@ -86,14 +86,14 @@ func (p *pool) pass(t turn) {
 }
 
 // skip takes the turn of who has left.
-func (p *pool) skip(t turn) {
+func (p *Pool) skip(t turn) {
 	t.conn.discard(t.known)
 	p.pass(t)
 }
 
 // size is about how many bytes a statement takes on the wire.
 func (j *job) size() int {
-	size := 200 + len(j.caller.claims)
+	size := 200 + len(j.caller.Claims)
 	for _, value := range j.values {
 		size += len(value)
 	}
@@ -103,10 +103,10 @@ func (j *job) size() int {
 // shareable returns how a statement is prepared, if it may travel with others: it only reads, so it may run once more,
 // and this connection has run it before, quickly.
 func (c *conn) shareable(j *job) *statement {
-	if j == nil || !j.caller.readOnly || c.statements == nil || c.stale() || !c.statements.settings[ownKind+readOnlyKind].described {
+	if j == nil || !j.caller.ReadOnly || c.statements == nil || c.stale() || !c.statements.settings[ownKind+readOnlyKind].described {
 		return nil
 	}
-	known := c.statements.known[statementKey{j.caller.role, j.lifted}]
+	known := c.statements.known[statementKey{j.caller.Role, j.lifted}]
 	if known == nil || !known.described || known.took > c.quick {
 		return nil
 	}

@@ -1,4 +1,4 @@
-package database
+package pgwire
 
 import (
 	"context"
@@ -7,8 +7,10 @@ import (
 	"errors"
 )
 
-// lanes is the pool as database/sql sees it, which opens as many lanes as there are statements: the pool has them wait.
-type lanes struct{ pool *pool }
+// Connector is the pool as database/sql sees it, which opens as many lanes as there are statements: the pool has them wait.
+func (p *Pool) Connector() driver.Connector { return lanes{p} }
+
+type lanes struct{ pool *Pool }
 
 func (l lanes) Connect(context.Context) (driver.Conn, error) { return &lane{pool: l.pool}, nil }
 func (l lanes) Driver() driver.Driver                        { return noDriver{} }
@@ -29,7 +31,7 @@ var errFailed = errors.New("the transaction has failed: the context of one of it
 
 // lane is what database/sql takes for a connection. It holds one only while a transaction is open.
 type lane struct {
-	pool *pool
+	pool *Pool
 	conn *conn // nil outside of transactions
 }
 

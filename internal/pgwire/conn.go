@@ -1,6 +1,7 @@
-package database
+package pgwire
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -25,38 +26,30 @@ const (
 	closeTimeout = time.Second
 )
 
-// connector opens connections of the pool.
-type connector struct {
-	config  *pgx.ConnConfig
-	observe Observer
-	quick   time.Duration
-	refresh time.Duration
-	// maxResult is Config.MaxResultBytes.
-	maxResult int
-	patience  time.Duration
-}
+// dialer opens connections of the pool.
+type dialer struct{ Config }
 
 // open logs in and finds out what the connection is capable of.
-func (c *connector) open(ctx context.Context) (*conn, error) {
-	pg, err := pgconn.ConnectConfig(ctx, &c.config.Config)
+func (c *dialer) open(ctx context.Context) (*conn, error) {
+	pg, err := pgconn.ConnectConfig(ctx, &c.Postgres.Config)
 	if err != nil {
-		return nil, unavailable(ctx, err)
+		return nil, Unavailable(ctx, err)
 	}
 	conn := &conn{
 		pg:      pg,
 		socket:  peek.At(pg.Conn()),
-		observe: c.observe,
-		quick:   c.quick,
+		observe: c.Observe,
 		expires: time.Now().Add(connLifetime*3/4 + rand.N(connLifetime/2)),
 
-		refreshEvery: c.refresh,
-		maxResult:    c.maxResult,
-		patience:     c.patience,
+		quick:        cmp.Or(c.Tuning.Quick, quickAnswer),
+		refreshEvery: cmp.Or(c.Tuning.Refresh, refreshEvery),
+		patience:     cmp.Or(c.Tuning.Patience, cancelPatience),
+		maxResult:    c.MaxResultBytes,
 	}
-	pg.Frontend().SetMaxBodyLen(c.maxResult + keepBytes) // or one row would be read whole, however large
-	if err := conn.init(ctx, c.config.DefaultQueryExecMode); err != nil {
+	pg.Frontend().SetMaxBodyLen(c.MaxResultBytes + keepBytes) // or one row would be read whole, however large
+	if err := conn.init(ctx, c.Postgres.DefaultQueryExecMode); err != nil {
 		conn.Close()
-		return nil, unavailable(ctx, err)
+		return nil, Unavailable(ctx, err)
 	}
 	return conn, nil
 }
@@ -69,7 +62,7 @@ type conn struct {
 	out        []byte
 	unwritable error
 	observe    Observer
-	quick      time.Duration // see Config.quick
+	quick      time.Duration // see Tuning
 	expires    time.Time
 	// statements is nil behind a pooler, which may give every transaction another session of PostgreSQL.
 	statements *statements
@@ -105,7 +98,7 @@ type conn struct {
 // transaction is one that a caller has begun.
 type transaction struct {
 	ctx    context.Context
-	caller *session
+	caller *Caller
 }
 
 // language is how PostgreSQL has to speak for rows.go and lift.go to understand it.
@@ -146,7 +139,7 @@ func (c *conn) init(ctx context.Context, mode pgx.QueryExecMode) error {
 // job is a statement on its way to PostgreSQL.
 type job struct {
 	ctx    context.Context
-	caller *session
+	caller *Caller
 	text   string // as bun wrote it
 	lifted string // with $1 in place of what became values
 	values [][]byte
@@ -157,8 +150,8 @@ var reading = []string{"SELECT", "WITH", "VALUES", "TABLE", "SHOW", "EXPLAIN", "
 
 var errReads = errors.New("this caller only reads")
 
-func newJob(ctx context.Context, caller *session, text string) (*job, error) {
-	if caller.readOnly && !slices.Contains(reading, firstWord(text)) {
+func newJob(ctx context.Context, caller *Caller, text string) (*job, error) {
+	if caller.ReadOnly && !slices.Contains(reading, firstWord(text)) {
 		return nil, &Error{Message: "a caller who only reads sends a statement that does not", kind: ErrForbidden, cause: errReads}
 	}
 	lifted, values, err := lift(text)
@@ -170,10 +163,10 @@ func newJob(ctx context.Context, caller *session, text string) (*job, error) {
 
 // run runs a statement in one round trip: with the caller's settings, or as it is inside a transaction, which has them.
 func (c *conn) run(j *job) (*rows, error) {
-	known := c.recall(j.caller.role, j.lifted, len(j.values))
+	known := c.recall(j.caller.Role, j.lifted, len(j.values))
 	if known != nil {
 		result, err := c.trip(j.ctx, j.caller, known, j.values, j.lifted)
-		if !c.misfit(j.caller.role, known, err) {
+		if !c.misfit(j.caller.Role, known, err) {
 			return result, err
 		}
 	}
@@ -227,7 +220,7 @@ func (c *conn) misfit(role string, known *statement, err error) bool {
 }
 
 // begin starts a transaction and makes it the caller's, in one round trip.
-func (c *conn) begin(ctx context.Context, caller *session, text string) error {
+func (c *conn) begin(ctx context.Context, caller *Caller, text string) error {
 	c.send(&statement{text: text}, nil)
 	c.sendSettings(ctx, caller, c.settingsKind())
 	_, err := c.exchange(ctx, text)
@@ -270,7 +263,7 @@ func (c *conn) end(ctx context.Context, text string) (*rows, error) {
 // ping asks PostgreSQL for an answer.
 func (c *conn) ping(ctx context.Context) error {
 	if err := c.pg.Ping(ctx); err != nil {
-		return unavailable(ctx, err)
+		return Unavailable(ctx, err)
 	}
 	return nil
 }

@@ -1,4 +1,4 @@
-package database
+package pgwire
 
 import (
 	"context"
@@ -8,6 +8,8 @@ import (
 	"slices"
 	"sync"
 	"time"
+
+	"github.com/jackc/pgx/v5/pgconn"
 
 	"usergraph/internal/peek"
 )
@@ -28,10 +30,10 @@ const (
 
 var errClosed = errors.New("the database is closed")
 
-// pool holds the connections to PostgreSQL. Whoever gets one takes along those next in line who only read: the statements
+// Pool holds the connections to PostgreSQL. Whoever gets one takes along those next in line who only read: the statements
 // travel in one write, each with its own caller's settings in a transaction of its own, and each is waited for, and
 // cancelled if need be, by who sent it. So a busy server makes fewer system calls, and a lone statement goes at once.
-type pool struct {
+type Pool struct {
 	open    func(ctx context.Context) (*conn, error)
 	maxOpen int
 	every   time.Duration // see lookEvery
@@ -74,7 +76,7 @@ type turn struct {
 
 // take waits for a connection, or until ctx ends. A job may travel with others; without one the connection is for
 // whoever asks, alone.
-func (p *pool) take(ctx context.Context, j *job) (turn, error) {
+func (p *Pool) take(ctx context.Context, j *job) (turn, error) {
 	for {
 		if err := ctx.Err(); err != nil {
 			return turn{}, err
@@ -111,7 +113,7 @@ func (p *pool) take(ctx context.Context, j *job) (turn, error) {
 }
 
 // ask returns a connection if all are idle, else a place in line.
-func (p *pool) ask(ctx context.Context, j *job) (turn, *waiter, error) {
+func (p *Pool) ask(ctx context.Context, j *job) (turn, *waiter, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.closed {
@@ -138,7 +140,7 @@ func (p *pool) ask(ctx context.Context, j *job) (turn, *waiter, error) {
 
 // gather lets others go on who can, and perhaps stand in line: on a busy machine their statements then travel together.
 // Where nobody else can run it takes no time.
-func (p *pool) gather() {
+func (p *Pool) gather() {
 	p.gathering = true
 	p.mu.Unlock()
 	runtime.Gosched()
@@ -147,7 +149,7 @@ func (p *pool) gather() {
 }
 
 // serve gives those in line what there is, under mu.
-func (p *pool) serve() {
+func (p *Pool) serve() {
 	for p.front() != nil {
 		if c := p.takeIdle(); c != nil {
 			p.company(c)
@@ -161,7 +163,7 @@ func (p *pool) serve() {
 }
 
 // takeIdle returns an idle connection that can be used, under mu, or nil.
-func (p *pool) takeIdle() *conn {
+func (p *Pool) takeIdle() *conn {
 	for len(p.idle) > 0 {
 		last := len(p.idle) - 1
 		c := p.idle[last]
@@ -175,7 +177,7 @@ func (p *pool) takeIdle() *conn {
 }
 
 // company gives a connection to the first in line, under mu, with those whose statements travel with the first one's.
-func (p *pool) company(c *conn) {
+func (p *Pool) company(c *conn) {
 	first := p.next()
 	t := turn{conn: c, known: c.shareable(first.job)}
 	if t.known != nil {
@@ -203,7 +205,7 @@ func (p *pool) company(c *conn) {
 }
 
 // front returns the first in line, under mu, or nil.
-func (p *pool) front() *waiter {
+func (p *Pool) front() *waiter {
 	for len(p.line) > 0 && p.line[0].settled {
 		p.shift()
 	}
@@ -214,7 +216,7 @@ func (p *pool) front() *waiter {
 }
 
 // next takes the first out of the line, under mu.
-func (p *pool) next() *waiter {
+func (p *Pool) next() *waiter {
 	w := p.line[0]
 	p.shift()
 	if !w.since.IsZero() {
@@ -224,13 +226,13 @@ func (p *pool) next() *waiter {
 }
 
 // shift moves the line up, under mu, and keeps nothing of who was the first.
-func (p *pool) shift() {
+func (p *Pool) shift() {
 	p.line[0] = nil
 	p.line = p.line[1:]
 }
 
 // watch has somebody look at those who wait, under mu, from now until no connection is in use.
-func (p *pool) watch() {
+func (p *Pool) watch() {
 	switch {
 	case p.looking:
 		return
@@ -243,7 +245,7 @@ func (p *pool) watch() {
 }
 
 // look has those go whose context has ended. Those behind a statement that has become slow ask for another connection.
-func (p *pool) look() {
+func (p *Pool) look() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for _, w := range p.line {
@@ -267,13 +269,13 @@ func (p *pool) look() {
 }
 
 // give hands a waiter its turn. It returns false if it has had one: it has left.
-func (p *pool) give(w *waiter, t turn) bool {
+func (p *Pool) give(w *waiter, t turn) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return w.give(t)
 }
 
-// give is pool.give under mu.
+// give is Pool.give under mu.
 func (w *waiter) give(t turn) bool {
 	if w.settled {
 		return false
@@ -284,7 +286,7 @@ func (w *waiter) give(t turn) bool {
 }
 
 // release takes a connection back, and gives it to the next in line.
-func (p *pool) release(c *conn) {
+func (p *Pool) release(c *conn) {
 	if c.left != nil {
 		go func() {
 			c.finish()
@@ -307,7 +309,7 @@ func (p *pool) release(c *conn) {
 }
 
 // opened counts a connection that could be opened. nil could not be, and lets the next in line try.
-func (p *pool) opened(c *conn) {
+func (p *Pool) opened(c *conn) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if c != nil {
@@ -319,7 +321,7 @@ func (p *pool) opened(c *conn) {
 }
 
 // drop closes a connection that is of no more use, under mu.
-func (p *pool) drop(c *conn) {
+func (p *Pool) drop(c *conn) {
 	p.forget(c)
 	if c.old() {
 		p.expired++
@@ -328,7 +330,7 @@ func (p *pool) drop(c *conn) {
 }
 
 // forget counts one connection less, under mu.
-func (p *pool) forget(c *conn) {
+func (p *Pool) forget(c *conn) {
 	p.count--
 	last := len(p.conns) - 1
 	p.conns[slices.Index(p.conns, c)] = p.conns[last]
@@ -337,7 +339,7 @@ func (p *pool) forget(c *conn) {
 }
 
 // close closes what is idle. What is in use is closed when it comes back.
-func (p *pool) close() {
+func (p *Pool) close() {
 	p.mu.Lock()
 	p.closed = true
 	idle := p.idle
@@ -356,7 +358,8 @@ func (p *pool) close() {
 	closing.Wait()
 }
 
-func (p *pool) stats() sql.DBStats {
+// Stats counts the connections, and who had to wait for one.
+func (p *Pool) Stats() sql.DBStats {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return sql.DBStats{
@@ -368,4 +371,19 @@ func (p *pool) stats() sql.DBStats {
 		WaitDuration:       p.waited,
 		MaxLifetimeClosed:  p.expired,
 	}
+}
+
+// Inspect gives tests so many connections at the same time, past all callers.
+func (p *Pool) Inspect(ctx context.Context, n int, look func(pg *pgconn.PgConn, behindPooler bool) error) error {
+	for range n {
+		t, err := p.take(ctx, nil)
+		if err != nil {
+			return err
+		}
+		defer p.release(t.conn)
+		if err := look(t.conn.pg, t.conn.statements == nil); err != nil {
+			return err
+		}
+	}
+	return nil
 }

@@ -1,4 +1,4 @@
-package database
+package pgwire
 
 import (
 	"context"
@@ -79,7 +79,7 @@ func (c *conn) flush() error {
 // trip sends a statement in one round trip, after the settings of its caller unless they hold already. Outside of BEGIN
 // and COMMIT all that PostgreSQL gets before a Sync is one transaction.
 // https://www.postgresql.org/docs/current/protocol-flow.html#PROTOCOL-FLOW-PIPELINING
-func (c *conn) trip(ctx context.Context, caller *session, s *statement, values [][]byte, observed string) (*rows, error) {
+func (c *conn) trip(ctx context.Context, caller *Caller, s *statement, values [][]byte, observed string) (*rows, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
@@ -133,7 +133,7 @@ func (c *conn) answer(ctx context.Context, observed string, since time.Time) (re
 	case woken && errors.As(lost, &timeout) && timeout.Timeout() && c.unwritable == nil:
 		r.result = nil
 		c.left = r
-		return nil, unavailable(ctx, errLeft)
+		return nil, Unavailable(ctx, errLeft)
 	case woken && lost == nil:
 		lost = c.pg.Conn().SetDeadline(time.Time{})
 	}
@@ -154,11 +154,11 @@ func (c *conn) answer(ctx context.Context, observed string, since time.Time) (re
 		// Not the caller's fault, so it has no kind.
 		return nil, fmt.Errorf("switch to the caller's role: %w", refused)
 	case refused != nil:
-		return nil, classify(ctx, refused)
+		return nil, Classify(ctx, refused)
 	case lost == ErrTooLarge:
 		return nil, &Error{Message: fmt.Sprintf("a result has more than %d bytes", c.maxResult), kind: ErrTooLarge, cause: errors.New("the connection was closed")}
 	case lost != nil:
-		return nil, classify(ctx, lost)
+		return nil, Classify(ctx, lost)
 	}
 	return r.result, c.settle(asked, r.result.tag)
 }
