@@ -210,7 +210,8 @@ func (c *conn) misfit(role string, known *statement, err error) bool {
 		return false
 	}
 	code := refused.Code
-	if code == "42501" || !strings.HasPrefix(code, "42") && code != "0A000" { // insufficient privilege; feature not supported
+	// Not insufficient privilege, but feature not supported, and a utility statement that knows of no parameter.
+	if code == "42501" || !strings.HasPrefix(code, "42") && code != "0A000" && code != "08P01" {
 		return false
 	}
 	if known.parsed {

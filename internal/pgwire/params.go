@@ -3,31 +3,36 @@ package pgwire
 import (
 	"bytes"
 	"errors"
-	"fmt"
 	"strconv"
 	"strings"
 )
 
 var (
-	// errMark refuses a statement in which 0x01 stands inside of quotes or a comment. Either a ? does, as in '%?%', where
-	// bun would let an argument out of its quotes, or an argument of a kind that is not lifted, such as an array, has one.
-	errMark = errors.New("the statement has a ? or the character 0x01 inside of quotes or a comment")
+	// errMark refuses a statement with a ? inside of quotes or a comment, as in '%?%', where bun would let an argument out of
+	// its quotes.
+	errMark = errors.New("the statement has a ? inside of quotes or a comment")
 	// errTouch refuses a statement in which PostgreSQL would read a literal together with what is beside it. After E, or a
 	// string that began with E, a backslash would let an argument out of its quotes.
 	errTouch = errors.New("the statement has a ? beside a word or right after a string: leave a space, or use ||")
 )
 
-// errArgument refuses a statement in which bun wrote why it cannot write an argument, such as a string with a NUL byte.
-var errArgument = fmt.Errorf("%w: bun cannot write an argument", ErrInvalid)
+var (
+	// errArgument refuses a statement in which bun wrote why it cannot write an argument, such as a string with a NUL byte.
+	errArgument = invalidArgument("bun cannot write an argument")
+	// errControl refuses the character 0x01 in an argument that is no parameter, such as an hstore: it is the mark.
+	errControl = invalidArgument("an argument has the character U+0001 in a list or an hstore")
+)
+
+func invalidArgument(message string) error {
+	return &Error{Message: message, kind: ErrInvalid, cause: errors.New(message)}
+}
 
 // unwritten is how bun begins to write that.
 const unwritten = "?!("
 
-// lift replaces the marked literals of a text by $1, $2 and so on, and returns their values.
+// lift replaces the literals of a text that may be parameters by $1, $2 and so on, and returns their values. A number keeps
+// the type that it has as a literal, but for int8 in the place of int4.
 func lift(text string) (lifted string, values [][]byte, err error) {
-	if strings.IndexByte(text, mark) < 0 && !strings.Contains(text, unwritten) {
-		return text, nil, nil
-	}
 	var out strings.Builder
 	out.Grow(len(text))
 	err = eachPart(text, func(part string, literal bool) {
@@ -35,16 +40,28 @@ func lift(text string) (lifted string, values [][]byte, err error) {
 			out.WriteString(part)
 			return
 		}
-		values = append(values, unquote(part))
+		value, cast := []byte(part), ""
+		if part[0] == '\'' {
+			value = unquote(part)
+		} else if _, err := strconv.ParseInt(part, 10, 64); err == nil {
+			cast = "::int8"
+		} else {
+			cast = "::numeric"
+		}
+		values = append(values, value)
 		out.WriteByte('$')
 		out.WriteString(strconv.Itoa(len(values)))
+		out.WriteString(cast)
 	})
+	if values == nil {
+		return text, nil, err
+	}
 	return out.String(), values, err
 }
 
 // unmark takes the marks out of a text and leaves the literals.
 func unmark(text string) (string, error) {
-	if strings.IndexByte(text, mark) < 0 {
+	if strings.IndexByte(text, mark) < 0 && !strings.Contains(text, unwritten) {
 		return text, nil
 	}
 	out := make([]byte, 0, len(text))
@@ -61,12 +78,15 @@ func unquote(literal string) []byte {
 	return bytes.ReplaceAll(inner, []byte("''"), []byte("'"))
 }
 
-// eachPart cuts a text into its marked literals, without the mark, and what is between them. Marks stand only where
-// PostgreSQL's lexer is outside of quotes and comments.
+// eachPart cuts a text into the literals that may be parameters, and what is between them. These are the marked ones,
+// without the mark; an array after ANY; and a number that is compared, or stands in a list of IN or VALUES: bun does not mark
+// those. Marks stand only where PostgreSQL's lexer is outside of quotes and comments.
 // https://www.postgresql.org/docs/current/sql-syntax-lexical.html, with standard_conforming_strings on.
 func eachPart(text string, part func(text string, literal bool)) error {
 	from := 0
 	afterString := false // with nothing but space and comments in between
+	last := -1           // where the last character was that is neither space nor comment
+	var numbers lists
 	for i := 0; i < len(text); {
 		end, space := i+1, false
 		switch text[i] {
@@ -89,14 +109,29 @@ func eachPart(text string, part func(text string, literal bool)) error {
 			}
 			part(text[from:i], false)
 			part(text[i+1:end], true)
+			last = end - 1
 			i, from, afterString = end, end, true
 			continue
 		case '\'':
 			escapes := i > 0 && text[i-1]|0x20 == 'e' && (i == 1 || !isWord(text[i-2]))
 			end = afterQuote(text, i, '\'', escapes)
+			if isArray(text, last, i, end) {
+				part(text[from:i], false)
+				part(text[i:end], true)
+				last = end - 1
+				i, from, afterString = end, end, true
+				continue
+			}
 		case '"':
 			end = afterQuote(text, i, '"', false)
-		case '-':
+		case '-', '0', '1', '2', '3', '4', '5', '6', '7', '8', '9':
+			if number := afterNumber(text, i); number > i && numbers.mayBe(text, last) && isLast(text, number) {
+				part(text[from:i], false)
+				part(text[i:number], true)
+				last = number - 1
+				i, from, afterString = number, number, false
+				continue
+			}
 			end = afterLineComment(text, i)
 			space = end > i+1
 		case '/':
@@ -106,13 +141,135 @@ func eachPart(text string, part func(text string, literal bool)) error {
 			end = afterDollarQuote(text, i)
 		}
 		if end > i+1 && strings.IndexByte(text[i:end], mark) >= 0 {
+			if text[i] == '\'' && strings.IndexByte(text[i:end-1], mark) >= 0 && text[end-2] != mark {
+				return errControl
+			}
 			return errMark
+		}
+		if !space {
+			numbers.see(text, last, i)
+			last = end - 1
 		}
 		afterString = text[i] == '\'' || afterString && space
 		i = end
 	}
 	part(text[from:], false)
 	return nil
+}
+
+// lists knows whether a number stands in a list of IN, or of VALUES of an INSERT.
+type lists struct {
+	depth  int  // of parentheses in a list; 0 outside
+	insert bool // the list is one of VALUES
+}
+
+// see takes a character that is neither space nor comment, after the last one.
+func (l *lists) see(text string, last, i int) {
+	switch {
+	case text[i] == '(' && l.depth > 0:
+		l.depth++
+	case text[i] == '(':
+		switch strings.ToUpper(wordAt(text, last)) {
+		case "IN":
+			l.depth, l.insert = 1, false
+		case "VALUES":
+			if firstWord(text) == "INSERT" {
+				l.depth, l.insert = 1, true
+			}
+		default:
+			if l.insert && text[last] == ',' {
+				l.depth = 1
+			}
+		}
+	case text[i] == ')' && l.depth > 0:
+		l.depth--
+	case l.depth == 0 && text[i] != ',':
+		l.insert = false
+	}
+}
+
+// mayBe reports whether a number after the character at last may be a parameter, as far as what stands before it says.
+func (l *lists) mayBe(text string, last int) bool {
+	if last < 0 {
+		return false
+	}
+	if l.depth == 1 && (text[last] == '(' || text[last] == ',') {
+		return true
+	}
+	first := last + 1
+	for first > 0 && strings.IndexByte("+-*/<>=~!@#%^&|`?:", text[first-1]) >= 0 {
+		first--
+	}
+	switch text[first : last+1] {
+	case "=", "<", ">", "<=", ">=", "<>", "!=":
+		return true
+	}
+	return false
+}
+
+// isLast reports whether nothing after i would be read together with the number before it.
+func isLast(text string, i int) bool {
+	rest := strings.TrimLeft(text[i:], " \t\r\n")
+	if rest == "" || strings.IndexByte("),;", rest[0]) >= 0 {
+		return true
+	}
+	if len(rest) == len(text)-i {
+		return false
+	}
+	end := 0
+	for end < len(rest) && isWord(rest[end]) {
+		end++
+	}
+	switch strings.ToUpper(rest[:end]) {
+	case "AND", "OR", "THEN", "ELSE", "END", "WHERE", "GROUP", "HAVING", "ORDER", "LIMIT", "OFFSET", "FOR", "RETURNING", "UNION":
+		return true
+	}
+	return false
+}
+
+// isArray reports whether the string from i to end is the argument of ANY.
+func isArray(text string, last, i, end int) bool {
+	if last < 0 || last != i-1 || text[last] != '(' || end == len(text) || text[end] != ')' {
+		return false
+	}
+	return end > i+1 && text[end-1] == '\'' && strings.EqualFold(wordAt(text, last-1), "ANY")
+}
+
+// wordAt returns the word that ends at a place.
+func wordAt(text string, last int) string {
+	first := last + 1
+	for first > 0 && isWord(text[first-1]) {
+		first--
+	}
+	return text[first : last+1]
+}
+
+// afterNumber returns where the number that begins at i ends, or i if none does: digits, with a sign and a fraction or
+// without.
+func afterNumber(text string, i int) int {
+	if i > 0 && (isWord(text[i-1]) || text[i-1] == '.') {
+		return i
+	}
+	end := i
+	if text[end] == '-' {
+		end++
+	}
+	from := end
+	for end < len(text) && isDigit(text[end]) {
+		end++
+	}
+	if end == from {
+		return i
+	}
+	if fraction := end + 1; fraction < len(text) && text[end] == '.' && isDigit(text[fraction]) {
+		for end = fraction; end < len(text) && isDigit(text[end]); {
+			end++
+		}
+	}
+	if end < len(text) && (isWord(text[end]) || text[end] == '.') {
+		return i
+	}
+	return end
 }
 
 // afterQuote returns where the quoted part that starts at i ends. A doubled quote stands for one.
