@@ -105,23 +105,67 @@ type session struct {
 
 var _ bun.IDB = (*session)(nil)
 
-func (s *session) QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error) {
-	text := s.db.QueryGen().FormatQuery(query, args...)
-	if s.replica != nil {
-		return s.replica.query(ctx, s, text)
-	}
-	return s.db.DB.QueryContext(pgwire.WithCaller(ctx, &s.caller), text)
+func (s *session) QueryContext(ctx context.Context, query string, args ...any) (rows *sql.Rows, err error) {
+	s.onReplica(ctx, func(ctx context.Context, db *bun.DB) error {
+		if rows != nil {
+			rows.Close() // of the replica, which came too late
+		}
+		rows, err = db.QueryContext(pgwire.WithCaller(ctx, &s.caller), query, args...)
+		return err
+	})
+	return rows, err
 }
 
-func (s *session) QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row {
-	text := s.db.QueryGen().FormatQuery(query, args...)
-	if s.replica != nil {
-		return s.replica.queryRow(ctx, s, text)
-	}
-	return s.db.DB.QueryRowContext(pgwire.WithCaller(ctx, &s.caller), text)
+func (s *session) QueryRowContext(ctx context.Context, query string, args ...any) (row *sql.Row) {
+	s.onReplica(ctx, func(ctx context.Context, db *bun.DB) error {
+		if row != nil {
+			_ = row.Scan() // closes that of the replica, which came too late
+		}
+		row = db.QueryRowContext(pgwire.WithCaller(ctx, &s.caller), query, args...)
+		return row.Err()
+	})
+	return row
 }
 
 func (s *session) ExecContext(ctx context.Context, query string, args ...any) (sql.Result, error) {
+	return s.db.ExecContext(pgwire.WithCaller(ctx, &s.caller), query, args...)
+}
+
+// onReplica has a query run on the replica, if the caller may lag, or else on the primary.
+func (s *session) onReplica(ctx context.Context, query func(context.Context, *bun.DB) error) {
+	if s.replica == nil || !s.replica.read(ctx, query) {
+		_ = query(ctx, s.db)
+	}
+}
+
+// unhooked is what bun's builders run statements on: they call query hooks by themselves.
+type unhooked struct{ *session }
+
+func (s unhooked) QueryContext(ctx context.Context, query string, args ...any) (rows *sql.Rows, err error) {
+	text := s.db.QueryGen().FormatQuery(query, args...)
+	s.onReplica(ctx, func(ctx context.Context, db *bun.DB) error {
+		if rows != nil {
+			rows.Close()
+		}
+		rows, err = db.DB.QueryContext(pgwire.WithCaller(ctx, &s.caller), text)
+		return err
+	})
+	return rows, err
+}
+
+func (s unhooked) QueryRowContext(ctx context.Context, query string, args ...any) (row *sql.Row) {
+	text := s.db.QueryGen().FormatQuery(query, args...)
+	s.onReplica(ctx, func(ctx context.Context, db *bun.DB) error {
+		if row != nil {
+			_ = row.Scan()
+		}
+		row = db.DB.QueryRowContext(pgwire.WithCaller(ctx, &s.caller), text)
+		return row.Err()
+	})
+	return row
+}
+
+func (s unhooked) ExecContext(ctx context.Context, query string, args ...any) (sql.Result, error) {
 	return s.db.DB.ExecContext(pgwire.WithCaller(ctx, &s.caller), s.db.QueryGen().FormatQuery(query, args...))
 }
 
@@ -142,22 +186,28 @@ func (s *session) RunInTx(ctx context.Context, opts *sql.TxOptions, run func(con
 
 func (s *session) Dialect() schema.Dialect { return s.db.Dialect() }
 
-func (s *session) NewValues(model any) *bun.ValuesQuery  { return s.db.NewValues(model).Conn(s) }
-func (s *session) NewSelect() *bun.SelectQuery           { return s.db.NewSelect().Conn(s) }
-func (s *session) NewInsert() *bun.InsertQuery           { return s.db.NewInsert().Conn(s) }
-func (s *session) NewUpdate() *bun.UpdateQuery           { return s.db.NewUpdate().Conn(s) }
-func (s *session) NewDelete() *bun.DeleteQuery           { return s.db.NewDelete().Conn(s) }
-func (s *session) NewMerge() *bun.MergeQuery             { return s.db.NewMerge().Conn(s) }
-func (s *session) NewCreateTable() *bun.CreateTableQuery { return s.db.NewCreateTable().Conn(s) }
-func (s *session) NewDropTable() *bun.DropTableQuery     { return s.db.NewDropTable().Conn(s) }
-func (s *session) NewCreateIndex() *bun.CreateIndexQuery { return s.db.NewCreateIndex().Conn(s) }
-func (s *session) NewDropIndex() *bun.DropIndexQuery     { return s.db.NewDropIndex().Conn(s) }
-func (s *session) NewTruncateTable() *bun.TruncateTableQuery {
-	return s.db.NewTruncateTable().Conn(s)
+func (s *session) NewValues(model any) *bun.ValuesQuery {
+	return s.db.NewValues(model).Conn(unhooked{s})
 }
-func (s *session) NewAddColumn() *bun.AddColumnQuery   { return s.db.NewAddColumn().Conn(s) }
-func (s *session) NewDropColumn() *bun.DropColumnQuery { return s.db.NewDropColumn().Conn(s) }
+func (s *session) NewSelect() *bun.SelectQuery { return s.db.NewSelect().Conn(unhooked{s}) }
+func (s *session) NewInsert() *bun.InsertQuery { return s.db.NewInsert().Conn(unhooked{s}) }
+func (s *session) NewUpdate() *bun.UpdateQuery { return s.db.NewUpdate().Conn(unhooked{s}) }
+func (s *session) NewDelete() *bun.DeleteQuery { return s.db.NewDelete().Conn(unhooked{s}) }
+func (s *session) NewMerge() *bun.MergeQuery   { return s.db.NewMerge().Conn(unhooked{s}) }
+func (s *session) NewCreateTable() *bun.CreateTableQuery {
+	return s.db.NewCreateTable().Conn(unhooked{s})
+}
+func (s *session) NewDropTable() *bun.DropTableQuery { return s.db.NewDropTable().Conn(unhooked{s}) }
+func (s *session) NewCreateIndex() *bun.CreateIndexQuery {
+	return s.db.NewCreateIndex().Conn(unhooked{s})
+}
+func (s *session) NewDropIndex() *bun.DropIndexQuery { return s.db.NewDropIndex().Conn(unhooked{s}) }
+func (s *session) NewTruncateTable() *bun.TruncateTableQuery {
+	return s.db.NewTruncateTable().Conn(unhooked{s})
+}
+func (s *session) NewAddColumn() *bun.AddColumnQuery   { return s.db.NewAddColumn().Conn(unhooked{s}) }
+func (s *session) NewDropColumn() *bun.DropColumnQuery { return s.db.NewDropColumn().Conn(unhooked{s}) }
 
 func (s *session) NewRaw(query string, args ...any) *bun.RawQuery {
-	return s.db.NewRaw(query, args...).Conn(s)
+	return s.db.NewRaw(query, args...).Conn(unhooked{s})
 }

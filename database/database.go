@@ -48,6 +48,11 @@ type Config struct {
 	MaxResultBytes int
 	// Observe, if set, hears of each round trip, in the goroutine that waits for it.
 	Observe Observer
+	// QueryHooks are bun's, and called for each statement of each caller, with the statement as bun writes it: each argument
+	// that is text is in it, behind the character U+0001.
+	QueryHooks []bun.QueryHook
+	// Models are structs that bun has to know before a query names them: the tables between two others of an m2m relation.
+	Models []any
 	// Replica, if its URL is set, is read by callers who may lag. It has a pool of its own, as large.
 	Replica ReplicaConfig
 
@@ -98,7 +103,12 @@ func openPool(connConfig *pgx.ConnConfig, cfg Config) *DB {
 	})
 	conns := sql.OpenDB(pool.Connector())
 	conns.SetMaxIdleConns(maxIdleConns)
-	return &DB{bun: bun.NewDB(conns, pgwire.Dialect()), pool: pool}
+	db := bun.NewDB(conns, pgwire.Dialect())
+	for _, hook := range cfg.QueryHooks {
+		db = db.WithQueryHook(hook)
+	}
+	db.RegisterModel(cfg.Models...)
+	return &DB{bun: db, pool: pool}
 }
 
 // Ping asks PostgreSQL for an answer, over a connection of the pool.

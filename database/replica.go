@@ -119,35 +119,6 @@ func (r *Replica) close() error {
 	return r.pool.Close()
 }
 
-// query runs a query on the replica, or else on the primary.
-func (r *Replica) query(ctx context.Context, s *session, text string) (rows *sql.Rows, err error) {
-	run := func(ctx context.Context, db *bun.DB) error {
-		if rows != nil {
-			rows.Close() // of the replica, which came too late
-		}
-		rows, err = db.DB.QueryContext(pgwire.WithCaller(ctx, &s.caller), text)
-		return err
-	}
-	if !r.read(ctx, run) {
-		_ = run(ctx, s.db)
-	}
-	return rows, err
-}
-
-func (r *Replica) queryRow(ctx context.Context, s *session, text string) (row *sql.Row) {
-	run := func(ctx context.Context, db *bun.DB) error {
-		if row != nil {
-			_ = row.Scan() // closes that of the replica, which came too late
-		}
-		row = db.DB.QueryRowContext(pgwire.WithCaller(ctx, &s.caller), text)
-		return row.Err()
-	}
-	if !r.read(ctx, run) {
-		_ = run(ctx, s.db)
-	}
-	return row
-}
-
 // read has a query run on the replica. It returns false if the primary is to be asked: the replica is not in use, has
 // gone, has cancelled the query to catch up, or has not heard of a new column yet. So what it refuses proves nothing.
 func (r *Replica) read(ctx context.Context, query func(context.Context, *bun.DB) error) (done bool) {
