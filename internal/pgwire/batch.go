@@ -10,85 +10,85 @@ const (
 	// quickAnswer is how soon PostgreSQL must have answered a statement last time for it to travel with others: it holds
 	// up those behind it.
 	quickAnswer = 10 * time.Millisecond
-	// hurryAfter is how long those behind wait for the ones before them, until the next look has them ask for another
+	// batchRetryAfter is how long those behind wait for the ones before them, until the next look has them ask for another
 	// connection.
-	hurryAfter = 100 * time.Millisecond
+	batchRetryAfter = 100 * time.Millisecond
 	// discardPatience is how long a statement may run on that nobody waits for any more, before it is cancelled. Most are
 	// over by then, and their connection stays in use.
 	discardPatience = 100 * time.Millisecond
 )
 
-// run runs a statement on a connection of the pool.
-func (p *Pool) run(j *job) (*rows, error) {
+// query runs a statement on a connection of the pool.
+func (p *Pool) query(j *job) (*rows, error) {
 	for {
-		t, err := p.take(j.ctx, j)
+		t, err := p.acquire(j.ctx, j)
 		if err != nil {
 			return nil, err
 		}
 		if t.known == nil {
-			result, err := p.alone(t.conn, j)
+			result, err := p.exclusive(t.conn, j)
 			if err == driver.ErrBadConn && j.ctx.Err() == nil {
 				continue
 			}
 			return result, err
 		}
-		if result, err, again := p.together(t, j); !again {
+		if result, err, again := p.runBatched(t, j); !again {
 			return result, err
 		}
 	}
 }
 
-func (p *Pool) alone(c *conn, j *job) (*rows, error) {
+func (p *Pool) exclusive(c *conn, j *job) (*rows, error) {
 	defer p.release(c)
 	return c.run(j)
 }
 
-// together sends a statement with those behind it, unless it was sent with those before it, and reads its answer. It has
+// runBatched sends a statement with those behind it, unless it was sent with those before it, and reads its answer. It has
 // to run again if it cannot run the way it was prepared.
-func (p *Pool) together(t turn, j *job) (result *rows, err error, again bool) {
+func (p *Pool) runBatched(t grant, j *job) (result *rows, err error, again bool) {
 	if t.sent.IsZero() {
 		t.sent = time.Now()
-		t.conn.sendForgotten()
-		t.conn.sendShared(j, t.known)
-		for _, w := range t.behind {
-			t.conn.sendShared(w.job, w.known)
+		t.conn.closeInvalidated()
+		t.conn.queueStatement(j, t.known)
+		for _, w := range t.followers {
+			t.conn.queueStatement(w.job, w.known)
 		}
 	}
-	defer p.pass(t)
+	defer p.handOver(t)
 	t.conn.expect(t.known)
-	result, err = t.conn.answer(j.ctx, j.lifted, t.sent)
-	return result, err, err == driver.ErrBadConn || t.conn.misfit(j.caller.Role, t.known, err)
+	result, err = t.conn.receiveResult(j.ctx, j.text, t.sent)
+	return result, err, err == driver.ErrBadConn || t.conn.mustReprepare(j.caller.Role, t.known, err)
 }
 
-// pass gives a connection on to the next of those whose statements were sent, and to the next in line after the last. It
+// handOver gives a connection on to the next of those whose statements were sent, and to the next in line after the last. It
 // does not wait: who calls it has an answer to return.
-func (p *Pool) pass(t turn) {
-	if t.conn.left != nil {
+func (p *Pool) handOver(t grant) {
+	if t.conn.unfinished != nil {
 		go func() {
-			t.conn.finish()
-			p.pass(t)
+			t.conn.drain()
+			p.handOver(t)
 		}()
 		return
 	}
-	for len(t.behind) > 0 {
-		w := t.behind[0]
-		t.known, t.behind = w.known, t.behind[1:]
+	for len(t.followers) > 0 {
+		w := t.followers[0]
+		t.known, t.followers = w.known, t.followers[1:]
 		if t.conn.pg.IsClosed() {
-			p.give(w, turn{})
-		} else if p.give(w, t) {
+			p.grant(w, grant{})
+		} else if p.grant(w, t) {
 			return
 		} else {
-			go p.skip(t)
+			go p.discardNext(t)
 			return
 		}
 	}
 	p.release(t.conn)
 }
 
-// skip takes the turn of who has left.
-func (p *Pool) skip(t turn) {
+// discardNext takes the turn of who has left.
+func (p *Pool) discardNext(t grant) {
 	t.conn.discard(t.known)
-	p.pass(t)
+	p.handOver(t)
 }
 
 // size is about how many bytes a statement takes on the wire.
@@ -100,21 +100,21 @@ func (j *job) size() int {
 	return size
 }
 
-// shareable returns how a statement is prepared, if it may travel with others: it only reads, so it may run once more,
+// batchable returns how a statement is prepared, if it may travel with others: it only reads, so it may run once more,
 // and this connection has run it before, quickly.
-func (c *conn) shareable(j *job) *statement {
+func (c *conn) batchable(j *job) *statement {
 	if j == nil || !j.caller.ReadOnly || c.statements == nil || c.stale() || !c.statements.settings[ownKind+readOnlyKind].described {
 		return nil
 	}
-	known := c.statements.known[statementKey{j.caller.Role, j.lifted}]
+	known := c.statements.entries[statementKey{j.caller.Role, j.text}]
 	if known == nil || !known.described || known.took > c.quick {
 		return nil
 	}
 	return known
 }
 
-// sendShared puts a statement, in a transaction of its own, into what is sent next.
-func (c *conn) sendShared(j *job, known *statement) {
+// queueStatement puts a statement, in a transaction of its own, into what is sent next.
+func (c *conn) queueStatement(j *job, known *statement) {
 	c.sendSettings(j.ctx, j.caller, ownKind)
 	c.send(known, j.values)
 	c.sync()
@@ -131,5 +131,5 @@ func (c *conn) discard(known *statement) {
 	ctx, cancel := context.WithTimeout(context.Background(), discardPatience)
 	defer cancel()
 	c.expect(known)
-	_, _ = c.answer(ctx, "", time.Time{})
+	_, _ = c.receiveResult(ctx, "", time.Time{})
 }

@@ -17,38 +17,40 @@ type Caller struct {
 }
 
 // WithCaller returns the context with which a statement comes to the driver through database/sql.
-func WithCaller(ctx context.Context, caller *Caller) context.Context { return &scope{ctx, caller} }
+func WithCaller(ctx context.Context, caller *Caller) context.Context {
+	return &statementContext{ctx, caller}
+}
 
 // WithTxCaller returns ctx with the caller of a transaction, which database/sql rolls back when ctx ends.
 func WithTxCaller(ctx context.Context, caller *Caller) context.Context {
-	return context.WithValue(ctx, scopeKey{}, &scope{ctx, caller})
+	return context.WithValue(ctx, contextKey{}, &statementContext{ctx, caller})
 }
 
-// scopeKey finds the scope of a statement in its context.
-type scopeKey struct{}
+// contextKey finds the scope of a statement in its context.
+type contextKey struct{}
 
-// scope is the context in which a statement comes to the driver: it brings the caller, and holds the statement's own
+// statementContext is the context in which a statement comes to the driver: it brings the caller, and holds the statement's own
 // context. It never ends itself, or database/sql would start a goroutine for each statement to wait for that; there is
 // nothing to end, because a result is whole when it is returned.
-type scope struct {
+type statementContext struct {
 	context.Context
 	caller *Caller
 }
 
-func (*scope) Deadline() (deadline time.Time, ok bool) { return time.Time{}, false }
-func (*scope) Done() <-chan struct{}                   { return nil }
-func (*scope) Err() error                              { return nil }
+func (*statementContext) Deadline() (deadline time.Time, ok bool) { return time.Time{}, false }
+func (*statementContext) Done() <-chan struct{}                   { return nil }
+func (*statementContext) Err() error                              { return nil }
 
-func (s *scope) Value(key any) any {
-	if key == (scopeKey{}) {
+func (s *statementContext) Value(key any) any {
+	if key == (contextKey{}) {
 		return s
 	}
 	return s.Context.Value(key)
 }
 
-// scopeOf returns what a statement's context brings, or an error if it may not run.
-func scopeOf(ctx context.Context) (*scope, error) {
-	found, ok := ctx.Value(scopeKey{}).(*scope)
+// fromContext returns what a statement's context brings, or an error if it may not run.
+func fromContext(ctx context.Context) (*statementContext, error) {
+	found, ok := ctx.Value(contextKey{}).(*statementContext)
 	if !ok {
 		return nil, errors.New("a statement without a caller")
 	}

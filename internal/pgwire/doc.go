@@ -33,7 +33,7 @@ type Observer func(ctx context.Context, statement string, took time.Duration, er
 
 // Open returns a pool. It opens no connection.
 func Open(cfg Config) *Pool {
-	return &Pool{open: (&dialer{cfg}).open, maxOpen: cfg.MaxConns, every: cmp.Or(cfg.Tuning.Look, lookEvery)}
+	return &Pool{open: (&dialer{cfg}).open, maxOpen: cfg.MaxConns, interval: cmp.Or(cfg.Tuning.Look, sweepInterval)}
 }
 
 // Dialect is bun's for statements that this driver runs.

@@ -8,15 +8,17 @@ import (
 )
 
 // Connector is the pool as database/sql sees it, which opens as many lanes as there are statements: the pool has them wait.
-func (p *Pool) Connector() driver.Connector { return lanes{p} }
+func (p *Pool) Connector() driver.Connector { return connector{p} }
 
-type lanes struct{ pool *Pool }
+type connector struct{ pool *Pool }
 
-func (l lanes) Connect(context.Context) (driver.Conn, error) { return &lane{pool: l.pool}, nil }
-func (l lanes) Driver() driver.Driver                        { return noDriver{} }
+func (l connector) Connect(context.Context) (driver.Conn, error) {
+	return &driverConn{pool: l.pool}, nil
+}
+func (l connector) Driver() driver.Driver { return noDriver{} }
 
 // Close is called when the sql.DB is closed.
-func (l lanes) Close() error {
+func (l connector) Close() error {
 	l.pool.close()
 	return nil
 }
@@ -29,25 +31,25 @@ func (noDriver) Open(string) (driver.Conn, error) { return nil, errors.ErrUnsupp
 // errFailed is the answer to what comes after a statement of a transaction that its caller has not waited for.
 var errFailed = errors.New("the transaction has failed: the context of one of its statements has ended")
 
-// lane is what database/sql takes for a connection. It holds one only while a transaction is open.
-type lane struct {
+// driverConn is what database/sql takes for a connection. It holds one only while a transaction is open.
+type driverConn struct {
 	pool *Pool
 	conn *conn // nil outside of transactions
 }
 
 var (
-	_ driver.QueryerContext = (*lane)(nil)
-	_ driver.ExecerContext  = (*lane)(nil)
-	_ driver.ConnBeginTx    = (*lane)(nil)
-	_ driver.Pinger         = (*lane)(nil)
-	_ driver.Validator      = (*lane)(nil)
+	_ driver.QueryerContext = (*driverConn)(nil)
+	_ driver.ExecerContext  = (*driverConn)(nil)
+	_ driver.ConnBeginTx    = (*driverConn)(nil)
+	_ driver.Pinger         = (*driverConn)(nil)
+	_ driver.Validator      = (*driverConn)(nil)
 )
 
-func (l *lane) QueryContext(ctx context.Context, text string, args []driver.NamedValue) (driver.Rows, error) {
+func (l *driverConn) QueryContext(ctx context.Context, text string, args []driver.NamedValue) (driver.Rows, error) {
 	return l.run(ctx, text, args)
 }
 
-func (l *lane) ExecContext(ctx context.Context, text string, args []driver.NamedValue) (driver.Result, error) {
+func (l *driverConn) ExecContext(ctx context.Context, text string, args []driver.NamedValue) (driver.Result, error) {
 	result, err := l.run(ctx, text, args)
 	if err != nil {
 		return nil, err
@@ -55,12 +57,12 @@ func (l *lane) ExecContext(ctx context.Context, text string, args []driver.Named
 	return driver.RowsAffected(result.affected), nil
 }
 
-func (l *lane) run(ctx context.Context, text string, args []driver.NamedValue) (*rows, error) {
+func (l *driverConn) run(ctx context.Context, text string, args []driver.NamedValue) (*rows, error) {
 	if len(args) > 0 {
 		return nil, errors.New("arguments are written as ?, and bun puts them into the statement")
 	}
 	if l.conn != nil {
-		if l.conn.left != nil {
+		if l.conn.unfinished != nil {
 			return nil, errFailed
 		}
 		j, err := newJob(ctx, l.conn.tx.caller, text)
@@ -69,7 +71,7 @@ func (l *lane) run(ctx context.Context, text string, args []driver.NamedValue) (
 		}
 		return l.conn.run(j)
 	}
-	scope, err := scopeOf(ctx)
+	scope, err := fromContext(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -77,7 +79,7 @@ func (l *lane) run(ctx context.Context, text string, args []driver.NamedValue) (
 	if err != nil {
 		return nil, err
 	}
-	return l.pool.run(j)
+	return l.pool.query(j)
 }
 
 // isolation is what BEGIN says for a level of database/sql.
@@ -91,8 +93,8 @@ var isolation = map[sql.IsolationLevel]string{
 }
 
 // BeginTx starts a transaction and makes it the caller's, in one round trip.
-func (l *lane) BeginTx(ctx context.Context, opts driver.TxOptions) (driver.Tx, error) {
-	scope, err := scopeOf(ctx)
+func (l *driverConn) BeginTx(ctx context.Context, opts driver.TxOptions) (driver.Tx, error) {
+	scope, err := fromContext(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -104,7 +106,7 @@ func (l *lane) BeginTx(ctx context.Context, opts driver.TxOptions) (driver.Tx, e
 		begin += " read only"
 	}
 	for {
-		turn, err := l.pool.take(ctx, nil)
+		turn, err := l.pool.acquire(ctx, nil)
 		if err != nil {
 			return nil, err
 		}
@@ -121,8 +123,8 @@ func (l *lane) BeginTx(ctx context.Context, opts driver.TxOptions) (driver.Tx, e
 }
 
 // Commit ends the transaction. A transaction that had failed is rolled back instead, and that is an error.
-func (l *lane) Commit() error {
-	if l.conn.left != nil {
+func (l *driverConn) Commit() error {
+	if l.conn.unfinished != nil {
 		_ = l.Rollback()
 		return errFailed
 	}
@@ -131,17 +133,17 @@ func (l *lane) Commit() error {
 }
 
 // Rollback ends the transaction. Where its context has ended, nobody waits for that.
-func (l *lane) Rollback() error {
+func (l *driverConn) Rollback() error {
 	c := l.conn
-	if ctx := c.tx.ctx; c.left == nil && ctx.Err() == nil {
+	if ctx := c.tx.ctx; c.unfinished == nil && ctx.Err() == nil {
 		defer l.end()
 		return c.rollback(ctx)
 	}
 	l.conn = nil
 	go func() {
 		defer l.pool.release(c)
-		if c.left != nil {
-			c.finish()
+		if c.unfinished != nil {
+			c.drain()
 		}
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(c.tx.ctx), c.patience)
 		defer cancel()
@@ -150,14 +152,14 @@ func (l *lane) Rollback() error {
 	return nil
 }
 
-func (l *lane) end() {
+func (l *driverConn) end() {
 	l.pool.release(l.conn)
 	l.conn = nil
 }
 
 // Ping asks PostgreSQL for an answer, over a connection of the pool.
-func (l *lane) Ping(ctx context.Context) error {
-	turn, err := l.pool.take(ctx, nil)
+func (l *driverConn) Ping(ctx context.Context) error {
+	turn, err := l.pool.acquire(ctx, nil)
 	if err != nil {
 		return err
 	}
@@ -166,19 +168,21 @@ func (l *lane) Ping(ctx context.Context) error {
 }
 
 // IsValid says whether database/sql may use the lane again.
-func (l *lane) IsValid() bool { return l.conn == nil }
+func (l *driverConn) IsValid() bool { return l.conn == nil }
 
 // Close ends what was left open.
-func (l *lane) Close() error {
+func (l *driverConn) Close() error {
 	if l.conn != nil {
-		l.conn.abandon()
+		l.conn.closeBroken()
 		l.end()
 	}
 	return nil
 }
 
-func (l *lane) Prepare(string) (driver.Stmt, error) {
+func (l *driverConn) Prepare(string) (driver.Stmt, error) {
 	return nil, errors.New("the pool prepares statements by itself")
 }
 
-func (l *lane) Begin() (driver.Tx, error) { return l.BeginTx(context.Background(), driver.TxOptions{}) }
+func (l *driverConn) Begin() (driver.Tx, error) {
+	return l.BeginTx(context.Background(), driver.TxOptions{})
+}

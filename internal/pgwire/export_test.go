@@ -4,7 +4,7 @@ import "context"
 
 // RunAlone returns a function that runs a statement for a caller on one connection, past pool and database/sql.
 func (p *Pool) RunAlone(ctx context.Context, caller *Caller, text string) (run func() error, err error) {
-	t, err := p.take(ctx, nil)
+	t, err := p.acquire(ctx, nil)
 	if err != nil {
 		return nil, err
 	}

@@ -8,9 +8,9 @@ import (
 )
 
 var (
-	// errMark refuses a statement with a ? inside of quotes or a comment, as in '%?%', where bun would let an argument out of
+	// errMarker refuses a statement with a ? inside of quotes or a comment, as in '%?%', where bun would let an argument out of
 	// its quotes.
-	errMark = errors.New("the statement has a ? inside of quotes or a comment")
+	errMarker = errors.New("the statement has a ? inside of quotes or a comment")
 	// errTouch refuses a statement in which PostgreSQL would read a literal together with what is beside it. After E, or a
 	// string that began with E, a backslash would let an argument out of its quotes.
 	errTouch = errors.New("the statement has a ? beside a word or right after a string: leave a space, or use ||")
@@ -27,15 +27,15 @@ func invalidArgument(message string) error {
 	return &Error{Message: message, kind: ErrInvalid, cause: errors.New(message)}
 }
 
-// unwritten is how bun begins to write that.
-const unwritten = "?!("
+// bunErrorPrefix is how bun begins to write that.
+const bunErrorPrefix = "?!("
 
-// lift replaces the literals of a text that may be parameters by $1, $2 and so on, and returns their values. A number keeps
+// parameterize replaces the literals of a text that may be parameters by $1, $2 and so on, and returns their values. A number keeps
 // the type that it has as a literal, but for int8 in the place of int4.
-func lift(text string) (lifted string, values [][]byte, err error) {
+func parameterize(text string) (lifted string, values [][]byte, err error) {
 	var out strings.Builder
 	out.Grow(len(text))
-	err = eachPart(text, func(part string, literal bool) {
+	err = scanLiterals(text, func(part string, literal bool) {
 		if !literal {
 			out.WriteString(part)
 			return
@@ -59,13 +59,13 @@ func lift(text string) (lifted string, values [][]byte, err error) {
 	return out.String(), values, err
 }
 
-// unmark takes the marks out of a text and leaves the literals.
-func unmark(text string) (string, error) {
-	if strings.IndexByte(text, mark) < 0 && !strings.Contains(text, unwritten) {
+// inline takes the marks out of a text and leaves the literals.
+func inline(text string) (string, error) {
+	if strings.IndexByte(text, marker) < 0 && !strings.Contains(text, bunErrorPrefix) {
 		return text, nil
 	}
 	out := make([]byte, 0, len(text))
-	err := eachPart(text, func(part string, _ bool) { out = append(out, part...) })
+	err := scanLiterals(text, func(part string, _ bool) { out = append(out, part...) })
 	return string(out), err
 }
 
@@ -78,11 +78,11 @@ func unquote(literal string) []byte {
 	return bytes.ReplaceAll(inner, []byte("''"), []byte("'"))
 }
 
-// eachPart cuts a text into the literals that may be parameters, and what is between them. These are the marked ones,
+// scanLiterals cuts a text into the literals that may be parameters, and what is between them. These are the marked ones,
 // without the mark; an array after ANY; and a number that is compared, or stands in a list of IN or VALUES: bun does not mark
 // those. Marks stand only where PostgreSQL's lexer is outside of quotes and comments.
 // https://www.postgresql.org/docs/current/sql-syntax-lexical.html, with standard_conforming_strings on.
-func eachPart(text string, part func(text string, literal bool)) error {
+func scanLiterals(text string, part func(text string, literal bool)) error {
 	from := 0
 	afterString := false // with nothing but space and comments in between
 	last := -1           // where the last character was that is neither space nor comment
@@ -92,17 +92,17 @@ func eachPart(text string, part func(text string, literal bool)) error {
 		switch text[i] {
 		case ' ', '\t', '\n', '\r', '\f', '\v':
 			space = true
-		case unwritten[0]:
-			if strings.HasPrefix(text[i:], unwritten) {
+		case bunErrorPrefix[0]:
+			if strings.HasPrefix(text[i:], bunErrorPrefix) {
 				return errArgument
 			}
-		case mark:
+		case marker:
 			if end == len(text) || text[end] != '\'' {
-				return errMark
+				return errMarker
 			}
 			end = afterQuote(text, end, '\'', false)
 			if end < i+3 || text[end-1] != '\'' {
-				return errMark
+				return errMarker
 			}
 			if afterString || i > 0 && isWord(text[i-1]) || end < len(text) && isWord(text[end]) {
 				return errTouch
@@ -140,11 +140,11 @@ func eachPart(text string, part func(text string, literal bool)) error {
 		case '$':
 			end = afterDollarQuote(text, i)
 		}
-		if end > i+1 && strings.IndexByte(text[i:end], mark) >= 0 {
-			if text[i] == '\'' && strings.IndexByte(text[i:end-1], mark) >= 0 && text[end-2] != mark {
+		if end > i+1 && strings.IndexByte(text[i:end], marker) >= 0 {
+			if text[i] == '\'' && strings.IndexByte(text[i:end-1], marker) >= 0 && text[end-2] != marker {
 				return errControl
 			}
-			return errMark
+			return errMarker
 		}
 		if !space {
 			numbers.see(text, last, i)

@@ -48,7 +48,7 @@ func TestLift(t *testing.T) {
 		{"values (1, 2)", "values (1, 2)", ""}, {"in (select 1) and a in (1 + 1)", "in (select 1) and a in (1 + 1)", ""}, {"min (1)", "min (1)", ""},
 		{"a = 1 -- x", "a = 1 -- x", ""}, {"a = 1and b", "a = 1and b", ""}, {"any(e'{1}')", "any(e'{1}')", ""}, {"any('{1}'::int[])", "any('{1}'::int[])", ""},
 	} {
-		lifted, values, err := lift(test.text)
+		lifted, values, err := parameterize(test.text)
 		var joined []string
 		for _, value := range values {
 			joined = append(joined, string(value))
@@ -62,10 +62,10 @@ func TestLift(t *testing.T) {
 		"'%\x01'a'%'", "\"\x01'a'\"", "-- \x01'a'", "/* \x01'a' */", "$$\x01'a'$$", "E'\\'\x01'", "'{\"\x01\"}'",
 		"date\x01'a'", "a$a$\x01'b'", "E\x01'b'", "u&\x01'b'x", "\x01'a'and", "E'a'\n\x01'b'", "E'a' -- c\n \x01'b'", "\x01'a'\n\x01'b'",
 	} {
-		if _, _, err := lift(text); err == nil {
+		if _, _, err := parameterize(text); err == nil {
 			t.Errorf("%q was lifted", text)
 		}
-		if _, err := unmark(text); err == nil {
+		if _, err := inline(text); err == nil {
 			t.Errorf("%q was unmarked", text)
 		}
 	}
@@ -85,8 +85,8 @@ func FuzzLift(f *testing.F) {
 			len(a) - len(b), bun.List([]int64{int64(len(a)), -1 << 62}), float64(len(a)) / 7, pgdialect.Array([]string{b}),
 		}
 		marked, want := ours.FormatQuery(query, args...), plain.FormatQuery(query, args...)
-		inline, err := unmark(marked)
-		lifted, values, err2 := lift(marked)
+		inline, err := inline(marked)
+		lifted, values, err2 := parameterize(marked)
 		if strings.Contains(want, "?!(") || err != nil && strings.Contains(a+b, "\x01") { // refused by bun; in a quoted array
 			return
 		}
@@ -145,16 +145,16 @@ func FuzzLiftText(f *testing.F) {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, text string) {
-		_, values, err := lift(text)
-		inline, again := unmark(text)
+		_, values, err := parameterize(text)
+		inline, again := inline(text)
 		if (err == nil) != (again == nil) {
 			t.Fatalf("%q: %v, %v", text, err, again)
 		}
-		if strings.IndexByte(text, mark) >= 0 || strings.Contains(text, unwritten) {
+		if strings.IndexByte(text, marker) >= 0 || strings.Contains(text, bunErrorPrefix) {
 			return
 		}
 		literals := 0
-		_ = eachPart(text, func(_ string, literal bool) {
+		_ = scanLiterals(text, func(_ string, literal bool) {
 			if literal {
 				literals++
 			}

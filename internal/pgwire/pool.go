@@ -15,17 +15,17 @@ import (
 )
 
 const (
-	// maxTogether is how many statements travel in one write, at most.
-	maxTogether = 16
-	// maxTogetherBytes is how many bytes of parameters do: fewer than the buffers of a socket take, so that writing never
+	// maxBatch is how many statements travel in one write, at most.
+	maxBatch = 16
+	// maxBatchBytes is how many bytes of parameters do: fewer than the buffers of a socket take, so that writing never
 	// waits for answers to be read.
-	maxTogetherBytes = 32 << 10
-	// maxTogetherTime is how long they took last time, all in all: the last one should have its answer before it hurries.
-	maxTogetherTime = hurryAfter / 2
-	// lookEvery is how often the pool looks whether those who wait still do: a context that has ended ends its statement
+	maxBatchBytes = 32 << 10
+	// maxBatchTime is how long they took last time, all in all: the last one should have its answer before it hurries.
+	maxBatchTime = batchRetryAfter / 2
+	// sweepInterval is how often the pool looks whether those who wait still do: a context that has ended ends its statement
 	// so much later, and until then one that only reads may still be sent. To hear of it at once costs each statement more
 	// than this costs all of them.
-	lookEvery = 10 * time.Millisecond
+	sweepInterval = 10 * time.Millisecond
 )
 
 var errClosed = errors.New("the database is closed")
@@ -34,22 +34,22 @@ var errClosed = errors.New("the database is closed")
 // travel in one write, each with its own caller's settings in a transaction of its own, and each is waited for, and
 // cancelled if need be, by who sent it. So a busy server makes fewer system calls, and a lone statement goes at once.
 type Pool struct {
-	open    func(ctx context.Context) (*conn, error)
-	maxOpen int
-	every   time.Duration // see lookEvery
+	open     func(ctx context.Context) (*conn, error)
+	maxOpen  int
+	interval time.Duration // see lookEvery
 
-	mu        sync.Mutex
-	conns     []*conn
-	idle      []*conn   // the last one to become idle is taken first
-	count     int       // connections, those being opened included
-	line      []*waiter // settled ones among them have left
-	gathering bool      // somebody will serve the line in a moment
-	looking   bool      // the timer is set
-	timer     *time.Timer
-	closed    bool
-	waits     int64
-	waited    time.Duration
-	expired   int64
+	mu         sync.Mutex
+	conns      []*conn
+	idle       []*conn   // the last one to become idle is taken first
+	count      int       // connections, those being opened included
+	queue      []*waiter // settled ones among them have left
+	yielding   bool      // somebody will serve the line in a moment
+	sweepArmed bool      // the timer is set
+	timer      *time.Timer
+	closed     bool
+	waits      int64
+	waited     time.Duration
+	expired    int64
 }
 
 // waiter stands in line for a connection.
@@ -58,41 +58,41 @@ type waiter struct {
 	job   *job       // nil for who needs the connection alone
 	known *statement // set when the statement travels with that of another
 	since time.Time  // when it began to wait; zero if it did not have to
-	// turn gets what it waits for, once; settled, under pool.mu, says that it has.
-	turn    chan turn
-	settled bool
+	// ready gets what it waits for, once; settled, under pool.mu, says that it has.
+	ready chan grant
+	done  bool
 }
 
-// turn is what comes to those who stand in line.
-type turn struct {
+// grant is what comes to those who stand in line.
+type grant struct {
 	// conn is a connection that one may use now. If it is nil, one may be opened, or open is false: then ask again.
 	conn *conn
 	open bool
 	// known is set if the statement travels with others: behind are those that follow it.
-	known  *statement
-	behind []*waiter
-	sent   time.Time // when they were; zero if they have to be
+	known     *statement
+	followers []*waiter
+	sent      time.Time // when they were; zero if they have to be
 }
 
-// take waits for a connection, or until ctx ends. A job may travel with others; without one the connection is for
+// acquire waits for a connection, or until ctx ends. A job may travel with others; without one the connection is for
 // whoever asks, alone.
-func (p *Pool) take(ctx context.Context, j *job) (turn, error) {
+func (p *Pool) acquire(ctx context.Context, j *job) (grant, error) {
 	for {
 		if err := ctx.Err(); err != nil {
-			return turn{}, err
+			return grant{}, err
 		}
-		t, w, err := p.ask(ctx, j)
+		t, w, err := p.acquireOrEnqueue(ctx, j)
 		if err != nil {
-			return turn{}, err
+			return grant{}, err
 		}
 		if w != nil {
-			t = <-w.turn
+			t = <-w.ready
 		}
 		if t.open {
 			c, err := p.open(ctx)
 			p.opened(c)
 			if err != nil {
-				return turn{}, err
+				return grant{}, err
 			}
 			t.conn = c
 		}
@@ -104,7 +104,7 @@ func (p *Pool) take(ctx context.Context, j *job) (turn, error) {
 					if lost && ctx.Err() == nil {
 						continue
 					}
-					return turn{}, err
+					return grant{}, err
 				}
 			}
 			return t, nil
@@ -112,50 +112,50 @@ func (p *Pool) take(ctx context.Context, j *job) (turn, error) {
 	}
 }
 
-// ask returns a connection if all are idle, else a place in line.
-func (p *Pool) ask(ctx context.Context, j *job) (turn, *waiter, error) {
+// acquireOrEnqueue returns a connection if all are idle, else a place in line.
+func (p *Pool) acquireOrEnqueue(ctx context.Context, j *job) (grant, *waiter, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.closed {
-		return turn{}, nil, errClosed
+		return grant{}, nil, errClosed
 	}
-	p.watch()
-	if p.count == len(p.idle) && p.front() == nil {
+	p.armSweep()
+	if p.count == len(p.idle) && p.peek() == nil {
 		if c := p.takeIdle(); c != nil {
-			return turn{conn: c}, nil, nil
+			return grant{conn: c}, nil, nil
 		}
 	}
-	w := &waiter{ctx: ctx, job: j, turn: make(chan turn, 1)}
-	p.line = append(p.line, w)
-	if !p.gathering {
-		p.gather()
+	w := &waiter{ctx: ctx, job: j, ready: make(chan grant, 1)}
+	p.queue = append(p.queue, w)
+	if !p.yielding {
+		p.yield()
 		p.serve()
 	}
-	if !w.settled && len(p.idle) == 0 && p.count == p.maxOpen {
+	if !w.done && len(p.idle) == 0 && p.count == p.maxOpen {
 		w.since = time.Now()
 		p.waits++
 	}
-	return turn{}, w, nil
+	return grant{}, w, nil
 }
 
-// gather lets others go on who can, and perhaps stand in line: on a busy machine their statements then travel together.
+// yield lets others go on who can, and perhaps stand in line: on a busy machine their statements then travel together.
 // Where nobody else can run it takes no time.
-func (p *Pool) gather() {
-	p.gathering = true
+func (p *Pool) yield() {
+	p.yielding = true
 	p.mu.Unlock()
 	runtime.Gosched()
 	p.mu.Lock()
-	p.gathering = false
+	p.yielding = false
 }
 
 // serve gives those in line what there is, under mu.
 func (p *Pool) serve() {
-	for p.front() != nil {
+	for p.peek() != nil {
 		if c := p.takeIdle(); c != nil {
-			p.company(c)
+			p.fillBatch(c)
 		} else if p.count < p.maxOpen && !p.closed {
 			p.count++
-			p.next().give(turn{open: true})
+			p.pop().grant(grant{open: true})
 		} else {
 			return
 		}
@@ -168,7 +168,7 @@ func (p *Pool) takeIdle() *conn {
 		last := len(p.idle) - 1
 		c := p.idle[last]
 		p.idle = p.idle[:last]
-		if c.usable() && peek.Quiet(c.socket) {
+		if c.reusable() && peek.Quiet(c.socket) {
 			return c
 		}
 		p.drop(c)
@@ -176,133 +176,133 @@ func (p *Pool) takeIdle() *conn {
 	return nil
 }
 
-// company gives a connection to the first in line, under mu, with those whose statements travel with the first one's.
-func (p *Pool) company(c *conn) {
-	first := p.next()
-	t := turn{conn: c, known: c.shareable(first.job)}
+// fillBatch gives a connection to the first in line, under mu, with those whose statements travel with the first one's.
+func (p *Pool) fillBatch(c *conn) {
+	first := p.pop()
+	t := grant{conn: c, known: c.batchable(first.job)}
 	if t.known != nil {
 		bytes, took := first.job.size(), t.known.took
-		for w := p.front(); w != nil && len(t.behind) < maxTogether-1; w = p.front() {
-			known := c.shareable(w.job)
+		for w := p.peek(); w != nil && len(t.followers) < maxBatch-1; w = p.peek() {
+			known := c.batchable(w.job)
 			if known == nil {
 				break
 			}
 			bytes += w.job.size()
 			took += known.took
-			if bytes > maxTogetherBytes || took > maxTogetherTime {
+			if bytes > maxBatchBytes || took > maxBatchTime {
 				break
 			}
 			w.known = known
-			t.behind = append(t.behind, p.next())
+			t.followers = append(t.followers, p.pop())
 		}
-		c.since = time.Now()
+		c.batchSentAt = time.Now()
 	}
-	if len(t.behind) == 0 {
+	if len(t.followers) == 0 {
 		t.known = nil
 	}
-	c.behind = t.behind
-	first.give(t)
+	c.followers = t.followers
+	first.grant(t)
 }
 
-// front returns the first in line, under mu, or nil.
-func (p *Pool) front() *waiter {
-	for len(p.line) > 0 && p.line[0].settled {
-		p.shift()
+// peek returns the first in line, under mu, or nil.
+func (p *Pool) peek() *waiter {
+	for len(p.queue) > 0 && p.queue[0].done {
+		p.dropFirst()
 	}
-	if len(p.line) == 0 {
+	if len(p.queue) == 0 {
 		return nil
 	}
-	return p.line[0]
+	return p.queue[0]
 }
 
-// next takes the first out of the line, under mu.
-func (p *Pool) next() *waiter {
-	w := p.line[0]
-	p.shift()
+// pop takes the first out of the line, under mu.
+func (p *Pool) pop() *waiter {
+	w := p.queue[0]
+	p.dropFirst()
 	if !w.since.IsZero() {
 		p.waited += time.Since(w.since)
 	}
 	return w
 }
 
-// shift moves the line up, under mu, and keeps nothing of who was the first.
-func (p *Pool) shift() {
-	p.line[0] = nil
-	p.line = p.line[1:]
+// dropFirst moves the line up, under mu, and keeps nothing of who was the first.
+func (p *Pool) dropFirst() {
+	p.queue[0] = nil
+	p.queue = p.queue[1:]
 }
 
-// watch has somebody look at those who wait, under mu, from now until no connection is in use.
-func (p *Pool) watch() {
+// armSweep has somebody look at those who wait, under mu, from now until no connection is in use.
+func (p *Pool) armSweep() {
 	switch {
-	case p.looking:
+	case p.sweepArmed:
 		return
 	case p.timer == nil:
-		p.timer = time.AfterFunc(p.every, p.look)
+		p.timer = time.AfterFunc(p.interval, p.sweep)
 	default:
-		p.timer.Reset(p.every)
+		p.timer.Reset(p.interval)
 	}
-	p.looking = true
+	p.sweepArmed = true
 }
 
-// look has those go whose context has ended. Those behind a statement that has become slow ask for another connection.
-func (p *Pool) look() {
+// sweep has those go whose context has ended. Those behind a statement that has become slow ask for another connection.
+func (p *Pool) sweep() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	for _, w := range p.line {
-		if !w.settled && w.ctx.Err() != nil {
-			w.give(turn{})
+	for _, w := range p.queue {
+		if !w.done && w.ctx.Err() != nil {
+			w.grant(grant{})
 		}
 	}
 	for _, c := range p.conns {
-		late := time.Since(c.since) > hurryAfter
-		for _, w := range c.behind {
-			if !w.settled && (late || w.ctx.Err() != nil) {
-				w.give(turn{})
+		late := time.Since(c.batchSentAt) > batchRetryAfter
+		for _, w := range c.followers {
+			if !w.done && (late || w.ctx.Err() != nil) {
+				w.grant(grant{})
 			}
 		}
-		c.look()
+		c.wakeIfDone()
 	}
-	p.looking = p.count > len(p.idle)
-	if p.looking {
-		p.timer.Reset(p.every)
+	p.sweepArmed = p.count > len(p.idle)
+	if p.sweepArmed {
+		p.timer.Reset(p.interval)
 	}
 }
 
-// give hands a waiter its turn. It returns false if it has had one: it has left.
-func (p *Pool) give(w *waiter, t turn) bool {
+// grant hands a waiter its turn. It returns false if it has had one: it has left.
+func (p *Pool) grant(w *waiter, t grant) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return w.give(t)
+	return w.grant(t)
 }
 
-// give is Pool.give under mu.
-func (w *waiter) give(t turn) bool {
-	if w.settled {
+// grant is Pool.give under mu.
+func (w *waiter) grant(t grant) bool {
+	if w.done {
 		return false
 	}
-	w.settled = true
-	w.turn <- t
+	w.done = true
+	w.ready <- t
 	return true
 }
 
 // release takes a connection back, and gives it to the next in line.
 func (p *Pool) release(c *conn) {
-	if c.left != nil {
+	if c.unfinished != nil {
 		go func() {
-			c.finish()
+			c.drain()
 			p.release(c)
 		}()
 		return
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	c.behind = nil
+	c.followers = nil
 	switch {
-	case p.closed || !c.usable():
+	case p.closed || !c.reusable():
 		p.drop(c)
 		p.serve()
-	case p.front() != nil:
-		p.company(c)
+	case p.peek() != nil:
+		p.fillBatch(c)
 	default:
 		p.idle = append(p.idle, c)
 	}
@@ -347,8 +347,8 @@ func (p *Pool) close() {
 		p.forget(c)
 	}
 	p.idle = nil
-	for p.front() != nil {
-		p.next().give(turn{})
+	for p.peek() != nil {
+		p.pop().grant(grant{})
 	}
 	p.mu.Unlock()
 	var closing sync.WaitGroup
@@ -376,7 +376,7 @@ func (p *Pool) Stats() sql.DBStats {
 // Inspect gives tests so many connections at the same time, past all callers.
 func (p *Pool) Inspect(ctx context.Context, n int, look func(pg *pgconn.PgConn, behindPooler bool) error) error {
 	for range n {
-		t, err := p.take(ctx, nil)
+		t, err := p.acquire(ctx, nil)
 		if err != nil {
 			return err
 		}

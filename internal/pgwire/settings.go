@@ -110,7 +110,7 @@ func (c *conn) refresh(ctx context.Context) error {
 			found.searchPath = withTempLast(value)
 			continue
 		case "prepared":
-			c.abandon()
+			c.closeBroken()
 			return driver.ErrBadConn
 		}
 		timeout, err := parseTimeout(value)
@@ -220,8 +220,8 @@ func (c *conn) notFresh(refused error) error {
 	if c.statements == nil {
 		return errTemporary
 	}
-	c.abandon()
-	if !c.proven {
+	c.closeBroken()
+	if !c.provenFresh {
 		return fmt.Errorf("a new session of PostgreSQL is not fresh: %w", refused)
 	}
 	return driver.ErrBadConn
