@@ -7,14 +7,13 @@ import (
 )
 
 const (
-	// quickAnswer is how soon PostgreSQL must have answered a statement last time for it to travel with others: it holds
-	// up those behind it.
+	// quickAnswer bounds how long a statement of a batch took last time: its followers wait for it.
 	quickAnswer = 10 * time.Millisecond
-	// batchRetryAfter is how long those behind wait for the ones before them, until the next look has them ask for another
+	// batchRetryAfter is how long followers wait for the statements before theirs. The next sweep has them ask for another
 	// connection.
 	batchRetryAfter = 100 * time.Millisecond
-	// discardPatience is how long a statement may run on that nobody waits for any more, before it is cancelled. Most are
-	// over by then, and their connection stays in use.
+	// discardPatience is how long the statement of a follower that has left may run before it is cancelled. Most have ended
+	// by then, and their connection stays in use.
 	discardPatience = 100 * time.Millisecond
 )
 
@@ -38,13 +37,14 @@ func (p *Pool) query(j *job) (*rows, error) {
 	}
 }
 
+// exclusive runs a statement on a connection that runs nothing else meanwhile.
 func (p *Pool) exclusive(c *conn, j *job) (*rows, error) {
 	defer p.release(c)
 	return c.run(j)
 }
 
-// runBatched sends a statement with those behind it, unless it was sent with those before it, and reads its answer. It has
-// to run again if it cannot run the way it was prepared.
+// runBatched sends a batch, unless an earlier statement of it has, and reads the answer to its own statement. again says that
+// the statement has to run once more: it cannot run the way it was prepared.
 func (p *Pool) runBatched(t grant, j *job) (result *rows, err error, again bool) {
 	if t.sent.IsZero() {
 		t.sent = time.Now()
@@ -60,8 +60,8 @@ func (p *Pool) runBatched(t grant, j *job) (result *rows, err error, again bool)
 	return result, err, err == driver.ErrBadConn || t.conn.mustReprepare(j.caller.Role, t.known, err)
 }
 
-// handOver gives a connection on to the next of those whose statements were sent, and to the next in line after the last. It
-// does not wait: who calls it has an answer to return.
+// handOver passes a connection on to the next follower, and releases it after the last. It does not wait, because its caller
+// has an answer to return.
 func (p *Pool) handOver(t grant) {
 	if t.conn.unfinished != nil {
 		go func() {
@@ -85,7 +85,7 @@ func (p *Pool) handOver(t grant) {
 	p.release(t.conn)
 }
 
-// discardNext takes the turn of who has left.
+// discardNext reads the answer to a follower that has left.
 func (p *Pool) discardNext(t grant) {
 	t.conn.discard(t.known)
 	p.handOver(t)
@@ -100,8 +100,8 @@ func (j *job) size() int {
 	return size
 }
 
-// batchable returns how a statement is prepared, if it may travel with others: it only reads, so it may run once more,
-// and this connection has run it before, quickly.
+// batchable returns how a statement is prepared, or nil if it is not sent in a batch. A batch has statements that only read,
+// since they may run once more, and that this connection has run quickly before.
 func (c *conn) batchable(j *job) *statement {
 	if j == nil || !j.caller.ReadOnly || c.statements == nil || c.stale() || !c.statements.settings[ownKind+readOnlyKind].described {
 		return nil
@@ -121,12 +121,12 @@ func (c *conn) queueStatement(j *job, known *statement) {
 	c.sent = c.sent[:0]
 }
 
-// expect says that the next answer is that of a shared statement. For its settings any will do: they have been described.
+// expect says that the next answer is that of a statement of a batch. For its settings any will do: they have been described.
 func (c *conn) expect(known *statement) {
 	c.sent = append(c.sent[:0], &c.statements.settings[ownKind+readOnlyKind], known)
 }
 
-// discard reads the answer to a statement that nobody waits for.
+// discard reads the answer to a statement whose caller has left.
 func (c *conn) discard(known *statement) {
 	ctx, cancel := context.WithTimeout(context.Background(), discardPatience)
 	defer cancel()

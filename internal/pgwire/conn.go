@@ -72,11 +72,11 @@ type conn struct {
 	pendingSyncs int
 	// tx is set while a caller's transaction is open.
 	tx *transaction
-	// unfinished is set when nobody has waited for the end of an answer: then the connection has to finish it.
+	// unfinished is set when a context ended before the answer did: the connection is drained before its next use.
 	unfinished *pending
-	// watcher is who waits for an answer now.
+	// watcher has the context of the running statement.
 	watcher contextWatcher
-	// Under the mutex of the pool: since when those have waited whose statements were sent behind the first one's.
+	// Under Pool.mu: when a batch was granted, and the waiters of its statements but the first.
 	batchSentAt time.Time
 	followers   []*waiter
 	// sessionDirty says that a statement may have left something behind in the session, such as SET or LISTEN.
@@ -101,7 +101,7 @@ type transaction struct {
 	caller *Caller
 }
 
-// language is how PostgreSQL has to speak for rows.go and lift.go to understand it.
+// language are the settings that rows.go and params.go rely on.
 var language = []struct{ parameter, value string }{
 	{"client_encoding", "UTF8"},
 	{"DateStyle", "ISO"},

@@ -7,31 +7,28 @@ import (
 	"errors"
 )
 
-// Connector is the pool as database/sql sees it, which opens as many lanes as there are statements: the pool has them wait.
+// Connector is the pool as database/sql sees it. database/sql opens a driverConn for each statement; the pool queues them.
 func (p *Pool) Connector() driver.Connector { return connector{p} }
 
 type connector struct{ pool *Pool }
 
-func (l connector) Connect(context.Context) (driver.Conn, error) {
-	return &driverConn{pool: l.pool}, nil
+func (c connector) Connect(context.Context) (driver.Conn, error) {
+	return &driverConn{pool: c.pool}, nil
 }
-func (l connector) Driver() driver.Driver { return noDriver{} }
+
+// Driver returns nil: connections are not opened by name.
+func (c connector) Driver() driver.Driver { return nil }
 
 // Close is called when the sql.DB is closed.
-func (l connector) Close() error {
-	l.pool.close()
+func (c connector) Close() error {
+	c.pool.close()
 	return nil
 }
 
-// noDriver is the answer to database/sql's wish for a driver that opens connections by name.
-type noDriver struct{}
-
-func (noDriver) Open(string) (driver.Conn, error) { return nil, errors.ErrUnsupported }
-
-// errFailed is the answer to what comes after a statement of a transaction that its caller has not waited for.
+// errFailed refuses statements of a transaction after one whose answer was not waited for.
 var errFailed = errors.New("the transaction has failed: the context of one of its statements has ended")
 
-// driverConn is what database/sql takes for a connection. It holds one only while a transaction is open.
+// driverConn is a connection of database/sql. It holds one of the pool only while a transaction is open.
 type driverConn struct {
 	pool *Pool
 	conn *conn // nil outside of transactions
@@ -45,31 +42,31 @@ var (
 	_ driver.Validator      = (*driverConn)(nil)
 )
 
-func (l *driverConn) QueryContext(ctx context.Context, text string, args []driver.NamedValue) (driver.Rows, error) {
-	return l.run(ctx, text, args)
+func (d *driverConn) QueryContext(ctx context.Context, text string, args []driver.NamedValue) (driver.Rows, error) {
+	return d.run(ctx, text, args)
 }
 
-func (l *driverConn) ExecContext(ctx context.Context, text string, args []driver.NamedValue) (driver.Result, error) {
-	result, err := l.run(ctx, text, args)
+func (d *driverConn) ExecContext(ctx context.Context, text string, args []driver.NamedValue) (driver.Result, error) {
+	result, err := d.run(ctx, text, args)
 	if err != nil {
 		return nil, err
 	}
 	return driver.RowsAffected(result.affected), nil
 }
 
-func (l *driverConn) run(ctx context.Context, text string, args []driver.NamedValue) (*rows, error) {
+func (d *driverConn) run(ctx context.Context, text string, args []driver.NamedValue) (*rows, error) {
 	if len(args) > 0 {
 		return nil, errors.New("arguments are written as ?, and bun puts them into the statement")
 	}
-	if l.conn != nil {
-		if l.conn.unfinished != nil {
+	if d.conn != nil {
+		if d.conn.unfinished != nil {
 			return nil, errFailed
 		}
-		j, err := newJob(ctx, l.conn.tx.caller, text)
+		j, err := newJob(ctx, d.conn.tx.caller, text)
 		if err != nil {
 			return nil, err
 		}
-		return l.conn.run(j)
+		return d.conn.run(j)
 	}
 	scope, err := fromContext(ctx)
 	if err != nil {
@@ -79,7 +76,7 @@ func (l *driverConn) run(ctx context.Context, text string, args []driver.NamedVa
 	if err != nil {
 		return nil, err
 	}
-	return l.pool.query(j)
+	return d.pool.query(j)
 }
 
 // isolation is what BEGIN says for a level of database/sql.
@@ -93,7 +90,7 @@ var isolation = map[sql.IsolationLevel]string{
 }
 
 // BeginTx starts a transaction and makes it the caller's, in one round trip.
-func (l *driverConn) BeginTx(ctx context.Context, opts driver.TxOptions) (driver.Tx, error) {
+func (d *driverConn) BeginTx(ctx context.Context, opts driver.TxOptions) (driver.Tx, error) {
 	scope, err := fromContext(ctx)
 	if err != nil {
 		return nil, err
@@ -106,16 +103,16 @@ func (l *driverConn) BeginTx(ctx context.Context, opts driver.TxOptions) (driver
 		begin += " read only"
 	}
 	for {
-		turn, err := l.pool.acquire(ctx, nil)
+		turn, err := d.pool.acquire(ctx, nil)
 		if err != nil {
 			return nil, err
 		}
 		err = turn.conn.begin(ctx, scope.caller, begin)
 		if err == nil {
-			l.conn = turn.conn
-			return l, nil
+			d.conn = turn.conn
+			return d, nil
 		}
-		l.pool.release(turn.conn)
+		d.pool.release(turn.conn)
 		if err != driver.ErrBadConn {
 			return nil, err
 		}
@@ -123,25 +120,25 @@ func (l *driverConn) BeginTx(ctx context.Context, opts driver.TxOptions) (driver
 }
 
 // Commit ends the transaction. A transaction that had failed is rolled back instead, and that is an error.
-func (l *driverConn) Commit() error {
-	if l.conn.unfinished != nil {
-		_ = l.Rollback()
+func (d *driverConn) Commit() error {
+	if d.conn.unfinished != nil {
+		_ = d.Rollback()
 		return errFailed
 	}
-	defer l.end()
-	return l.conn.commit()
+	defer d.end()
+	return d.conn.commit()
 }
 
-// Rollback ends the transaction. Where its context has ended, nobody waits for that.
-func (l *driverConn) Rollback() error {
-	c := l.conn
+// Rollback ends the transaction, in the background if its context has ended.
+func (d *driverConn) Rollback() error {
+	c := d.conn
 	if ctx := c.tx.ctx; c.unfinished == nil && ctx.Err() == nil {
-		defer l.end()
+		defer d.end()
 		return c.rollback(ctx)
 	}
-	l.conn = nil
+	d.conn = nil
 	go func() {
-		defer l.pool.release(c)
+		defer d.pool.release(c)
 		if c.unfinished != nil {
 			c.drain()
 		}
@@ -152,37 +149,37 @@ func (l *driverConn) Rollback() error {
 	return nil
 }
 
-func (l *driverConn) end() {
-	l.pool.release(l.conn)
-	l.conn = nil
+func (d *driverConn) end() {
+	d.pool.release(d.conn)
+	d.conn = nil
 }
 
 // Ping asks PostgreSQL for an answer, over a connection of the pool.
-func (l *driverConn) Ping(ctx context.Context) error {
-	turn, err := l.pool.acquire(ctx, nil)
+func (d *driverConn) Ping(ctx context.Context) error {
+	turn, err := d.pool.acquire(ctx, nil)
 	if err != nil {
 		return err
 	}
-	defer l.pool.release(turn.conn)
+	defer d.pool.release(turn.conn)
 	return turn.conn.ping(ctx)
 }
 
-// IsValid says whether database/sql may use the lane again.
-func (l *driverConn) IsValid() bool { return l.conn == nil }
+// IsValid reports whether database/sql may use the driverConn again.
+func (d *driverConn) IsValid() bool { return d.conn == nil }
 
 // Close ends what was left open.
-func (l *driverConn) Close() error {
-	if l.conn != nil {
-		l.conn.closeBroken()
-		l.end()
+func (d *driverConn) Close() error {
+	if d.conn != nil {
+		d.conn.closeBroken()
+		d.end()
 	}
 	return nil
 }
 
-func (l *driverConn) Prepare(string) (driver.Stmt, error) {
+func (d *driverConn) Prepare(string) (driver.Stmt, error) {
 	return nil, errors.New("the pool prepares statements by itself")
 }
 
-func (l *driverConn) Begin() (driver.Tx, error) {
-	return l.BeginTx(context.Background(), driver.TxOptions{})
+func (d *driverConn) Begin() (driver.Tx, error) {
+	return d.BeginTx(context.Background(), driver.TxOptions{})
 }

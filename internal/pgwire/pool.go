@@ -15,35 +15,34 @@ import (
 )
 
 const (
-	// maxBatch is how many statements travel in one write, at most.
+	// maxBatch bounds the statements of a batch. 1 turns batching off: see bench/README.md for what it saves.
 	maxBatch = 16
-	// maxBatchBytes is how many bytes of parameters do: fewer than the buffers of a socket take, so that writing never
+	// maxBatchBytes bounds the bytes of their parameters. The buffers of a socket take more, so that writing a batch never
 	// waits for answers to be read.
 	maxBatchBytes = 32 << 10
-	// maxBatchTime is how long they took last time, all in all: the last one should have its answer before it hurries.
+	// maxBatchTime bounds how long they took last time, all in all. Then the last one has its answer before batchRetryAfter.
 	maxBatchTime = batchRetryAfter / 2
-	// sweepInterval is how often the pool looks whether those who wait still do: a context that has ended ends its statement
-	// so much later, and until then one that only reads may still be sent. To hear of it at once costs each statement more
-	// than this costs all of them.
+	// sweepInterval is how often the pool checks the contexts of queued and running statements. A context.AfterFunc for each
+	// statement costs more than the sweep of all.
 	sweepInterval = 10 * time.Millisecond
 )
 
 var errClosed = errors.New("the database is closed")
 
-// Pool holds the connections to PostgreSQL. Whoever gets one takes along those next in line who only read: the statements
-// travel in one write, each with its own caller's settings in a transaction of its own, and each is waited for, and
-// cancelled if need be, by who sent it. So a busy server makes fewer system calls, and a lone statement goes at once.
+// Pool holds the connections to PostgreSQL. A waiter that is granted a connection also sends the read-only statements queued
+// after its own. All are written at once. Each has its own Sync, so each runs as its own caller, and each goroutine reads and
+// cancels its own statement. A statement that finds all connections idle is sent at once.
 type Pool struct {
 	open     func(ctx context.Context) (*conn, error)
 	maxOpen  int
-	interval time.Duration // see lookEvery
+	interval time.Duration // see sweepInterval
 
 	mu         sync.Mutex
 	conns      []*conn
 	idle       []*conn   // the last one to become idle is taken first
-	count      int       // connections, those being opened included
-	queue      []*waiter // settled ones among them have left
-	yielding   bool      // somebody will serve the line in a moment
+	count      int       // of connections, with those being opened
+	queue      []*waiter // a waiter that is done has left
+	yielding   bool      // a goroutine serves the queue in a moment
 	sweepArmed bool      // the timer is set
 	timer      *time.Timer
 	closed     bool
@@ -52,30 +51,29 @@ type Pool struct {
 	expired    int64
 }
 
-// waiter stands in line for a connection.
+// waiter is a statement, or a transaction, that waits for a connection.
 type waiter struct {
 	ctx   context.Context
-	job   *job       // nil for who needs the connection alone
-	known *statement // set when the statement travels with that of another
+	job   *job       // nil if it needs the connection for itself
+	known *statement // set when the statement is in a batch
 	since time.Time  // when it began to wait; zero if it did not have to
-	// ready gets what it waits for, once; settled, under pool.mu, says that it has.
+	// ready receives the grant, once. done, under Pool.mu, says that it has.
 	ready chan grant
 	done  bool
 }
 
-// grant is what comes to those who stand in line.
+// grant is what a waiter receives.
 type grant struct {
-	// conn is a connection that one may use now. If it is nil, one may be opened, or open is false: then ask again.
+	// conn is the connection to use. Without it the waiter opens one, or asks again if open is false.
 	conn *conn
 	open bool
-	// known is set if the statement travels with others: behind are those that follow it.
+	// known is set if the statement is in a batch, and followers are the rest of the batch.
 	known     *statement
 	followers []*waiter
-	sent      time.Time // when they were; zero if they have to be
+	sent      time.Time // when the batch was written; zero if it has to be
 }
 
-// acquire waits for a connection, or until ctx ends. A job may travel with others; without one the connection is for
-// whoever asks, alone.
+// acquire waits for a connection, or until ctx ends. A job may be sent in a batch; without a job the connection is exclusive.
 func (p *Pool) acquire(ctx context.Context, j *job) (grant, error) {
 	for {
 		if err := ctx.Err(); err != nil {
@@ -112,7 +110,7 @@ func (p *Pool) acquire(ctx context.Context, j *job) (grant, error) {
 	}
 }
 
-// acquireOrEnqueue returns a connection if all are idle, else a place in line.
+// acquireOrEnqueue returns a connection if all are idle, else a waiter in the queue.
 func (p *Pool) acquireOrEnqueue(ctx context.Context, j *job) (grant, *waiter, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -138,8 +136,8 @@ func (p *Pool) acquireOrEnqueue(ctx context.Context, j *job) (grant, *waiter, er
 	return grant{}, w, nil
 }
 
-// yield lets others go on who can, and perhaps stand in line: on a busy machine their statements then travel together.
-// Where nobody else can run it takes no time.
+// yield yields the processor once, so that runnable goroutines can queue their statements and share the batch. It takes no
+// time where no other goroutine can run.
 func (p *Pool) yield() {
 	p.yielding = true
 	p.mu.Unlock()
@@ -148,7 +146,7 @@ func (p *Pool) yield() {
 	p.yielding = false
 }
 
-// serve gives those in line what there is, under mu.
+// serve grants idle connections, and the right to open more, to the queue. The caller holds mu.
 func (p *Pool) serve() {
 	for p.peek() != nil {
 		if c := p.takeIdle(); c != nil {
@@ -162,7 +160,7 @@ func (p *Pool) serve() {
 	}
 }
 
-// takeIdle returns an idle connection that can be used, under mu, or nil.
+// takeIdle returns an idle connection that can be used, or nil. The caller holds mu.
 func (p *Pool) takeIdle() *conn {
 	for len(p.idle) > 0 {
 		last := len(p.idle) - 1
@@ -176,7 +174,7 @@ func (p *Pool) takeIdle() *conn {
 	return nil
 }
 
-// fillBatch gives a connection to the first in line, under mu, with those whose statements travel with the first one's.
+// fillBatch grants a connection to the first waiter, with the statements that are sent in its batch. The caller holds mu.
 func (p *Pool) fillBatch(c *conn) {
 	first := p.pop()
 	t := grant{conn: c, known: c.batchable(first.job)}
@@ -204,7 +202,7 @@ func (p *Pool) fillBatch(c *conn) {
 	first.grant(t)
 }
 
-// peek returns the first in line, under mu, or nil.
+// peek returns the first waiter, or nil. The caller holds mu.
 func (p *Pool) peek() *waiter {
 	for len(p.queue) > 0 && p.queue[0].done {
 		p.dropFirst()
@@ -215,7 +213,7 @@ func (p *Pool) peek() *waiter {
 	return p.queue[0]
 }
 
-// pop takes the first out of the line, under mu.
+// pop removes the first waiter. The caller holds mu.
 func (p *Pool) pop() *waiter {
 	w := p.queue[0]
 	p.dropFirst()
@@ -225,13 +223,13 @@ func (p *Pool) pop() *waiter {
 	return w
 }
 
-// dropFirst moves the line up, under mu, and keeps nothing of who was the first.
+// dropFirst shortens the queue, and keeps no reference to its first waiter. The caller holds mu.
 func (p *Pool) dropFirst() {
 	p.queue[0] = nil
 	p.queue = p.queue[1:]
 }
 
-// armSweep has somebody look at those who wait, under mu, from now until no connection is in use.
+// armSweep has the pool swept until no connection is in use. The caller holds mu.
 func (p *Pool) armSweep() {
 	switch {
 	case p.sweepArmed:
@@ -244,7 +242,8 @@ func (p *Pool) armSweep() {
 	p.sweepArmed = true
 }
 
-// sweep has those go whose context has ended. Those behind a statement that has become slow ask for another connection.
+// sweep wakes waiters whose context has ended, and followers of a statement that has become slow: these ask for another
+// connection.
 func (p *Pool) sweep() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -268,14 +267,14 @@ func (p *Pool) sweep() {
 	}
 }
 
-// grant hands a waiter its turn. It returns false if it has had one: it has left.
+// grant gives a waiter its grant. It returns false if the waiter has left.
 func (p *Pool) grant(w *waiter, t grant) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return w.grant(t)
 }
 
-// grant is Pool.give under mu.
+// grant is Pool.grant for a caller that holds mu.
 func (w *waiter) grant(t grant) bool {
 	if w.done {
 		return false
@@ -285,7 +284,7 @@ func (w *waiter) grant(t grant) bool {
 	return true
 }
 
-// release takes a connection back, and gives it to the next in line.
+// release takes a connection back, and grants it to the next waiter.
 func (p *Pool) release(c *conn) {
 	if c.unfinished != nil {
 		go func() {
@@ -308,7 +307,7 @@ func (p *Pool) release(c *conn) {
 	}
 }
 
-// opened counts a connection that could be opened. nil could not be, and lets the next in line try.
+// opened counts a connection that was opened. With nil, which was not, the next waiter tries.
 func (p *Pool) opened(c *conn) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -320,7 +319,7 @@ func (p *Pool) opened(c *conn) {
 	p.serve()
 }
 
-// drop closes a connection that is of no more use, under mu.
+// drop closes a connection. The caller holds mu.
 func (p *Pool) drop(c *conn) {
 	p.forget(c)
 	if c.old() {
@@ -329,7 +328,7 @@ func (p *Pool) drop(c *conn) {
 	go c.Close()
 }
 
-// forget counts one connection less, under mu.
+// forget counts one connection less. The caller holds mu.
 func (p *Pool) forget(c *conn) {
 	p.count--
 	last := len(p.conns) - 1
