@@ -68,6 +68,15 @@ var contenders = []contender{
 		},
 	},
 	{
+		name: "usergraph-unbatched", rls: true,
+		does:  "usergraph without statements of several callers in one write",
+		env:   []string{"LOG_LEVEL=warn"},
+		build: buildUnbatched,
+		request: func(address string, c caller) request {
+			return post(address, c.es256, meDocument, c)
+		},
+	},
+	{
 		name:  "static",
 		does:  "floor A: net/http, the same JSON for all; no token, no database",
 		env:   []string{"ANSWER=" + staticAnswer},
@@ -171,6 +180,31 @@ func buildGo(module, pkg string, flags ...string) func(context.Context, string) 
 		err := output(ctx, module, "go", slices.Concat([]string{"build", "-o", binary}, flags, []string{pkg})...)
 		return []string{binary}, err
 	}
+}
+
+// buildUnbatched compiles this server with one statement in a batch.
+func buildUnbatched(ctx context.Context, dir string) ([]string, error) {
+	source, err := filepath.Abs("internal/pgwire/pool.go")
+	if err != nil {
+		return nil, err
+	}
+	text, err := os.ReadFile(source)
+	if err != nil {
+		return nil, err
+	}
+	changed := strings.Replace(string(text), "maxBatch = 16\n", "maxBatch = 1\n", 1)
+	if changed == string(text) {
+		return nil, errors.New("maxBatch is not 16 in " + source)
+	}
+	overlay, err := json.Marshal(map[string]any{"Replace": map[string]string{source: filepath.Join(dir, "pool.go")}})
+	if err != nil {
+		return nil, err
+	}
+	binary := filepath.Join(dir, "unbatched.bin")
+	return []string{binary}, errors.Join(
+		os.WriteFile(filepath.Join(dir, "pool.go"), []byte(changed), 0o600),
+		os.WriteFile(filepath.Join(dir, "overlay.json"), overlay, 0o600),
+		output(ctx, ".", "go", "build", "-overlay", filepath.Join(dir, "overlay.json"), "-o", binary, "."))
 }
 
 const peers = "bench/peers"

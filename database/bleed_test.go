@@ -83,7 +83,8 @@ func bleed(t *testing.T, pg *pgtest.Database, url string, actions int, disturb d
 	for range bleedWorkers {
 		workers.Go(func() {
 			for left.Add(-1) >= 0 {
-				id := callers[rand.IntN(len(callers))]
+				n := rand.IntN(len(callers))
+				id := callers[n]
 				ctx, cancel := context.WithCancel(t.Context())
 				if disturb.cancels && rand.IntN(4) == 0 {
 					time.AfterFunc(time.Duration(rand.IntN(3000))*time.Microsecond, cancel)
@@ -96,7 +97,7 @@ func bleed(t *testing.T, pg *pgtest.Database, url string, actions int, disturb d
 				if rand.IntN(8) == 0 {
 					caller.StatementTimeout = time.Duration(1+rand.IntN(5)) * time.Millisecond
 				}
-				err := act(ctx, db, caller, id)
+				err := act(ctx, db, caller, id, int64(n+1))
 				cancel()
 				switch {
 				case err == nil:
@@ -134,10 +135,10 @@ func bleed(t *testing.T, pg *pgtest.Database, url string, actions int, disturb d
 	}
 }
 
-// act does one of many things, and checks that it was done as the caller.
-func act(ctx context.Context, db *database.DB, caller database.Caller, id uuid.UUID) error {
+// act does one of many things, and checks that it was done as the caller. number is the key of a note of theirs.
+func act(ctx context.Context, db *database.DB, caller database.Caller, id uuid.UUID, number int64) error {
 	as := db.As(caller)
-	action := rand.IntN(9)
+	action := rand.IntN(11)
 	if caller.ReadOnly && action >= 1 && action <= 4 {
 		action = 8
 	}
@@ -190,6 +191,25 @@ func act(ctx context.Context, db *database.DB, caller database.Caller, id uuid.U
 			return err
 		}
 		return errWanted
+	case 7: // their own note by its number, which travels as a parameter
+		found := new(note)
+		if err := as.NewSelect().Model(found).Where("id = ?", number).Scan(ctx); err != nil {
+			return err
+		}
+		if found.ID != number || found.UserID != id || !strings.HasPrefix(found.Text, id.String()) {
+			return fmt.Errorf("asked for %d, saw %v", number, found)
+		}
+		return nil
+	case 9: // others, of whom only their own is theirs to see
+		var found []note
+		numbers := []int64{number, number%bleedCallers + 1, (number+7)%bleedCallers + 1}
+		if err := as.NewSelect().Model(&found).Where("id in (?) and id > ?", bun.List(numbers), 0).Scan(ctx); err != nil {
+			return err
+		}
+		if len(found) != 1 || found[0].UserID != id {
+			return fmt.Errorf("asked for %v, saw %v", numbers, found)
+		}
+		return nil
 	default:
 		return whoami(ctx, as, caller)
 	}

@@ -10,6 +10,8 @@ import (
 
 	"github.com/uptrace/bun"
 	"github.com/uptrace/bun/schema"
+
+	"usergraph/internal/pgwire"
 )
 
 // Caller is who a statement runs as.
@@ -84,10 +86,10 @@ func (c Caller) check() error {
 //
 // A result is read whole into memory before its first row is handed out.
 func (db *DB) As(caller Caller) bun.IDB {
-	s := &session{
-		db: db.bun, role: caller.Role, claims: caller.Claims, subject: caller.Subject, readOnly: caller.ReadOnly,
-		timeout: caller.StatementTimeout, err: caller.check(),
-	}
+	s := &session{db: db.bun, caller: pgwire.Caller{
+		Role: caller.Role, Claims: caller.Claims, Subject: caller.Subject, ReadOnly: caller.ReadOnly,
+		Timeout: caller.StatementTimeout, Err: caller.check(),
+	}}
 	if caller.ReadOnly && caller.MayLag {
 		s.replica = db.replica
 	}
@@ -96,82 +98,85 @@ func (db *DB) As(caller Caller) bun.IDB {
 
 // session is a bun.IDB that tells the driver, through the context, whose statement it runs.
 type session struct {
-	db       *bun.DB
-	replica  *Replica // nil if only the primary will do
-	role     string
-	claims   []byte
-	subject  string
-	readOnly bool
-	timeout  time.Duration
-	err      error // why no statement may run
+	db      *bun.DB
+	replica *Replica // nil if only the primary will do
+	caller  pgwire.Caller
 }
 
 var _ bun.IDB = (*session)(nil)
 
-// scopeKey finds the scope of a statement in its context.
-type scopeKey struct{}
-
-// scope is the context in which a statement comes to the driver: it brings the caller, and holds the statement's own
-// context. It never ends itself, or database/sql would start a goroutine for each statement to wait for that; there is
-// nothing to end, because a result is whole when it is returned.
-type scope struct {
-	context.Context
-	caller *session
+func (s *session) QueryContext(ctx context.Context, query string, args ...any) (rows *sql.Rows, err error) {
+	s.onReplica(ctx, func(ctx context.Context, db *bun.DB) error {
+		if rows != nil {
+			rows.Close() // of the replica, which came too late
+		}
+		rows, err = db.QueryContext(pgwire.WithCaller(ctx, &s.caller), query, args...)
+		return err
+	})
+	return rows, err
 }
 
-func (*scope) Deadline() (deadline time.Time, ok bool) { return time.Time{}, false }
-func (*scope) Done() <-chan struct{}                   { return nil }
-func (*scope) Err() error                              { return nil }
-
-func (s *scope) Value(key any) any {
-	if key == (scopeKey{}) {
-		return s
-	}
-	return s.Context.Value(key)
-}
-
-// scopeOf returns what a statement's context brings, or an error if it may not run.
-func scopeOf(ctx context.Context) (*scope, error) {
-	found, ok := ctx.Value(scopeKey{}).(*scope)
-	if !ok {
-		return nil, errors.New("a statement without a caller")
-	}
-	return found, found.caller.err
-}
-
-func (s *session) QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error) {
-	text := s.db.QueryGen().FormatQuery(query, args...)
-	if s.replica != nil {
-		return s.replica.query(ctx, s, text)
-	}
-	return s.db.DB.QueryContext(&scope{ctx, s}, text)
-}
-
-func (s *session) QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row {
-	text := s.db.QueryGen().FormatQuery(query, args...)
-	if s.replica != nil {
-		return s.replica.queryRow(ctx, s, text)
-	}
-	return s.db.DB.QueryRowContext(&scope{ctx, s}, text)
+func (s *session) QueryRowContext(ctx context.Context, query string, args ...any) (row *sql.Row) {
+	s.onReplica(ctx, func(ctx context.Context, db *bun.DB) error {
+		if row != nil {
+			_ = row.Scan() // closes that of the replica, which came too late
+		}
+		row = db.QueryRowContext(pgwire.WithCaller(ctx, &s.caller), query, args...)
+		return row.Err()
+	})
+	return row
 }
 
 func (s *session) ExecContext(ctx context.Context, query string, args ...any) (sql.Result, error) {
-	return s.db.DB.ExecContext(&scope{ctx, s}, s.db.QueryGen().FormatQuery(query, args...))
+	return s.db.ExecContext(pgwire.WithCaller(ctx, &s.caller), query, args...)
 }
 
-// whole returns ctx with the caller of a transaction, which database/sql rolls back when ctx ends.
-func (s *session) whole(ctx context.Context) context.Context {
-	return context.WithValue(ctx, scopeKey{}, &scope{ctx, s})
+// onReplica has a query run on the replica, if the caller may lag, or else on the primary.
+func (s *session) onReplica(ctx context.Context, query func(context.Context, *bun.DB) error) {
+	if s.replica == nil || !s.replica.read(ctx, query) {
+		_ = query(ctx, s.db)
+	}
+}
+
+// unhooked is what bun's builders run statements on: they call query hooks by themselves.
+type unhooked struct{ *session }
+
+func (s unhooked) QueryContext(ctx context.Context, query string, args ...any) (rows *sql.Rows, err error) {
+	text := s.db.QueryGen().FormatQuery(query, args...)
+	s.onReplica(ctx, func(ctx context.Context, db *bun.DB) error {
+		if rows != nil {
+			rows.Close()
+		}
+		rows, err = db.DB.QueryContext(pgwire.WithCaller(ctx, &s.caller), text)
+		return err
+	})
+	return rows, err
+}
+
+func (s unhooked) QueryRowContext(ctx context.Context, query string, args ...any) (row *sql.Row) {
+	text := s.db.QueryGen().FormatQuery(query, args...)
+	s.onReplica(ctx, func(ctx context.Context, db *bun.DB) error {
+		if row != nil {
+			_ = row.Scan()
+		}
+		row = db.DB.QueryRowContext(pgwire.WithCaller(ctx, &s.caller), text)
+		return row.Err()
+	})
+	return row
+}
+
+func (s unhooked) ExecContext(ctx context.Context, query string, args ...any) (sql.Result, error) {
+	return s.db.DB.ExecContext(pgwire.WithCaller(ctx, &s.caller), s.db.QueryGen().FormatQuery(query, args...))
 }
 
 // BeginTx starts a transaction as the caller. All its statements run as the caller, whatever their context says.
 func (s *session) BeginTx(ctx context.Context, opts *sql.TxOptions) (bun.Tx, error) {
-	return s.db.BeginTx(s.whole(ctx), opts)
+	return s.db.BeginTx(pgwire.WithTxCaller(ctx, &s.caller), opts)
 }
 
 // RunInTx commits if run returns nil, and rolls back if it returns an error or panics.
 func (s *session) RunInTx(ctx context.Context, opts *sql.TxOptions, run func(context.Context, bun.Tx) error) error {
-	err := s.db.RunInTx(s.whole(ctx), opts, run)
+	err := s.db.RunInTx(pgwire.WithTxCaller(ctx, &s.caller), opts, run)
 	if errors.Is(err, sql.ErrTxDone) && ctx.Err() != nil {
 		// database/sql was quicker: it rolls back when ctx ends.
 		return fmt.Errorf("%w: %w", ctx.Err(), err)
@@ -181,22 +186,28 @@ func (s *session) RunInTx(ctx context.Context, opts *sql.TxOptions, run func(con
 
 func (s *session) Dialect() schema.Dialect { return s.db.Dialect() }
 
-func (s *session) NewValues(model any) *bun.ValuesQuery  { return s.db.NewValues(model).Conn(s) }
-func (s *session) NewSelect() *bun.SelectQuery           { return s.db.NewSelect().Conn(s) }
-func (s *session) NewInsert() *bun.InsertQuery           { return s.db.NewInsert().Conn(s) }
-func (s *session) NewUpdate() *bun.UpdateQuery           { return s.db.NewUpdate().Conn(s) }
-func (s *session) NewDelete() *bun.DeleteQuery           { return s.db.NewDelete().Conn(s) }
-func (s *session) NewMerge() *bun.MergeQuery             { return s.db.NewMerge().Conn(s) }
-func (s *session) NewCreateTable() *bun.CreateTableQuery { return s.db.NewCreateTable().Conn(s) }
-func (s *session) NewDropTable() *bun.DropTableQuery     { return s.db.NewDropTable().Conn(s) }
-func (s *session) NewCreateIndex() *bun.CreateIndexQuery { return s.db.NewCreateIndex().Conn(s) }
-func (s *session) NewDropIndex() *bun.DropIndexQuery     { return s.db.NewDropIndex().Conn(s) }
-func (s *session) NewTruncateTable() *bun.TruncateTableQuery {
-	return s.db.NewTruncateTable().Conn(s)
+func (s *session) NewValues(model any) *bun.ValuesQuery {
+	return s.db.NewValues(model).Conn(unhooked{s})
 }
-func (s *session) NewAddColumn() *bun.AddColumnQuery   { return s.db.NewAddColumn().Conn(s) }
-func (s *session) NewDropColumn() *bun.DropColumnQuery { return s.db.NewDropColumn().Conn(s) }
+func (s *session) NewSelect() *bun.SelectQuery { return s.db.NewSelect().Conn(unhooked{s}) }
+func (s *session) NewInsert() *bun.InsertQuery { return s.db.NewInsert().Conn(unhooked{s}) }
+func (s *session) NewUpdate() *bun.UpdateQuery { return s.db.NewUpdate().Conn(unhooked{s}) }
+func (s *session) NewDelete() *bun.DeleteQuery { return s.db.NewDelete().Conn(unhooked{s}) }
+func (s *session) NewMerge() *bun.MergeQuery   { return s.db.NewMerge().Conn(unhooked{s}) }
+func (s *session) NewCreateTable() *bun.CreateTableQuery {
+	return s.db.NewCreateTable().Conn(unhooked{s})
+}
+func (s *session) NewDropTable() *bun.DropTableQuery { return s.db.NewDropTable().Conn(unhooked{s}) }
+func (s *session) NewCreateIndex() *bun.CreateIndexQuery {
+	return s.db.NewCreateIndex().Conn(unhooked{s})
+}
+func (s *session) NewDropIndex() *bun.DropIndexQuery { return s.db.NewDropIndex().Conn(unhooked{s}) }
+func (s *session) NewTruncateTable() *bun.TruncateTableQuery {
+	return s.db.NewTruncateTable().Conn(unhooked{s})
+}
+func (s *session) NewAddColumn() *bun.AddColumnQuery   { return s.db.NewAddColumn().Conn(unhooked{s}) }
+func (s *session) NewDropColumn() *bun.DropColumnQuery { return s.db.NewDropColumn().Conn(unhooked{s}) }
 
 func (s *session) NewRaw(query string, args ...any) *bun.RawQuery {
-	return s.db.NewRaw(query, args...).Conn(s)
+	return s.db.NewRaw(query, args...).Conn(unhooked{s})
 }

@@ -137,11 +137,20 @@ func TestInjection(t *testing.T) {
 			var listed string
 			err = db.As(caller).NewRaw("select (?::text[])[2]", pgdialect.Array([]string{"a", text})).Scan(t.Context(), &listed)
 			if strings.Contains(text, "\x01") {
-				if err == nil {
-					t.Errorf("%q in an array was sent", text)
+				if !errors.Is(err, database.ErrInvalid) {
+					t.Errorf("%q in an array: %v", text, err)
 				}
 			} else if err != nil || listed != text {
 				t.Errorf("%q in an array: %q %v", text, listed, err)
+			}
+			var any bool
+			if err := db.As(caller).NewRaw("select ? = any(?)", text, pgdialect.Array([]string{"a", text})).Scan(t.Context(), &any); err != nil || !any {
+				t.Errorf("%q in any: %t %v", text, any, err)
+			}
+			pairs := map[string]string{text: text}
+			err = db.As(caller).NewRaw("select ?", pgdialect.HStore(&pairs)).Scan(t.Context(), &listed)
+			if strings.Contains(text, "\x01") != errors.Is(err, database.ErrInvalid) {
+				t.Errorf("%q in an hstore: %v", text, err)
 			}
 			if err := rename(t.Context(), db.As(callerOf(ada)), ada, text); err != nil {
 				t.Errorf("%q: %v", text, err)

@@ -16,9 +16,9 @@ import (
 
 	"github.com/jackc/pgx/v5"
 	"github.com/uptrace/bun"
-	"github.com/uptrace/bun/dialect/pgdialect"
 
 	"usergraph/internal/dsn"
+	"usergraph/internal/pgwire"
 )
 
 const (
@@ -32,8 +32,10 @@ const (
 	connsPerCPU = 4
 	// maxResultBytes bounds a result, unless told. Each connection may hold one at a time, and whoever asked for it another.
 	maxResultBytes = 4 << 20
-	// maxIdleLanes is how many lanes database/sql keeps, each a few bytes.
-	maxIdleLanes = 1024
+	// maxIdleConns is how many connections database/sql thinks it keeps, each a few bytes. The pool has those to PostgreSQL.
+	maxIdleConns = 1024
+	// closeTimeout is how long saying goodbye to PostgreSQL may take.
+	closeTimeout = time.Second
 )
 
 // Config says where PostgreSQL is and how much of it may be used.
@@ -47,25 +49,24 @@ type Config struct {
 	MaxResultBytes int
 	// Observe, if set, hears of each round trip, in the goroutine that waits for it.
 	Observe Observer
+	// QueryHooks are bun's, and called for each statement of each caller, with the statement as bun writes it: each argument
+	// that is text is in it, behind the character U+0001.
+	QueryHooks []bun.QueryHook
+	// Models are structs that bun has to know before a query names them: the tables between two others of an m2m relation.
+	Models []any
 	// Replica, if its URL is set, is read by callers who may lag. It has a pool of its own, as large.
 	Replica ReplicaConfig
 
-	// quick is quickAnswer and every lookEvery, unless a test says otherwise.
-	quick, every time.Duration
-	// refresh is refreshEvery, unless a test says otherwise.
-	refresh time.Duration
-	// patience is cancelPatience, unless a test says otherwise.
-	patience time.Duration
+	tuning pgwire.Tuning // of tests
 }
 
-// Observer is told the text of a statement, with $1 in place of the arguments that are text; how long the round trip
-// took; and how it ended. ctx is the statement's own.
-type Observer func(ctx context.Context, statement string, took time.Duration, err error)
+// Observer hears of each round trip.
+type Observer = pgwire.Observer
 
 // DB is a pool of connections to one PostgreSQL database.
 type DB struct {
 	bun     *bun.DB
-	pool    *pool
+	pool    *pgwire.Pool
 	replica *Replica // nil if there is none
 }
 
@@ -97,11 +98,18 @@ func Open(cfg Config) (*DB, error) {
 }
 
 func openPool(connConfig *pgx.ConnConfig, cfg Config) *DB {
-	connector := &connector{config: connConfig, observe: cfg.Observe, maxResult: cmp.Or(cfg.MaxResultBytes, maxResultBytes), quick: cmp.Or(cfg.quick, quickAnswer), refresh: cmp.Or(cfg.refresh, refreshEvery), patience: cmp.Or(cfg.patience, cancelPatience)}
-	pool := &pool{open: connector.open, maxOpen: cfg.MaxConns, every: cmp.Or(cfg.every, lookEvery)}
-	lanes := sql.OpenDB(lanes{pool})
-	lanes.SetMaxIdleConns(maxIdleLanes)
-	return &DB{bun: bun.NewDB(lanes, dialect{pgdialect.New()}), pool: pool}
+	pool := pgwire.Open(pgwire.Config{
+		Postgres: connConfig, MaxConns: cfg.MaxConns, MaxResultBytes: cmp.Or(cfg.MaxResultBytes, maxResultBytes), Observe: cfg.Observe,
+		Tuning: cfg.tuning,
+	})
+	conns := sql.OpenDB(pool.Connector())
+	conns.SetMaxIdleConns(maxIdleConns)
+	db := bun.NewDB(conns, pgwire.Dialect())
+	for _, hook := range cfg.QueryHooks {
+		db = db.WithQueryHook(hook)
+	}
+	db.RegisterModel(cfg.Models...)
+	return &DB{bun: db, pool: pool}
 }
 
 // Ping asks PostgreSQL for an answer, over a connection of the pool.
@@ -112,7 +120,7 @@ func (db *DB) Ping(ctx context.Context) error {
 }
 
 // Stats counts the connections of the pool, and who had to wait for one.
-func (db *DB) Stats() sql.DBStats { return db.pool.stats() }
+func (db *DB) Stats() sql.DBStats { return db.pool.Stats() }
 
 // Replica is the replica that callers who may lag read from; nil if there is none.
 func (db *DB) Replica() *Replica { return db.replica }

@@ -3,63 +3,57 @@ package database
 import (
 	"context"
 	"time"
-)
 
-// MaxTogetherTime is how long all statements that travel together may have taken last time.
-const MaxTogetherTime = maxTogetherTime
+	"github.com/jackc/pgx/v5/pgconn"
+)
 
 // Leftovers looks at n connections of the pool at once, past the callers, and returns what is set on each beyond a
 // fresh session: nothing, if all is well.
 func (db *DB) Leftovers(ctx context.Context, n int) (found []string, err error) {
-	for range n {
-		held, err := db.pool.take(ctx, nil)
-		if err != nil {
-			return nil, err
-		}
-		defer db.pool.release(held.conn)
-		results, err := held.conn.pg.Exec(ctx, `select concat_ws(' ', nullif(current_setting('role'), 'none'),
+	err = db.pool.Inspect(ctx, n, func(pg *pgconn.PgConn, _ bool) error {
+		results, err := pg.Exec(ctx, `select concat_ws(' ', nullif(current_setting('role'), 'none'),
 			nullif(session_user, current_user), nullif(current_setting('request.jwt.claims', true), ''), nullif(current_setting('request.jwt.claim.sub', true), ''),
 			nullif(current_setting('transaction_read_only'), 'off'), nullif(current_setting('statement_timeout'), '0'))`).ReadAll()
 		if err != nil {
-			return nil, err
+			return err
 		}
 		if left := string(results[0].Rows[0][0]); left != "" {
 			found = append(found, left)
 		}
-	}
-	return found, nil
+		return nil
+	})
+	return found, err
 }
 
 // Pooled says whether the pool has noticed a pooler between it and PostgreSQL.
 func (db *DB) Pooled(ctx context.Context) (pooled bool, err error) {
-	held, err := db.pool.take(ctx, nil)
-	if err != nil {
-		return false, err
-	}
-	defer db.pool.release(held.conn)
-	return held.conn.statements == nil, nil
+	err = db.pool.Inspect(ctx, 1, func(_ *pgconn.PgConn, behind bool) error {
+		pooled = behind
+		return nil
+	})
+	return pooled, err
 }
 
 // Patient takes every statement for a quick one, however busy the machine is that runs the tests.
 func (cfg Config) Patient() Config {
-	cfg.quick = time.Hour
+	cfg.tuning.Quick = time.Hour
 	return cfg
 }
 
 // Watchful hears within a moment of contexts that have ended.
 func (cfg Config) Watchful() Config {
-	cfg.every = 100 * time.Microsecond
+	cfg.tuning.Look = 100 * time.Microsecond
 	return cfg
 }
 
 // RefreshEvery refreshes connections as often.
 func (cfg Config) RefreshEvery(every time.Duration) Config {
-	cfg.refresh = every
+	cfg.tuning.Refresh = every
 	return cfg
 }
 
 // Forbearing waits very long for PostgreSQL's last word on what was cancelled.
 func (cfg Config) Forbearing() Config {
-	cfg.patience = time.Hour
+	cfg.tuning.Patience = time.Hour
 	return cfg
 }

@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5/pgconn"
+
+	"usergraph/internal/pgwire"
 )
 
 // ErrNotAnnounced says that changes do not arrive here, and that waiting does not help: a setting or a migration does.
@@ -137,7 +139,7 @@ func (c *Changes) run(ctx context.Context) {
 func (c *Changes) listen(ctx context.Context) (arrived bool) {
 	conn, err := pgconn.ConnectConfig(ctx, c.config)
 	if err != nil {
-		c.settle(ctx, unavailable(ctx, err))
+		c.settle(ctx, pgwire.Unavailable(ctx, err))
 		return false
 	}
 	defer func() {
@@ -157,7 +159,7 @@ func (c *Changes) listen(ctx context.Context) (arrived bool) {
 			err = c.ask(ctx, conn)
 		}
 		if err != nil {
-			c.settle(ctx, unavailable(ctx, err))
+			c.settle(ctx, pgwire.Unavailable(ctx, err))
 			return true
 		}
 	}
@@ -167,7 +169,7 @@ func (c *Changes) listen(ctx context.Context) (arrived bool) {
 func (c *Changes) begin(ctx context.Context, conn *pgconn.PgConn) error {
 	results, err := conn.Exec(ctx, "listen "+changesChannel+"; select pg_catalog.to_regproc('public.announce_change') is not null").ReadAll()
 	if err != nil {
-		return classify(ctx, err)
+		return pgwire.Classify(ctx, err)
 	}
 	if string(results[1].Rows[0][0]) != "t" {
 		return fmt.Errorf("%w: the database has no trigger for it, apply supabase/migrations", ErrNotAnnounced)
@@ -182,7 +184,7 @@ func (c *Changes) begin(ctx context.Context, conn *pgconn.PgConn) error {
 			return fmt.Errorf("%w: notifications do not arrive through a pooler in transaction mode, set DATABASE_LISTEN_URL to a direct connection or one in session mode", ErrNotAnnounced)
 		}
 		if err != nil {
-			return unavailable(ctx, err)
+			return pgwire.Unavailable(ctx, err)
 		}
 	}
 	return nil
@@ -198,11 +200,11 @@ func (c *Changes) sendProbe(ctx context.Context) error {
 	config.OnNotification = nil
 	conn, err := pgconn.ConnectConfig(ctx, config)
 	if err != nil {
-		return unavailable(ctx, err)
+		return pgwire.Unavailable(ctx, err)
 	}
 	_, err = conn.Exec(ctx, "select pg_catalog.pg_notify('"+changesChannel+"', '"+payload+"')").ReadAll()
 	if err != nil {
-		err = classify(ctx, err)
+		err = pgwire.Classify(ctx, err)
 	}
 	return errors.Join(err, conn.Close(ctx))
 }

@@ -13,6 +13,8 @@ import (
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
+
+	"usergraph/internal/pgwire"
 )
 
 // migrationLock is the advisory lock that lets one migration run at a time in a database. The number is ours.
@@ -58,7 +60,7 @@ func MigrateAndWarn(ctx context.Context, url string, migrations fs.FS, report, w
 	}
 	conn, err := pgx.ConnectConfig(ctx, config)
 	if err != nil {
-		return unavailable(ctx, err)
+		return pgwire.Unavailable(ctx, err)
 	}
 	defer conn.Close(context.WithoutCancel(ctx))
 	for {
@@ -104,15 +106,15 @@ func readMigrations(migrations fs.FS) ([]migration, error) {
 func migrateNext(ctx context.Context, conn *pgx.Conn, files []migration) (applied string, err error) {
 	tx, err := conn.Begin(ctx)
 	if err != nil {
-		return "", classify(ctx, err)
+		return "", pgwire.Classify(ctx, err)
 	}
 	defer tx.Rollback(context.WithoutCancel(ctx))
 	if _, err := tx.Exec(ctx, "select pg_advisory_xact_lock($1)", migrationLock); err != nil {
-		return "", fmt.Errorf("wait for another migration: %w", classify(ctx, err))
+		return "", fmt.Errorf("wait for another migration: %w", pgwire.Classify(ctx, err))
 	}
 	versions, err := readLedger(ctx, tx)
 	if err != nil {
-		return "", fmt.Errorf("the ledger supabase_migrations.schema_migrations: %w", classify(ctx, err))
+		return "", fmt.Errorf("the ledger supabase_migrations.schema_migrations: %w", pgwire.Classify(ctx, err))
 	}
 	next, err := firstMissing(files, versions)
 	if err != nil || next == nil {
@@ -122,7 +124,7 @@ func migrateNext(ctx context.Context, conn *pgx.Conn, files []migration) (applie
 		return "", fmt.Errorf("%s: %w", next.path, err)
 	}
 	if err := tx.Commit(ctx); err != nil {
-		return "", fmt.Errorf("%s: %w", next.path, classify(ctx, err))
+		return "", fmt.Errorf("%s: %w", next.path, pgwire.Classify(ctx, err))
 	}
 	return path.Base(next.path), nil
 }
@@ -176,7 +178,7 @@ func (m *migration) apply(ctx context.Context, tx pgx.Tx) error {
 	_, err = tx.Exec(ctx, "insert into supabase_migrations.schema_migrations (version, name, statements) values ($1, $2, $3)",
 		m.version, m.name, []string{m.text})
 	if err != nil {
-		return classify(ctx, err)
+		return pgwire.Classify(ctx, err)
 	}
 	return nil
 }
@@ -185,7 +187,7 @@ func (m *migration) apply(ctx context.Context, tx pgx.Tx) error {
 func (m *migration) explain(ctx context.Context, results []*pgconn.Result, err error) error {
 	var refused *pgconn.PgError
 	if !errors.As(err, &refused) {
-		return classify(ctx, err)
+		return pgwire.Classify(ctx, err)
 	}
 	if refused.Code == "25001" { // active_sql_transaction
 		return fmt.Errorf("each file is one transaction, and this cannot be in one: %w", err)
@@ -197,7 +199,7 @@ func (m *migration) explain(ctx context.Context, results []*pgconn.Result, err e
 	if refused.Position > 0 {
 		before := []rune(m.text)
 		before = before[:min(int(refused.Position)-1, len(before))]
-		return fmt.Errorf("line %d: %w", 1+strings.Count(string(before), "\n"), classify(ctx, err))
+		return fmt.Errorf("line %d: %w", 1+strings.Count(string(before), "\n"), pgwire.Classify(ctx, err))
 	}
 	number := 1
 	for _, result := range results {
@@ -205,5 +207,5 @@ func (m *migration) explain(ctx context.Context, results []*pgconn.Result, err e
 			number++
 		}
 	}
-	return fmt.Errorf("statement %d: %w", number, classify(ctx, err))
+	return fmt.Errorf("statement %d: %w", number, pgwire.Classify(ctx, err))
 }

@@ -91,6 +91,7 @@ func TestCancel(t *testing.T) {
 		if err := run(ctx); !errors.Is(err, context.DeadlineExceeded) {
 			t.Errorf("%s: %v", name, err)
 		}
+		<-ctx.Done()
 		cancel()
 		w.until(0, sleeping)
 		// An ended context sends nothing.

@@ -15,6 +15,8 @@ import (
 
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/uptrace/bun"
+
+	"usergraph/internal/pgwire"
 )
 
 const (
@@ -117,35 +119,6 @@ func (r *Replica) close() error {
 	return r.pool.Close()
 }
 
-// query runs a query on the replica, or else on the primary.
-func (r *Replica) query(ctx context.Context, s *session, text string) (rows *sql.Rows, err error) {
-	run := func(ctx context.Context, db *bun.DB) error {
-		if rows != nil {
-			rows.Close() // of the replica, which came too late
-		}
-		rows, err = db.DB.QueryContext(&scope{ctx, s}, text)
-		return err
-	}
-	if !r.read(ctx, run) {
-		_ = run(ctx, s.db)
-	}
-	return rows, err
-}
-
-func (r *Replica) queryRow(ctx context.Context, s *session, text string) (row *sql.Row) {
-	run := func(ctx context.Context, db *bun.DB) error {
-		if row != nil {
-			_ = row.Scan() // closes that of the replica, which came too late
-		}
-		row = db.DB.QueryRowContext(&scope{ctx, s}, text)
-		return row.Err()
-	}
-	if !r.read(ctx, run) {
-		_ = run(ctx, s.db)
-	}
-	return row
-}
-
 // read has a query run on the replica. It returns false if the primary is to be asked: the replica is not in use, has
 // gone, has cancelled the query to catch up, or has not heard of a new column yet. So what it refuses proves nothing.
 func (r *Replica) read(ctx context.Context, query func(context.Context, *bun.DB) error) (done bool) {
@@ -161,7 +134,7 @@ func (r *Replica) read(ctx context.Context, query func(context.Context, *bun.DB)
 		r.reads.Add(1)
 		return true
 	}
-	if ended(ctx) != nil || errors.Is(err, ErrTimeout) {
+	if pgwire.Ended(ctx) != nil || errors.Is(err, ErrTimeout) {
 		return true // the primary would take as long
 	}
 	r.repeated.Add(1)
@@ -310,7 +283,7 @@ func askPosition(ctx context.Context, conn *pgconn.PgConn, question string) (pos
 	defer cancel()
 	results, err := conn.Exec(ctx, question).ReadAll()
 	if err != nil {
-		return position{}, classify(ctx, err)
+		return position{}, pgwire.Classify(ctx, err)
 	}
 	row := results[0].Rows[0]
 	lsn, err := parseLSN(string(row[1]))
@@ -342,7 +315,7 @@ func endOfRecord(insert uint64) uint64 {
 func dial(ctx context.Context, config *pgconn.Config) (*pgconn.PgConn, error) {
 	conn, err := pgconn.ConnectConfig(ctx, config)
 	if err != nil {
-		return nil, unavailable(ctx, err)
+		return nil, pgwire.Unavailable(ctx, err)
 	}
 	return conn, nil
 }
@@ -363,7 +336,7 @@ func waitQuietly(ctx context.Context, conn *pgconn.PgConn, limit time.Duration) 
 		case ctx.Err() != nil && !conn.IsClosed():
 			return nil
 		default:
-			return unavailable(ctx, err)
+			return pgwire.Unavailable(ctx, err)
 		}
 	}
 }

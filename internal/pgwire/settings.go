@@ -1,4 +1,4 @@
-package database
+package pgwire
 
 import (
 	"context"
@@ -100,7 +100,7 @@ func (c *conn) refresh(ctx context.Context) error {
 	}
 	results, err := c.pg.Exec(ctx, question).ReadAll()
 	if err != nil {
-		return unavailable(ctx, err)
+		return Unavailable(ctx, err)
 	}
 	found := defaults{roles: map[string]time.Duration{}, readAt: time.Now()}
 	for _, row := range results[len(results)-1].Rows {
@@ -110,7 +110,7 @@ func (c *conn) refresh(ctx context.Context) error {
 			found.searchPath = withTempLast(value)
 			continue
 		case "prepared":
-			c.abandon()
+			c.closeBroken()
 			return driver.ErrBadConn
 		}
 		timeout, err := parseTimeout(value)
@@ -128,7 +128,7 @@ func (c *conn) refresh(ctx context.Context) error {
 		return nil
 	}
 	if _, err := c.pg.Exec(ctx, "set search_path = "+found.searchPath).ReadAll(); err != nil {
-		return unavailable(ctx, err)
+		return Unavailable(ctx, err)
 	}
 	// What is still to run on a connection that is closed after a cancellation must not wait for a lock for ever.
 	// Where PostgreSQL's system cannot tell, it refuses to.
@@ -176,12 +176,12 @@ func parseTimeout(text string) (time.Duration, error) {
 
 // timeoutOf returns the statement timeout for PostgreSQL: what the operation has left, and no more than the caller's or
 // the role's own. It never ends a statement before its context has ended.
-func (c *conn) timeoutOf(ctx context.Context, caller *session) []byte {
-	timeout, ok := c.defaults.roles[caller.role]
+func (c *conn) timeoutOf(ctx context.Context, caller *Caller) []byte {
+	timeout, ok := c.defaults.roles[caller.Role]
 	if !ok {
 		timeout = c.defaults.timeout
 	}
-	for _, bound := range []time.Duration{caller.timeout, untilDeadline(ctx)} {
+	for _, bound := range []time.Duration{caller.Timeout, untilDeadline(ctx)} {
 		if bound > 0 && (timeout == 0 || bound < timeout) {
 			timeout = bound
 		}
@@ -200,11 +200,11 @@ func untilDeadline(ctx context.Context) time.Duration {
 }
 
 // sendSettings puts the settings of a caller into the next round trip.
-func (c *conn) sendSettings(ctx context.Context, caller *session, kind int) {
-	if caller.readOnly {
+func (c *conn) sendSettings(ctx context.Context, caller *Caller, kind int) {
+	if caller.ReadOnly {
 		kind += readOnlyKind
 	}
-	values := [][]byte{[]byte(caller.role), caller.claims, []byte(caller.subject), c.timeoutOf(ctx, caller), []byte(c.defaults.searchPath)}
+	values := [][]byte{[]byte(caller.Role), caller.Claims, []byte(caller.Subject), c.timeoutOf(ctx, caller), []byte(c.defaults.searchPath)}
 	if c.statements == nil {
 		c.send(&statement{text: settings[kind]}, values)
 		return
@@ -220,8 +220,8 @@ func (c *conn) notFresh(refused error) error {
 	if c.statements == nil {
 		return errTemporary
 	}
-	c.abandon()
-	if !c.proven {
+	c.closeBroken()
+	if !c.provenFresh {
 		return fmt.Errorf("a new session of PostgreSQL is not fresh: %w", refused)
 	}
 	return driver.ErrBadConn

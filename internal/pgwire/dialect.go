@@ -1,4 +1,4 @@
-package database
+package pgwire
 
 import (
 	"time"
@@ -12,23 +12,23 @@ type dialect struct {
 	*pgdialect.Dialect
 }
 
-// mark stands before a literal. Outside of quotes PostgreSQL's grammar has no use for this character.
-const mark = '\x01'
+// marker stands before a literal. Outside of quotes PostgreSQL's grammar has no use for this character.
+const marker = '\x01'
 
 func (d dialect) AppendString(b []byte, s string) []byte {
-	return marked(b, d.Dialect.AppendString(append(b, mark), s))
+	return marked(b, d.Dialect.AppendString(append(b, marker), s))
 }
 
 func (d dialect) AppendTime(b []byte, t time.Time) []byte {
-	return marked(b, d.Dialect.AppendTime(append(b, mark), t))
+	return marked(b, d.Dialect.AppendTime(append(b, marker), t))
 }
 
 func (d dialect) AppendBytes(b, bytes []byte) []byte {
-	return marked(b, d.Dialect.AppendBytes(append(b, mark), bytes))
+	return marked(b, d.Dialect.AppendBytes(append(b, marker), bytes))
 }
 
 func (d dialect) AppendJSON(b, json []byte) []byte {
-	return marked(b, d.Dialect.AppendJSON(append(b, mark), json))
+	return marked(b, d.Dialect.AppendJSON(append(b, marker), json))
 }
 
 // marked returns after, which is before with a mark and a literal, without the mark if bun wrote no literal: NULL, or an

@@ -1,4 +1,4 @@
-package database
+package pgwire
 
 import (
 	"context"
@@ -27,38 +27,40 @@ const (
 // errCopy ends a connection: COPY FROM STDIN waits for data that nobody sends.
 var errCopy = errors.New("COPY FROM STDIN does not work here")
 
-// failure is where in a round trip PostgreSQL refused to go on. It ran nothing after that, and undid what was before.
-type failure struct {
+// stmtError is where in a round trip PostgreSQL refused to go on. It ran nothing after that, and undid what was before.
+type stmtError struct {
 	*pgconn.PgError
 	// statement is the one refused; nil means the commit after the last.
 	statement *statement
-	// begun says that PostgreSQL had accepted its parameters.
-	begun bool
+	// bound says that PostgreSQL had accepted its parameters.
+	bound bool
 }
 
-func (f *failure) Unwrap() error { return f.PgError }
+func (f *stmtError) Unwrap() error { return f.PgError }
 
 // send puts a statement into the next round trip. Values and results are in PostgreSQL's text format.
 func (c *conn) send(s *statement, values [][]byte) {
 	if !s.parsed {
-		c.put((&pgproto3.Parse{Name: s.name, Query: s.text}).Encode(c.out))
+		c.appendMessage((&pgproto3.Parse{Name: s.name, Query: s.text}).Encode(c.out))
 	}
-	c.put((&pgproto3.Bind{PreparedStatement: s.name, Parameters: values}).Encode(c.out))
+	c.appendMessage((&pgproto3.Bind{PreparedStatement: s.name, Parameters: values}).Encode(c.out))
 	if !s.described {
-		c.put((&pgproto3.Describe{ObjectType: 'P'}).Encode(c.out))
+		c.appendMessage((&pgproto3.Describe{ObjectType: 'P'}).Encode(c.out))
 	}
-	c.put((&pgproto3.Execute{}).Encode(c.out))
+	c.appendMessage((&pgproto3.Execute{}).Encode(c.out))
 	c.sent = append(c.sent, s)
 }
 
 // sync ends what is one transaction.
 func (c *conn) sync() {
-	c.put((&pgproto3.Sync{}).Encode(c.out))
-	c.ahead++
+	c.appendMessage((&pgproto3.Sync{}).Encode(c.out))
+	c.pendingSyncs++
 }
 
-// put takes what a message's Encode returns: what waits to be written, now with the message.
-func (c *conn) put(out []byte, err error) { c.out, c.unwritable = out, errors.Join(c.unwritable, err) }
+// appendMessage takes what a message's Encode returns: what waits to be written, now with the message.
+func (c *conn) appendMessage(out []byte, err error) {
+	c.out, c.unwritable = out, errors.Join(c.unwritable, err)
+}
 
 // flush writes what waits to be written.
 func (c *conn) flush() error {
@@ -76,48 +78,48 @@ func (c *conn) flush() error {
 	return c.unwritable
 }
 
-// trip sends a statement in one round trip, after the settings of its caller unless they hold already. Outside of BEGIN
+// roundTrip sends a statement in one round trip, after the settings of its caller unless they hold already. Outside of BEGIN
 // and COMMIT all that PostgreSQL gets before a Sync is one transaction.
 // https://www.postgresql.org/docs/current/protocol-flow.html#PROTOCOL-FLOW-PIPELINING
-func (c *conn) trip(ctx context.Context, caller *session, s *statement, values [][]byte, observed string) (*rows, error) {
+func (c *conn) roundTrip(ctx context.Context, caller *Caller, s *statement, values [][]byte, observed string) (*rows, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	c.sendForgotten()
+	c.closeInvalidated()
 	if caller != nil && c.tx == nil {
 		c.sendSettings(ctx, caller, c.settingsKind())
 	}
 	c.send(s, values)
-	return c.exchange(ctx, observed)
+	return c.syncAndReceive(ctx, observed)
 }
 
-// sendForgotten tells PostgreSQL which statements it need no longer keep.
-func (c *conn) sendForgotten() {
+// closeInvalidated tells PostgreSQL which statements it need no longer keep.
+func (c *conn) closeInvalidated() {
 	if c.statements == nil {
 		return
 	}
-	for _, name := range c.statements.takeForgotten() {
-		c.put((&pgproto3.Close{ObjectType: 'S', Name: name}).Encode(c.out))
+	for _, name := range c.statements.takeInvalidated() {
+		c.appendMessage((&pgproto3.Close{ObjectType: 'S', Name: name}).Encode(c.out))
 	}
 }
 
-// exchange makes a round trip of what was sent, and returns the result of the last statement.
-func (c *conn) exchange(ctx context.Context, observed string) (*rows, error) {
+// syncAndReceive makes a round trip of what was sent, and returns the result of the last statement.
+func (c *conn) syncAndReceive(ctx context.Context, observed string) (*rows, error) {
 	c.sync()
-	return c.answer(ctx, observed, time.Now())
+	return c.receiveResult(ctx, observed, time.Now())
 }
 
 // errLeft says that nobody waits for an answer any more.
 var errLeft = errors.New("PostgreSQL has not answered")
 
-// answer waits for what was sent, and returns the result of the last statement before the next Sync.
+// receiveResult waits for what was sent, and returns the result of the last statement before the next Sync.
 //
 // When ctx has ended, look wakes it, and it returns at once, whatever PostgreSQL does. Then left is set: whoever has the
 // connection has finish called by another goroutine.
-func (c *conn) answer(ctx context.Context, observed string, since time.Time) (result *rows, err error) {
+func (c *conn) receiveResult(ctx context.Context, observed string, since time.Time) (result *rows, err error) {
 	asked := c.sent[len(c.sent)-1]
 	began := time.Now()
-	c.watch(ctx)
+	c.watchContext(ctx)
 	r := &pending{sent: c.sent, result: new(rows)}
 	lost := c.flush()
 	if lost == nil {
@@ -132,20 +134,20 @@ func (c *conn) answer(ctx context.Context, observed string, since time.Time) (re
 	switch timeout := net.Error(nil); {
 	case woken && errors.As(lost, &timeout) && timeout.Timeout() && c.unwritable == nil:
 		r.result = nil
-		c.left = r
-		return nil, unavailable(ctx, errLeft)
+		c.unfinished = r
+		return nil, Unavailable(ctx, errLeft)
 	case woken && lost == nil:
 		lost = c.pg.Conn().SetDeadline(time.Time{})
 	}
 	c.sent = c.sent[:0]
 	if lost != nil {
-		c.abandon()
+		c.closeBroken()
 	}
 	refused := r.refused
 	switch {
-	case refused != nil && refused.Code == "26000" && c.tx == nil && !refused.begun:
+	case refused != nil && refused.Code == "26000" && c.tx == nil && !refused.bound:
 		// Somebody has deallocated what this connection had prepared. Nothing ran: the pool may try another connection.
-		c.abandon()
+		c.closeBroken()
 		return nil, driver.ErrBadConn
 	case refused != nil && refused.statement != nil && isSettings(refused.statement.text) && !strings.HasPrefix(refused.Code, "57"):
 		if refused.Code == notFresh {
@@ -154,32 +156,32 @@ func (c *conn) answer(ctx context.Context, observed string, since time.Time) (re
 		// Not the caller's fault, so it has no kind.
 		return nil, fmt.Errorf("switch to the caller's role: %w", refused)
 	case refused != nil:
-		return nil, classify(ctx, refused)
+		return nil, Classify(ctx, refused)
 	case lost == ErrTooLarge:
 		return nil, &Error{Message: fmt.Sprintf("a result has more than %d bytes", c.maxResult), kind: ErrTooLarge, cause: errors.New("the connection was closed")}
 	case lost != nil:
-		return nil, classify(ctx, lost)
+		return nil, Classify(ctx, lost)
 	}
-	return r.result, c.settle(asked, r.result.tag)
+	return r.result, c.afterStatement(asked, r.result.tag)
 }
 
-// finish has a statement cancelled that nobody waits for any more, and reads the rest of its answer.
+// drain has a statement cancelled that nobody waits for any more, and reads the rest of its answer.
 //
 // The connection stays in use if PostgreSQL said that it cancelled this statement and has nothing else to run; else the
 // cancellation might still hit the next one, and the connection is closed. PostgreSQL may signal a process twice, as itself
 // and as part of its group.
-func (c *conn) finish() {
-	r := c.left
-	c.left, c.sent = nil, c.sent[:0]
+func (c *conn) drain() {
+	r := c.unfinished
+	c.unfinished, c.sent = nil, c.sent[:0]
 	deadline := time.Now().Add(c.patience)
 	_ = c.pg.Conn().SetDeadline(deadline)
 	answered, requests := make(chan struct{}), make(chan int, 1)
 	go func() { requests <- c.cancel(answered, deadline) }()
 	lost := c.receive(r)
 	close(answered)
-	hit := <-requests == 1 && lost == nil && c.ahead == 0 && r.refused != nil && strings.Contains(r.refused.Message, "due to user request")
+	hit := <-requests == 1 && lost == nil && c.pendingSyncs == 0 && r.refused != nil && strings.Contains(r.refused.Message, "due to user request")
 	if !hit || c.pg.Conn().SetDeadline(time.Time{}) != nil {
-		c.abandon()
+		c.closeBroken()
 	}
 }
 
@@ -187,8 +189,8 @@ func (c *conn) finish() {
 type pending struct {
 	sent    []*statement
 	index   int  // of the one that is answered
-	begun   bool // PostgreSQL has accepted its parameters
-	refused *failure
+	bound   bool // PostgreSQL has accepted its parameters
+	refused *stmtError
 	result  *rows // nil if nobody wants it
 }
 
@@ -208,7 +210,7 @@ func (c *conn) receive(r *pending) error {
 		case *pgproto3.ParseComplete:
 			r.sent[r.index].parsed = r.sent[r.index].name != ""
 		case *pgproto3.BindComplete:
-			r.begun = true
+			r.bound = true
 		case *pgproto3.RowDescription:
 			r.sent[r.index].describe(message.Fields)
 		case *pgproto3.NoData:
@@ -224,12 +226,12 @@ func (c *conn) receive(r *pending) error {
 			if last && r.result != nil {
 				r.result.finish(r.sent[r.index].columns, string(message.CommandTag))
 			}
-			r.index, r.begun = r.index+1, false
+			r.index, r.bound = r.index+1, false
 		case *pgproto3.EmptyQueryResponse:
-			r.index, r.begun = r.index+1, false
+			r.index, r.bound = r.index+1, false
 		case *pgproto3.ErrorResponse:
 			if r.refused == nil {
-				r.refused = &failure{PgError: pgconn.ErrorResponseToPgError(message), begun: r.begun}
+				r.refused = &stmtError{PgError: pgconn.ErrorResponseToPgError(message), bound: r.bound}
 				if r.index < len(r.sent) {
 					r.refused.statement = r.sent[r.index]
 				}
@@ -239,32 +241,32 @@ func (c *conn) receive(r *pending) error {
 		case *pgproto3.ParameterStatus:
 			c.report(message.Name, message.Value)
 		case *pgproto3.ReadyForQuery:
-			c.ahead--
+			c.pendingSyncs--
 			return nil
 		}
 	}
 }
 
-// watched is who waits for an answer.
-type watched struct {
+// contextWatcher is who waits for an answer.
+type contextWatcher struct {
 	mu    sync.Mutex
 	ctx   context.Context // nil if nobody does
 	woken bool            // because ctx has ended
 }
 
-// watch lets look see the context of who waits for an answer.
-func (c *conn) watch(ctx context.Context) {
-	c.watched.mu.Lock()
-	c.watched.ctx = ctx
-	c.watched.mu.Unlock()
+// watchContext lets look see the context of who waits for an answer.
+func (c *conn) watchContext(ctx context.Context) {
+	c.watcher.mu.Lock()
+	c.watcher.ctx = ctx
+	c.watcher.mu.Unlock()
 }
 
 // longAgo is a deadline that ends what waits for the connection.
 var longAgo = time.Unix(1, 0)
 
-// look wakes who waits for an answer if the context has ended.
-func (c *conn) look() {
-	w := &c.watched
+// wakeIfDone wakes who waits for an answer if the context has ended.
+func (c *conn) wakeIfDone() {
+	w := &c.watcher
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.ctx != nil && !w.woken && w.ctx.Err() != nil {
@@ -275,7 +277,7 @@ func (c *conn) look() {
 
 // unwatch is called when nobody waits any more. It reports whether look has woken who did.
 func (c *conn) unwatch() bool {
-	w := &c.watched
+	w := &c.watcher
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	woken := w.woken

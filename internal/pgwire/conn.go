@@ -1,6 +1,7 @@
-package database
+package pgwire
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -25,38 +26,30 @@ const (
 	closeTimeout = time.Second
 )
 
-// connector opens connections of the pool.
-type connector struct {
-	config  *pgx.ConnConfig
-	observe Observer
-	quick   time.Duration
-	refresh time.Duration
-	// maxResult is Config.MaxResultBytes.
-	maxResult int
-	patience  time.Duration
-}
+// dialer opens connections of the pool.
+type dialer struct{ Config }
 
 // open logs in and finds out what the connection is capable of.
-func (c *connector) open(ctx context.Context) (*conn, error) {
-	pg, err := pgconn.ConnectConfig(ctx, &c.config.Config)
+func (c *dialer) open(ctx context.Context) (*conn, error) {
+	pg, err := pgconn.ConnectConfig(ctx, &c.Postgres.Config)
 	if err != nil {
-		return nil, unavailable(ctx, err)
+		return nil, Unavailable(ctx, err)
 	}
 	conn := &conn{
 		pg:      pg,
 		socket:  peek.At(pg.Conn()),
-		observe: c.observe,
-		quick:   c.quick,
+		observe: c.Observe,
 		expires: time.Now().Add(connLifetime*3/4 + rand.N(connLifetime/2)),
 
-		refreshEvery: c.refresh,
-		maxResult:    c.maxResult,
-		patience:     c.patience,
+		quick:        cmp.Or(c.Tuning.Quick, quickAnswer),
+		refreshEvery: cmp.Or(c.Tuning.Refresh, refreshEvery),
+		patience:     cmp.Or(c.Tuning.Patience, cancelPatience),
+		maxResult:    c.MaxResultBytes,
 	}
-	pg.Frontend().SetMaxBodyLen(c.maxResult + keepBytes) // or one row would be read whole, however large
-	if err := conn.init(ctx, c.config.DefaultQueryExecMode); err != nil {
+	pg.Frontend().SetMaxBodyLen(c.MaxResultBytes + keepBytes) // or one row would be read whole, however large
+	if err := conn.init(ctx, c.Postgres.DefaultQueryExecMode); err != nil {
 		conn.Close()
-		return nil, unavailable(ctx, err)
+		return nil, Unavailable(ctx, err)
 	}
 	return conn, nil
 }
@@ -69,27 +62,27 @@ type conn struct {
 	out        []byte
 	unwritable error
 	observe    Observer
-	quick      time.Duration // see Config.quick
+	quick      time.Duration // see Tuning
 	expires    time.Time
 	// statements is nil behind a pooler, which may give every transaction another session of PostgreSQL.
-	statements *statements
+	statements *stmtCache
 	// sent are the statements of the next round trip.
 	sent []*statement
-	// ahead counts the transactions that PostgreSQL was sent and has not answered.
-	ahead int
+	// pendingSyncs counts the transactions that PostgreSQL was sent and has not answered.
+	pendingSyncs int
 	// tx is set while a caller's transaction is open.
 	tx *transaction
-	// left is set when nobody has waited for the end of an answer: then the connection has to finish it.
-	left *pending
-	// watched is who waits for an answer now.
-	watched watched
-	// Under the mutex of the pool: since when those have waited whose statements were sent behind the first one's.
-	since  time.Time
-	behind []*waiter
-	// used says that a statement may have left something behind in the session, such as SET or LISTEN.
-	used bool
-	// proven says that the session was fresh when it was opened.
-	proven bool
+	// unfinished is set when a context ended before the answer did: the connection is drained before its next use.
+	unfinished *pending
+	// watcher has the context of the running statement.
+	watcher contextWatcher
+	// Under Pool.mu: when a batch was granted, and the waiters of its statements but the first.
+	batchSentAt time.Time
+	followers   []*waiter
+	// sessionDirty says that a statement may have left something behind in the session, such as SET or LISTEN.
+	sessionDirty bool
+	// provenFresh says that the session was fresh when it was opened.
+	provenFresh bool
 	// began are the reported settings as they were when the connection was opened, changed those that are not so now.
 	began   map[string]string
 	changed map[string]struct{}
@@ -105,10 +98,10 @@ type conn struct {
 // transaction is one that a caller has begun.
 type transaction struct {
 	ctx    context.Context
-	caller *session
+	caller *Caller
 }
 
-// language is how PostgreSQL has to speak for rows.go and lift.go to understand it.
+// language are the settings that rows.go and params.go rely on.
 var language = []struct{ parameter, value string }{
 	{"client_encoding", "UTF8"},
 	{"DateStyle", "ISO"},
@@ -137,7 +130,7 @@ func (c *conn) init(ctx context.Context, mode pgx.QueryExecMode) error {
 			return err
 		}
 		if string(results[0].Rows[0][0]) == strconv.FormatUint(uint64(c.pg.PID()), 10) {
-			c.statements = newStatements()
+			c.statements = newStmtCache()
 		}
 	}
 	return c.refresh(ctx)
@@ -145,11 +138,11 @@ func (c *conn) init(ctx context.Context, mode pgx.QueryExecMode) error {
 
 // job is a statement on its way to PostgreSQL.
 type job struct {
-	ctx    context.Context
-	caller *session
-	text   string // as bun wrote it
-	lifted string // with $1 in place of what became values
-	values [][]byte
+	ctx     context.Context
+	caller  *Caller
+	written string // as bun wrote it
+	text    string // with $1 in place of what became values
+	values  [][]byte
 }
 
 // reading are the first words of statements that a read-only caller may send. PostgreSQL still refuses those that write.
@@ -157,11 +150,11 @@ var reading = []string{"SELECT", "WITH", "VALUES", "TABLE", "SHOW", "EXPLAIN", "
 
 var errReads = errors.New("this caller only reads")
 
-func newJob(ctx context.Context, caller *session, text string) (*job, error) {
-	if caller.readOnly && !slices.Contains(reading, firstWord(text)) {
+func newJob(ctx context.Context, caller *Caller, text string) (*job, error) {
+	if caller.ReadOnly && !slices.Contains(reading, firstWord(text)) {
 		return nil, &Error{Message: "a caller who only reads sends a statement that does not", kind: ErrForbidden, cause: errReads}
 	}
-	lifted, values, err := lift(text)
+	lifted, values, err := parameterize(text)
 	if err != nil {
 		return nil, err
 	}
@@ -170,34 +163,34 @@ func newJob(ctx context.Context, caller *session, text string) (*job, error) {
 
 // run runs a statement in one round trip: with the caller's settings, or as it is inside a transaction, which has them.
 func (c *conn) run(j *job) (*rows, error) {
-	known := c.recall(j.caller.role, j.lifted, len(j.values))
+	known := c.lookup(j.caller.Role, j.text, len(j.values))
 	if known != nil {
-		result, err := c.trip(j.ctx, j.caller, known, j.values, j.lifted)
-		if !c.misfit(j.caller.role, known, err) {
+		result, err := c.roundTrip(j.ctx, j.caller, known, j.values, j.text)
+		if !c.mustReprepare(j.caller.Role, known, err) {
 			return result, err
 		}
 	}
-	inline, err := unmark(j.text)
+	inline, err := inline(j.written)
 	if err != nil {
 		return nil, err
 	}
-	s := &statement{text: inline, leaves: leavesSomething(j.lifted)}
-	result, err := c.trip(j.ctx, j.caller, s, nil, j.lifted)
+	s := &statement{text: inline, leaves: leavesSomething(j.text)}
+	result, err := c.roundTrip(j.ctx, j.caller, s, nil, j.text)
 	if err == errTemporary {
 		c.send(&statement{text: discardTemporary}, nil)
 		c.sendSettings(j.ctx, j.caller, discardedKind)
 		c.send(s, nil)
-		result, err = c.exchange(j.ctx, j.lifted)
+		result, err = c.syncAndReceive(j.ctx, j.text)
 	}
 	if known != nil && err == nil && !known.parsed {
-		known.refused = true
+		known.unparameterizable = true
 	}
 	return result, err
 }
 
-// recall returns the statement to prepare, or already prepared, for a text. It is nil if the text is to be sent as bun
+// lookup returns the statement to prepare, or already prepared, for a text. It is nil if the text is to be sent as bun
 // wrote it.
-func (c *conn) recall(role, lifted string, parameters int) *statement {
+func (c *conn) lookup(role, lifted string, parameters int) *statement {
 	if c.statements == nil {
 		return nil
 	}
@@ -209,36 +202,37 @@ func (c *conn) recall(role, lifted string, parameters int) *statement {
 	return known
 }
 
-// misfit says that PostgreSQL refuses a statement only because of how it was prepared, before running it: it takes no
+// mustReprepare says that PostgreSQL refuses a statement only because of how it was prepared, before running it: it takes no
 // parameter where bun wrote a literal, or the tables have changed. The same text may be right as bun wrote it.
-func (c *conn) misfit(role string, known *statement, err error) bool {
-	var refused *failure
-	if !errors.As(err, &refused) || refused.statement != known || refused.begun {
+func (c *conn) mustReprepare(role string, known *statement, err error) bool {
+	var refused *stmtError
+	if !errors.As(err, &refused) || refused.statement != known || refused.bound {
 		return false
 	}
 	code := refused.Code
-	if code == "42501" || !strings.HasPrefix(code, "42") && code != "0A000" { // insufficient privilege; feature not supported
+	// Not insufficient privilege, but feature not supported, and a utility statement that knows of no parameter.
+	if code == "42501" || !strings.HasPrefix(code, "42") && code != "0A000" && code != "08P01" {
 		return false
 	}
 	if known.parsed {
-		c.statements.forget(role, known)
+		c.statements.invalidate(role, known)
 	}
 	return c.tx == nil
 }
 
 // begin starts a transaction and makes it the caller's, in one round trip.
-func (c *conn) begin(ctx context.Context, caller *session, text string) error {
+func (c *conn) begin(ctx context.Context, caller *Caller, text string) error {
 	c.send(&statement{text: text}, nil)
 	c.sendSettings(ctx, caller, c.settingsKind())
-	_, err := c.exchange(ctx, text)
+	_, err := c.syncAndReceive(ctx, text)
 	if err == errTemporary {
-		if _, err := c.trip(ctx, nil, &statement{text: "rollback"}, nil, ""); err != nil {
+		if _, err := c.roundTrip(ctx, nil, &statement{text: "rollback"}, nil, ""); err != nil {
 			return err
 		}
 		c.send(&statement{text: text}, nil)
 		c.send(&statement{text: discardTemporary}, nil)
 		c.sendSettings(ctx, caller, discardedKind)
-		_, err = c.exchange(ctx, text)
+		_, err = c.syncAndReceive(ctx, text)
 	}
 	if err != nil {
 		return err // and the pool closes the connection: usable sees the failed transaction
@@ -264,38 +258,38 @@ func (c *conn) rollback(ctx context.Context) error {
 
 func (c *conn) end(ctx context.Context, text string) (*rows, error) {
 	c.tx = nil
-	return c.trip(ctx, nil, &statement{text: text}, nil, text)
+	return c.roundTrip(ctx, nil, &statement{text: text}, nil, text)
 }
 
 // ping asks PostgreSQL for an answer.
 func (c *conn) ping(ctx context.Context) error {
 	if err := c.pg.Ping(ctx); err != nil {
-		return unavailable(ctx, err)
+		return Unavailable(ctx, err)
 	}
 	return nil
 }
 
-// leaveNothing are the first words of the tags of statements that leave nothing behind in a session, unless they call a
+// cleanTags are the first words of the tags of statements that leave nothing behind in a session, unless they call a
 // function that does.
-var leaveNothing = []string{"", "SELECT", "INSERT", "UPDATE", "DELETE", "MERGE", "SHOW", "BEGIN", "SAVEPOINT", "RELEASE", "ROLLBACK", "COMMIT"}
+var cleanTags = []string{"", "SELECT", "INSERT", "UPDATE", "DELETE", "MERGE", "SHOW", "BEGIN", "SAVEPOINT", "RELEASE", "ROLLBACK", "COMMIT"}
 
-// settle looks at what a statement has done to the session and to the transaction around it.
-func (c *conn) settle(s *statement, tag string) error {
+// afterStatement looks at what a statement has done to the session and to the transaction around it.
+func (c *conn) afterStatement(s *statement, tag string) error {
 	word, _, _ := strings.Cut(tag, " ")
-	c.used = c.used || s.leaves || !slices.Contains(leaveNothing, word)
-	c.proven = true
+	c.sessionDirty = c.sessionDirty || s.leaves || !slices.Contains(cleanTags, word)
+	c.provenFresh = true
 	// COMMIT AND CHAIN and ROLLBACK AND CHAIN begin another transaction at once, without the caller's settings.
 	ended := c.pg.TxStatus() == 'I' || word == "COMMIT" || word == "ROLLBACK" && strings.Contains(strings.ToLower(s.text), "chain")
 	if c.tx != nil && ended {
-		c.abandon()
+		c.closeBroken()
 		return errors.New("a statement has ended the transaction around it: return from RunInTx, or call Commit or Rollback")
 	}
 	return nil
 }
 
-// usable says whether the connection may go back to the pool: only if nothing is left on it.
-func (c *conn) usable() bool {
-	return !c.pg.IsClosed() && !c.used && len(c.changed) == 0 && c.pg.TxStatus() == 'I' && !c.old()
+// reusable says whether the connection may go back to the pool: only if nothing is left on it.
+func (c *conn) reusable() bool {
+	return !c.pg.IsClosed() && !c.sessionDirty && len(c.changed) == 0 && c.pg.TxStatus() == 'I' && !c.old()
 }
 
 func (c *conn) old() bool { return time.Now().After(c.expires) }
@@ -307,8 +301,8 @@ func (c *conn) Close() error {
 	return c.pg.Close(ctx)
 }
 
-// abandon closes a connection whose state is in doubt, without waiting for PostgreSQL; the pool throws it away.
-func (c *conn) abandon() {
+// closeBroken closes a connection whose state is in doubt, without waiting for PostgreSQL; the pool throws it away.
+func (c *conn) closeBroken() {
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
 	_ = c.pg.Close(ctx)

@@ -1,4 +1,4 @@
-package database
+package pgwire
 
 import (
 	"strconv"
@@ -22,8 +22,8 @@ type statement struct {
 	name, text string
 	// parsed says that PostgreSQL has it under its name, described that columns are known.
 	parsed, described bool
-	// refused says that PostgreSQL does not take parameters where bun writes literals.
-	refused bool
+	// unparameterizable says that PostgreSQL does not take parameters where bun writes literals.
+	unparameterizable bool
 	// took is how long the last answer was waited for.
 	took    time.Duration
 	columns []column
@@ -45,20 +45,20 @@ func (s *statement) describe(fields []pgproto3.FieldDescription) {
 	}
 }
 
-// statements are those that a connection has seen, by role and text. A statement is prepared for one role: PostgreSQL
+// stmtCache are those that a connection has seen, by role and text. A statement is prepared for one role: PostgreSQL
 // checks the rights to schemas only when it parses, and would plan anew whenever the role changes.
-type statements struct {
-	settings  [len(settings)]statement
-	seen      map[statementKey]struct{}   // once
-	known     map[statementKey]*statement // more than once
-	names     int                         // given so far
-	forgotten []string                    // names that PostgreSQL may forget
+type stmtCache struct {
+	settings    [len(settings)]statement
+	admission   map[statementKey]struct{}   // once
+	entries     map[statementKey]*statement // more than once
+	names       int                         // given so far
+	invalidated []string                    // names that PostgreSQL may forget
 }
 
 type statementKey struct{ role, text string }
 
-func newStatements() *statements {
-	s := &statements{seen: map[statementKey]struct{}{}, known: map[statementKey]*statement{}}
+func newStmtCache() *stmtCache {
+	s := &stmtCache{admission: map[statementKey]struct{}{}, entries: map[statementKey]*statement{}}
 	for kind, text := range settings {
 		s.settings[kind] = statement{name: "usergraph_settings_" + strconv.Itoa(kind), text: text}
 	}
@@ -67,52 +67,52 @@ func newStatements() *statements {
 
 // find returns the statement to prepare, or prepared, for a text that was seen before. A text seen for the first time is
 // only remembered: most texts that come once never come again, and a flood of them does not drive out what is in use.
-func (s *statements) find(role, text string) *statement {
+func (s *stmtCache) find(role, text string) *statement {
 	if len(text) > maxPrepared {
 		return nil
 	}
 	key := statementKey{role, text}
-	if known, ok := s.known[key]; ok {
-		if known.refused {
+	if known, ok := s.entries[key]; ok {
+		if known.unparameterizable {
 			return nil
 		}
 		return known
 	}
-	if _, again := s.seen[key]; !again {
-		if len(s.seen) == maxStatements {
-			clear(s.seen)
+	if _, again := s.admission[key]; !again {
+		if len(s.admission) == maxStatements {
+			clear(s.admission)
 		}
-		s.seen[key] = struct{}{}
+		s.admission[key] = struct{}{}
 		return nil
 	}
-	delete(s.seen, key)
-	if len(s.known) == maxStatements {
-		s.forgetAll()
+	delete(s.admission, key)
+	if len(s.entries) == maxStatements {
+		s.invalidateAll()
 	}
 	s.names++
 	known := &statement{name: "usergraph_" + strconv.Itoa(s.names), text: text, leaves: leavesSomething(text)}
-	s.known[key] = known
+	s.entries[key] = known
 	return known
 }
 
-// forget drops a statement that PostgreSQL no longer runs as it was prepared.
-func (s *statements) forget(role string, known *statement) {
-	delete(s.known, statementKey{role, known.text})
-	s.forgotten = append(s.forgotten, known.name)
+// invalidate drops a statement that PostgreSQL no longer runs as it was prepared.
+func (s *stmtCache) invalidate(role string, known *statement) {
+	delete(s.entries, statementKey{role, known.text})
+	s.invalidated = append(s.invalidated, known.name)
 }
 
-func (s *statements) forgetAll() {
-	for _, known := range s.known {
+func (s *stmtCache) invalidateAll() {
+	for _, known := range s.entries {
 		if known.parsed {
-			s.forgotten = append(s.forgotten, known.name)
+			s.invalidated = append(s.invalidated, known.name)
 		}
 	}
-	clear(s.known)
+	clear(s.entries)
 }
 
-// takeForgotten returns the names to tell PostgreSQL, once.
-func (s *statements) takeForgotten() []string {
-	names := s.forgotten
-	s.forgotten = nil
+// takeInvalidated returns the names to tell PostgreSQL, once.
+func (s *stmtCache) takeInvalidated() []string {
+	names := s.invalidated
+	s.invalidated = nil
 	return names
 }

@@ -1,4 +1,4 @@
-package database
+package pgwire
 
 import (
 	"database/sql/driver"
