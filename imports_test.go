@@ -8,9 +8,10 @@ import (
 
 // Who must not import whom, directly or not.
 var forbidden = map[string][]string{
-	"usergraph/auth":     {"github.com/uptrace/bun", "github.com/99designs/gqlgen", "usergraph/database", "usergraph/graph", "usergraph/models"},
-	"usergraph/database": {"usergraph/auth", "usergraph/graph", "usergraph/models", "github.com/99designs/gqlgen"},
-	"usergraph/models":   {"usergraph/auth", "usergraph/database", "usergraph/graph", "github.com/99designs/gqlgen"},
+	"usergraph/auth":            {"github.com/uptrace/bun", "github.com/99designs/gqlgen", "usergraph/database", "usergraph/graph", "usergraph/models"},
+	"usergraph/database":        {"usergraph/auth", "usergraph/graph", "usergraph/models", "github.com/99designs/gqlgen"},
+	"usergraph/internal/pgwire": {"usergraph/database", "usergraph/auth", "usergraph/graph", "usergraph/models", "github.com/99designs/gqlgen"},
+	"usergraph/models":          {"usergraph/auth", "usergraph/database", "usergraph/graph", "github.com/99designs/gqlgen"},
 	// Not "testing": embedded-postgres has a test in a file whose name does not say so.
 	"usergraph": {"usergraph/internal/pgtest", "usergraph/internal/redistest", "usergraph/auth/authtest"},
 }

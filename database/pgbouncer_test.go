@@ -114,3 +114,27 @@ func TestPgBouncerNothingIsLeft(t *testing.T) {
 		}
 	}
 }
+
+// PgBouncer says by 08P01 that it has no session of PostgreSQL to give. That passes.
+func TestPgBouncerHasNoSession(t *testing.T) {
+	pg := newPostgres(t)
+	db := open(t, database.Config{URL: pgtest.PgBouncer(t, pg.URL, "query_wait_timeout = 1"), MaxConns: 4})
+	var open []bun.Tx
+	for range 3 {
+		tx, err := db.As(callerOf(ada)).BeginTx(t.Context(), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		open = append(open, tx)
+	}
+	_, err := db.As(callerOf(bob)).ExecContext(t.Context(), "select 1")
+	var refused *database.Error
+	if !errors.Is(err, database.ErrUnavailable) || !errors.As(err, &refused) || refused.SQLState != "08P01" {
+		t.Errorf("%#v", err)
+	}
+	for _, tx := range open {
+		if err := tx.Rollback(); err != nil {
+			t.Error(err)
+		}
+	}
+}

@@ -7,13 +7,15 @@ import (
 	"os"
 	osexec "os/exec"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 )
 
 // PgBouncer runs one in transaction mode, with few sessions of PostgreSQL behind it, in front of target, until the test
-// ends. It needs apt-get install pgbouncer.
-func PgBouncer(t testing.TB, target string) (through string) {
+// ends. settings are more lines for its configuration. It needs apt-get
+// install pgbouncer.
+func PgBouncer(t testing.TB, target string, settings ...string) (through string) {
 	t.Helper()
 	u, err := url.Parse(target)
 	if err != nil {
@@ -45,7 +47,8 @@ auth_file = %s
 pool_mode = transaction
 default_pool_size = 3
 server_reset_query =
-`, u.Hostname(), u.Port(), port, filepath.Join(dir, "users")),
+%s
+`, u.Hostname(), u.Port(), port, filepath.Join(dir, "users"), strings.Join(settings, "\n")),
 	}
 	for name, text := range files {
 		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o644); err != nil {
