@@ -1,4 +1,4 @@
-.PHONY: drills validate bench bench-quick bench-growth profile
+.PHONY: drills validate bench bench-quick bench-growth profile init-check rename rename-check
 
 # About 12 minutes; writes the table into bench/README.md.
 bench:
@@ -19,8 +19,21 @@ profile:
 # About 2 minutes the first time: the files of deployment and continuous integration. Needs systemd-analyze.
 validate:
 	cd deploy/validate && go vet . && go test -count=1 .
-	go run github.com/rhysd/actionlint/cmd/actionlint@v1.7.12 -shellcheck= .github/workflows/*.yml
+	go run github.com/rhysd/actionlint/cmd/actionlint@v1.7.12 -shellcheck= .github/workflows/*.yml internal/scaffold/project/.github/workflows/*.yml
 
 # About 3 minutes: what is around the server breaks under load. Needs pgbouncer, redis-server and nginx.
 drills:
 	go test -tags services -count=1 -v ./drills
+
+# `usergraph init` makes a project that works, outside this folder and without a network.
+init-check:
+	.ci/init-check
+
+# Gives the module another path: make rename MODULE=host/path. The profile names functions by it: make profile afterwards.
+rename:
+	go run ./internal/rename "$(MODULE)"
+	go generate . ./internal/testapi
+
+# The same in a copy, with a release of it.
+rename-check:
+	.ci/rename-check

@@ -11,7 +11,6 @@ import (
 
 	"usergraph/database"
 	"usergraph/internal/pgtest"
-	"usergraph/supabase"
 )
 
 // files is a folder of migrations.
@@ -132,7 +131,7 @@ func TestMigrateOurs(t *testing.T) {
 	pg := pgtest.New(t)
 	pg.Exec(t, "drop schema supabase_migrations cascade; drop schema public cascade; create schema public; grant usage on schema public to anon, authenticated")
 	for range 2 {
-		if err := database.Migrate(t.Context(), pg.AdminURL, supabase.Migrations, func(string) {}); err != nil {
+		if err := database.Migrate(t.Context(), pg.AdminURL, pgtest.Migrations, func(string) {}); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -143,14 +142,14 @@ func TestMigrateBesideATable(t *testing.T) {
 	pg := pgtest.New(t)
 	pg.Exec(t, `drop schema supabase_migrations cascade; drop schema public cascade; create schema public;
 		create table public.users (id uuid primary key, full_name text)`)
-	if err := database.Migrate(t.Context(), pg.AdminURL, supabase.Migrations, func(string) {}); err == nil || !strings.Contains(err.Error(), "note this file as applied") {
+	if err := database.Migrate(t.Context(), pg.AdminURL, pgtest.Migrations, func(string) {}); err == nil || !strings.Contains(err.Error(), "note this file as applied") {
 		t.Fatal(err)
 	}
 	pg.Exec(t, `create schema if not exists supabase_migrations;
 		create table if not exists supabase_migrations.schema_migrations (version text primary key);
 		insert into supabase_migrations.schema_migrations (version) values ('20261124000000')`)
 	var applied []string
-	if err := database.Migrate(t.Context(), pg.AdminURL, supabase.Migrations, func(name string) { applied = append(applied, name) }); err != nil {
+	if err := database.Migrate(t.Context(), pg.AdminURL, pgtest.Migrations, func(name string) { applied = append(applied, name) }); err != nil {
 		t.Fatal(err)
 	}
 	if len(applied) == 0 || strings.Contains(applied[0], "_users") {

@@ -43,7 +43,7 @@ func TestMain(m *testing.M) {
 		}
 		defer os.RemoveAll(folder)
 		binary = filepath.Join(folder, "usergraph")
-		build := exec.Command("go", "build", "-trimpath", "-o", binary, "..") // as the image is built, but for the profile
+		build := exec.Command("go", "build", "-trimpath", "-o", binary, "../internal/testapi/server") // as the image is built, but for the profile
 		build.Env = append(os.Environ(), "CGO_ENABLED=0")
 		if out, err := build.CombinedOutput(); err != nil {
 			fmt.Fprintf(os.Stderr, "%v\n%s", err, out)

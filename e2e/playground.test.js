@@ -74,17 +74,17 @@ describe('playground', () => {
     const { page, close } = await openPage(browser, [server.url]);
     await page.goto(server.url);
     await seeResult(page, 'Ada Lovelace');
-    await actAs(page, 'Bob');
+    await actAs(page, 'bob@example.com');
     await seeResult(page, 'Bob Kahn');
-    await actAs(page, 'User without a name');
+    await actAs(page, 'noname@example.com');
     await seeResult(page, /"fullName":.null/);
     await actAs(page, 'Signed out');
     await seeResult(page, 'UNAUTHENTICATED');
     await page.getByRole('banner').getByText('no token').waitFor();
-    await actAs(page, 'Ada, token expired');
+    await actAs(page, 'ada@example.com, token expired');
     await seeResult(page, 'TOKEN_EXPIRED');
     await page.getByRole('banner').getByText(/token expired 5:\d\d min ago/).waitFor();
-    await actAs(page, 'Ada');
+    await actAs(page, 'ada@example.com');
     await seeResult(page, 'Ada Lovelace');
     // The browser itself notes each answer that is not a success.
     await close(/status of 401/);
@@ -104,7 +104,7 @@ describe('playground', () => {
     await run(editor.page).click();
     await seeResult(watcher.page, 'Ada King');
     const closed = socket.waitForEvent('close');
-    await actAs(watcher.page, 'Bob');
+    await actAs(watcher.page, 'bob@example.com');
     await closed;
     await watcher.close();
     await typeQuery(editor.page, 'mutation { updateMe(input: { fullName: "Ada Lovelace" }) { fullName } }');
@@ -187,7 +187,7 @@ describe('playground', () => {
     await seeResult(page, 'Ada Lovelace');
     await seeWhole(page, page.getByLabel('Acting as'), run(page), queryResult(page), page.getByRole('region', { name: 'Operation Editor' }));
     await assertAccessible(page);
-    await actAs(page, 'Bob');
+    await actAs(page, 'bob@example.com');
     await seeResult(page, 'Bob Kahn');
     await page.getByRole('button', { name: 'Show Caller' }).tap();
     await seeWhole(page, page.getByRole('button', { name: 'Copy token' }));
@@ -229,7 +229,7 @@ test('a subscription goes on with a new token when the old one expires', async (
     await first;
     await seeResult(page, 'Ada Lovelace');
     await page.waitForEvent('websocket');
-    const { token } = await (await page.request.post(`${server.url}/dev/token`, { data: { identity: 'ada' } })).json();
+    const { token } = await (await page.request.post(`${server.url}/dev/token`, { data: { identity: 'ada@example.com' } })).json();
     await page.request.post(`${server.url}/graphql`, {
       headers: { Authorization: `Bearer ${token}` },
       data: { query: 'mutation { updateMe(input: { fullName: "Ada King" }) { id } }' },
@@ -267,7 +267,7 @@ describe('playground beside a project', () => {
     } finally {
       await quiet.stop();
     }
-    const answer = await fetch(`${server.url}/dev/token`, { method: 'POST', headers: { 'Content-Type': 'application/json' }, body: '{"identity":"ada"}' });
+    const answer = await fetch(`${server.url}/dev/token`, { method: 'POST', headers: { 'Content-Type': 'application/json' }, body: '{"identity":"ada@example.com"}' });
     assert.equal(answer.status, 404);
     const config = await (await fetch(`${server.url}/playground/config.json`)).json();
     assert.deepEqual([config.identities, config.tokenEndpoint], [[], '']);
@@ -311,7 +311,7 @@ describe('playground beside a project', () => {
 
   test('pasting a token', async () => {
     const { page, close } = await open(phone);
-    const answer = await page.request.post(`${dev.url}/dev/token`, { data: { identity: 'bob' } });
+    const answer = await page.request.post(`${dev.url}/dev/token`, { data: { identity: 'bob@example.com' } });
     const { token } = await answer.json();
     await page.goto(server.url);
     await page.getByLabel('Access token').fill(`Bearer ${token}`);

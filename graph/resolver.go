@@ -1,17 +1,29 @@
 // Package graph answers one question: what may callers ask, and what do they get?
 //
 // Read schema.graphqls first, then schema.resolvers.go: a resolver finds the caller, calls models, and returns.
-// access.go keeps what the schema says of access, errors.go turns errors into codes, limits.go refuses what costs too
-// much, handler.go puts it together.
+// `go generate .` writes the folder generated from the schema; nobody opens it.
 package graph
 
 import (
-	"usergraph/database"
+	"github.com/99designs/gqlgen/graphql"
+
+	"usergraph/endpoint"
+	"usergraph/graph/generated"
 )
 
 // Resolver is what all resolvers share.
-type Resolver struct {
-	DB *database.DB
+type Resolver struct{ *endpoint.Engine }
 
-	live *live
+// New returns the schema with its resolvers.
+func New(engine *endpoint.Engine) graphql.ExecutableSchema {
+	return generated.NewExecutableSchema(generated.Config{
+		Resolvers: &Resolver{engine},
+		Directives: generated.DirectiveRoot{
+			Authenticated:      endpoint.Authenticated,
+			DenyAnonymousUsers: endpoint.DenyAnonymousUsers,
+			HasRole:            endpoint.HasRole,
+			Public:             endpoint.Public,
+			Requires:           endpoint.Requires,
+		},
+	})
 }

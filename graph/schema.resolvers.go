@@ -7,60 +7,67 @@ package graph
 
 import (
 	"context"
+	"usergraph/endpoint"
+	"usergraph/graph/generated"
 	"usergraph/models"
+
+	"github.com/uptrace/bun"
 )
 
-func (r *mutationResolver) UpdateMe(ctx context.Context, input UpdateMeInput) (*models.User, error) {
-	caller, err := callerFrom(ctx)
+func (r *mutationResolver) UpdateMe(ctx context.Context, input generated.UpdateMeInput) (*models.User, error) {
+	caller, err := endpoint.CallerFrom(ctx)
 	if err != nil {
 		return nil, err
 	}
-	user, columns, err := input.changes(caller.UserID)
+	user, columns, err := changes(caller.UserID, input)
 	if err != nil {
 		return nil, err
 	}
 	if len(columns) == 0 {
-		return caller.self(ctx, r.DB)
+		return models.UserByID(ctx, r.As(caller), caller.UserID)
 	}
-	if err := models.UpdateUser(ctx, r.DB.As(caller.Caller), user, columns...); err != nil {
+	if err := models.UpdateUser(ctx, r.As(caller), user, columns...); err != nil {
 		return nil, err
 	}
 	return user, nil
 }
 
 func (r *queryResolver) Me(ctx context.Context) (*models.User, error) {
-	caller, err := callerFrom(ctx)
+	caller, err := endpoint.CallerFrom(ctx)
 	if err != nil {
 		return nil, err
 	}
-	return caller.self(ctx, r.DB)
+	return endpoint.Load(ctx, caller, caller.UserID, func(ctx context.Context) (*models.User, error) {
+		return models.UserByID(ctx, r.As(caller), caller.UserID)
+	})
 }
 
 func (r *subscriptionResolver) Me(ctx context.Context) (<-chan *models.User, error) {
-	caller, err := callerFrom(ctx)
+	caller, err := endpoint.CallerFrom(ctx)
 	if err != nil {
 		return nil, err
 	}
-	return watchRow(ctx, r.live, caller, "users", caller.UserID, func(ctx context.Context) (*models.User, error) {
-		return models.UserByID(ctx, r.DB.As(caller.Caller), caller.UserID)
+	row := endpoint.RowOf[models.User](r.Engine, caller.UserID)
+	return endpoint.Watch(ctx, r.Engine, caller, row, func(ctx context.Context, db bun.IDB) (*models.User, error) {
+		return models.UserByID(ctx, db, caller.UserID)
 	})
 }
 
 func (r *userResolver) Email(ctx context.Context, obj *models.User) (*string, error) {
-	caller, err := callerFrom(ctx)
+	caller, err := endpoint.CallerFrom(ctx)
 	if err != nil || obj.ID != caller.UserID || caller.Email == "" {
 		return nil, err
 	}
 	return &caller.Email, nil
 }
 
-func (r *Resolver) Mutation() MutationResolver { return &mutationResolver{r} }
+func (r *Resolver) Mutation() generated.MutationResolver { return &mutationResolver{r} }
 
-func (r *Resolver) Query() QueryResolver { return &queryResolver{r} }
+func (r *Resolver) Query() generated.QueryResolver { return &queryResolver{r} }
 
-func (r *Resolver) Subscription() SubscriptionResolver { return &subscriptionResolver{r} }
+func (r *Resolver) Subscription() generated.SubscriptionResolver { return &subscriptionResolver{r} }
 
-func (r *Resolver) User() UserResolver { return &userResolver{r} }
+func (r *Resolver) User() generated.UserResolver { return &userResolver{r} }
 
 type (
 	mutationResolver     struct{ *Resolver }

@@ -4,8 +4,3 @@
 // a plain function that is told whose rows it is about. It filters by that owner although row-level security does the
 // same: either guard alone would do.
 package models
-
-import "errors"
-
-// ErrNotFound says that the row to change does not exist, or that row-level security hides it.
-var ErrNotFound = errors.New("no such row")

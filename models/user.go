@@ -8,6 +8,8 @@ import (
 
 	"github.com/google/uuid"
 	"github.com/uptrace/bun"
+
+	"usergraph/database/rows"
 )
 
 // User is a row of public.users.
@@ -33,11 +35,11 @@ func UserByID(ctx context.Context, db bun.IDB, id uuid.UUID) (*User, error) {
 }
 
 // UpdateUser writes the named columns of user to the row with its id, and reads the row back into user.
-// It returns ErrNotFound if there is no such row, or row-level security hides it.
+// It returns rows.ErrNotFound if there is no such row, or row-level security hides it.
 func UpdateUser(ctx context.Context, db bun.IDB, user *User, columns ...string) error {
 	err := db.NewUpdate().Model(user).Column(columns...).WherePK().Returning("?Columns").Scan(ctx)
 	if errors.Is(err, sql.ErrNoRows) {
-		return fmt.Errorf("update user: %w", ErrNotFound)
+		return fmt.Errorf("update user: %w", rows.ErrNotFound)
 	}
 	if err != nil {
 		return fmt.Errorf("update user: %w", err)

@@ -2,16 +2,16 @@ package models_test
 
 import (
 	"errors"
-	"fmt"
 	"math/rand/v2"
 	"sync"
 	"testing"
 
 	"github.com/google/uuid"
 
-	"usergraph/database"
-	"usergraph/internal/pgtest"
+	"usergraph/apitest"
+	"usergraph/database/rows"
 	"usergraph/models"
+	"usergraph/supabase"
 )
 
 // odd are texts that something on the way to the table and back may take for more than text.
@@ -33,17 +33,12 @@ func same(a, b *string) bool { return a == b || a != nil && b != nil && *a == *b
 
 // Whatever a text is, it is stored, returned and read as it is, by many callers at once.
 func TestUpdateUser(t *testing.T) {
-	pg := pgtest.New(t)
-	db, err := database.Open(database.Config{URL: pg.URL, MaxConns: 4})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer db.Close()
+	db := apitest.Postgres(t, supabase.Migrations)
 	var callers sync.WaitGroup
 	for range 8 {
 		id := uuid.New()
-		pg.Exec(t, "insert into auth.users (id) values ($1)", id)
-		as := db.As(database.Caller{Role: "authenticated", Claims: fmt.Appendf(nil, `{"sub":%q}`, id)})
+		db.Exec(t, "insert into auth.users (id) values ($1)", id)
+		as := db.As(id)
 		callers.Go(func() {
 			want := models.User{ID: id}
 			for range 60 {
@@ -68,20 +63,15 @@ func TestUpdateUser(t *testing.T) {
 
 // Somebody else's row, and one that is not there, look the same.
 func TestNoSuchUser(t *testing.T) {
-	pg := pgtest.New(t)
-	db, err := database.Open(database.Config{URL: pg.URL, MaxConns: 1})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer db.Close()
+	db := apitest.Postgres(t, supabase.Migrations)
 	other := uuid.New()
-	pg.Exec(t, "insert into auth.users (id) values ($1)", other)
-	as := db.As(database.Caller{Role: "authenticated", Claims: fmt.Appendf(nil, `{"sub":%q}`, uuid.New())})
+	db.Exec(t, "insert into auth.users (id) values ($1)", other)
+	as := db.As(uuid.New())
 	for _, id := range []uuid.UUID{other, uuid.New()} {
 		if user, err := models.UserByID(t.Context(), as, id); user != nil || err != nil {
 			t.Errorf("read %v, %v", user, err)
 		}
-		if err := models.UpdateUser(t.Context(), as, &models.User{ID: id}, "full_name"); !errors.Is(err, models.ErrNotFound) {
+		if err := models.UpdateUser(t.Context(), as, &models.User{ID: id}, "full_name"); !errors.Is(err, rows.ErrNotFound) {
 			t.Error(err)
 		}
 	}

@@ -13,7 +13,7 @@ test('graphql-request asks as Ada', async () => {
   const answer = await fetch(`${usergraph.url}/dev/token`, {
     method: 'POST',
     headers: { 'Content-Type': 'application/json' },
-    body: JSON.stringify({ identity: 'ada' }),
+    body: JSON.stringify({ identity: 'ada@example.com' }),
   });
   const { token } = await answer.json();
   const { me } = await request(`${usergraph.url}/graphql`, '{ me { fullName } }', {}, { Authorization: `Bearer ${token}` });

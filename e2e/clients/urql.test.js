@@ -11,7 +11,7 @@ import { startUsergraph } from '../usergraph.js';
 let usergraph, ada;
 before(async () => {
   usergraph = await startUsergraph();
-  ada = await tokenOf(usergraph, 'ada');
+  ada = await tokenOf(usergraph, 'ada@example.com');
 });
 after(() => usergraph?.stop());
 

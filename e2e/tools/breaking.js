@@ -1,9 +1,9 @@
-// Fails if schema.graphqls has changed so that a client may break: npm run breaking.
+// Fails if schema.graphqls and schema/*.graphqls have changed so that a client may break: npm run breaking.
 //
 // It is compared with the last tag; before there is one, with where the branch left main, and on main itself with the
 // commit before.
-import { execFileSync, spawnSync } from 'node:child_process';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { spawnSync } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -15,6 +15,11 @@ const repository = resolve(process.argv[2] ?? fileURLToPath(new URL('../..', imp
 function git(...args) {
   const { status, stdout } = spawnSync('git', args, { cwd: repository, encoding: 'utf8' });
   return status === 0 ? stdout.trim() : '';
+}
+
+/** The files that make up the schema, among those that git lists, as one text. */
+function schemaOf(files, read) {
+  return files.split('\n').filter(file => /^schema(\.graphqls|\/[^/]+\.graphqls)$/.test(file)).map(read).join('\n');
 }
 
 const commit = name => git('rev-parse', '--verify', '--quiet', `${name}^{commit}`);
@@ -32,10 +37,11 @@ if (!base) {
 
 const folder = mkdtempSync(join(tmpdir(), 'usergraph-schema-'));
 try {
-  const before = join(folder, 'before.graphqls');
-  writeFileSync(before, execFileSync('git', ['show', `${base}:schema.graphqls`], { cwd: repository }));
-  console.log(`schema.graphqls, compared with ${base}:`);
-  process.exitCode = spawnSync(inspector, ['diff', before, join(repository, 'schema.graphqls')], { stdio: 'inherit' }).status ?? 1;
+  const [before, after] = ['before.graphqls', 'after.graphqls'].map(name => join(folder, name));
+  writeFileSync(before, schemaOf(git('ls-tree', '-r', '--name-only', base), file => git('show', `${base}:${file}`)));
+  writeFileSync(after, schemaOf(git('ls-files', '--cached', '--others', '--exclude-standard'), file => readFileSync(join(repository, file), 'utf8')));
+  console.log(`the schema, compared with ${base}:`);
+  process.exitCode = spawnSync(inspector, ['diff', before, after], { stdio: 'inherit' }).status ?? 1;
 } finally {
   rmSync(folder, { recursive: true, force: true });
 }

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { after, describe, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 
-const schema = readFileSync(new URL('../../schema.graphqls', import.meta.url), 'utf8');
+const schema = ['schema.graphqls', 'schema/engine.graphqls'].map(file => readFileSync(new URL(`../../${file}`, import.meta.url), 'utf8')).join('\n');
 const withoutName = schema.replace(/^type User \{[^}]*\}/m, user => user.replace(/\n.*\n  fullName: String\n/, '\n'));
 const withAge = schema.replace('type User {', 'type User {\n  age: Int');
 

@@ -1,5 +1,5 @@
 // What graphql-js makes of documents and variables over the schema of internal/wideschema: `node coercion.js` writes
-// testdata that `go test ./graph` compares the server with.
+// testdata that `go test ./endpoint` compares the server with.
 //
 // A case is a document and its variables, as JSON text, and the answer. Answers are written short: an error is a message,
 // its locations, and its path if it has one.
@@ -14,7 +14,7 @@ import {
 export const sdl = readFileSync(new URL('../../internal/wideschema/schema.graphqls', import.meta.url), 'utf8');
 export const schema = buildSchema(sdl);
 
-const testdata = name => fileURLToPath(new URL(`../../graph/testdata/${name}`, import.meta.url));
+const testdata = name => fileURLToPath(new URL(`../../endpoint/testdata/${name}`, import.meta.url));
 
 /** The cases that are committed. More of them are compared by coercion.test.js. */
 export const committed = { seed: 15, count: 300 };

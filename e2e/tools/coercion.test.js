@@ -21,7 +21,7 @@ test('the server answers documents and variables that nobody has seen as graphql
   try {
     const corpus = join(folder, 'coercion.jsonl');
     writeFileSync(corpus, write(await randomCases({ seed, count: 2000 })));
-    execFileSync('go', ['test', '-pgo=off', '-count=1', './graph', '-run', '^TestCoercion$', '-corpus', corpus], {
+    execFileSync('go', ['test', '-count=1', './endpoint', '-run', '^TestCoercion$', '-corpus', corpus], {
       cwd: fileURLToPath(new URL('../..', import.meta.url)),
       stdio: 'inherit',
     });

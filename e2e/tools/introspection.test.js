@@ -68,8 +68,9 @@ after(async () => {
   rmSync(folder, { recursive: true, force: true });
 });
 
-test('usergraph schema prints the committed file', () => {
-  assert.equal(printed, readFileSync(new URL('../../schema.graphqls', import.meta.url), 'utf8'));
+test('usergraph schema prints the committed files', () => {
+  const files = ['schema.graphqls', 'schema/engine.graphqls'].map(file => readFileSync(new URL(`../../${file}`, import.meta.url), 'utf8'));
+  assert.equal(printed, files.join('\n'));
 });
 
 describe('the schema that the running server tells is that of usergraph schema, to', { concurrency: 2 }, () => {

@@ -3,7 +3,7 @@ import type { CodegenConfig } from '@graphql-codegen/cli'
 
 // Reads the schema from the repository, so that no server need run.
 export default {
-  schema: '../../schema.graphqls',
+  schema: ['../../schema.graphqls', '../../schema/*.graphqls'],
   documents: 'lib/documents.ts',
   generates: {
     'lib/gql/': {

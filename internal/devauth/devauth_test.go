@@ -19,7 +19,6 @@ import (
 	"usergraph/auth"
 	"usergraph/internal/devauth"
 	"usergraph/internal/pgtest"
-	"usergraph/supabase"
 )
 
 const ada = "a0000000-0000-4000-8000-000000000001"
@@ -37,7 +36,7 @@ type standIn struct {
 func start(t *testing.T) *standIn {
 	t.Helper()
 	s := &standIn{t: t, db: pgtest.New(t), log: &strings.Builder{}}
-	s.db.Exec(t, supabase.Seed)
+	s.db.Exec(t, pgtest.Seed)
 	unstarted := httptest.NewUnstartedServer(nil)
 	s.url = "http://" + unstarted.Listener.Addr().String()
 	s.cfg = devauth.Config{

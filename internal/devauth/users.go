@@ -1,6 +1,7 @@
 package devauth
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -204,4 +205,39 @@ func hashPassword(password string) (string, error) {
 func isDuplicate(err error) bool {
 	var refused *pgconn.PgError
 	return errors.As(err, &refused) && refused.Code == "23505"
+}
+
+// User is somebody who can sign in.
+type User struct {
+	ID          uuid.UUID
+	Email       string // "" for an anonymous user
+	IsAnonymous bool
+
+	passwordHash string
+}
+
+// Label tells the user apart: by address, where there is one.
+func (u User) Label() string {
+	if u.IsAnonymous {
+		return "Anonymous user"
+	}
+	return cmp.Or(u.Email, u.ID.String())
+}
+
+// HasPassword reports whether the user signs in with this password.
+func (u User) HasPassword(password string) bool {
+	return bcrypt.CompareHashAndPassword([]byte(u.passwordHash), []byte(password)) == nil
+}
+
+// Users returns the users who signed up first, atMost of them.
+func (s *Server) Users(ctx context.Context, atMost int) ([]User, error) {
+	rows, err := s.db.Query(ctx, `select id, coalesce(email, ''), is_anonymous, coalesce(encrypted_password, '')
+		from auth.users where deleted_at is null order by created_at, id limit $1`, atMost)
+	if err != nil {
+		return nil, err
+	}
+	return pgx.CollectRows(rows, func(row pgx.CollectableRow) (u User, err error) {
+		err = row.Scan(&u.ID, &u.Email, &u.IsAnonymous, &u.passwordHash)
+		return u, err
+	})
 }

@@ -6,7 +6,9 @@ package pgtest
 import (
 	"context"
 	"crypto/rand"
+	"crypto/sha256"
 	"fmt"
+	"io/fs"
 	"net/url"
 	"os"
 	"path"
@@ -19,11 +21,7 @@ import (
 
 	"usergraph/database"
 	"usergraph/internal/postgres"
-	"usergraph/supabase"
 )
-
-// template is the migrated database that each test's database is a copy of.
-const template = "template_usergraph"
 
 // Database belongs to one test.
 type Database struct {
@@ -33,12 +31,22 @@ type Database struct {
 	AdminURL string
 }
 
-// New returns a fresh database with the shims and the migrations applied. It is dropped when the test ends.
+// New returns a fresh database with the shims and the engine's own Migrations applied. It is dropped when the test ends.
 func New(t testing.TB) *Database {
+	t.Helper()
+	return With(t, Migrations)
+}
+
+// With returns a fresh database with the shims and these migrations applied. It is dropped when the test ends.
+func With(t testing.TB, migrations fs.FS) *Database {
 	t.Helper()
 	server, err := shared()
 	if err != nil {
 		t.Fatalf("a PostgreSQL for the tests: %v", err)
+	}
+	template, err := migrated(server, migrations)
+	if err != nil {
+		t.Fatalf("the migrations: %v", err)
 	}
 	name := fmt.Sprintf("test_%d", counter.Add(1))
 	maintenance := server.URL("postgres", "postgres")
@@ -79,18 +87,50 @@ func (d *Database) Exec(t testing.TB, sql string, args ...any) {
 
 var counter atomic.Int64
 
-// shared starts the PostgreSQL of this process, with the template in it.
-var shared = sync.OnceValues(func() (*postgres.Server, error) {
-	server, err := start()
+// shared starts the PostgreSQL of this process.
+var shared = sync.OnceValues(start)
+
+// templates are the migrated databases that those of tests are copies of, by the hash of their migrations.
+var templates struct {
+	sync.Mutex
+	names map[[sha256.Size]byte]string
+}
+
+// migrated returns the name of a database with these migrations applied, which it makes if there is none.
+func migrated(server *postgres.Server, migrations fs.FS) (name string, err error) {
+	hash := sha256.New()
+	err = fs.WalkDir(migrations, ".", func(path string, entry fs.DirEntry, err error) error {
+		if err != nil || entry.IsDir() {
+			return err
+		}
+		text, err := fs.ReadFile(migrations, path)
+		fmt.Fprintf(hash, "%s %d ", path, len(text))
+		hash.Write(text)
+		return err
+	})
 	if err != nil {
-		return nil, err
+		return "", err
 	}
+	templates.Lock()
+	defer templates.Unlock()
+	key := [sha256.Size]byte(hash.Sum(nil))
+	if known, ok := templates.names[key]; ok {
+		return known, nil
+	}
+	name = fmt.Sprintf("template_%d", len(templates.names))
 	ctx := context.Background()
-	if err := run(ctx, server.URL("postgres", "template1"), "create database "+template+" template postgres"); err != nil {
-		return nil, err
+	if err := run(ctx, server.URL("postgres", "template1"), "create database "+name+" template postgres"); err != nil {
+		return "", err
 	}
-	return server, database.Migrate(ctx, server.URL("postgres", template), supabase.Migrations, func(string) {})
-})
+	if err := database.Migrate(ctx, server.URL("postgres", name), migrations, func(string) {}); err != nil {
+		return "", err
+	}
+	if templates.names == nil {
+		templates.names = map[[sha256.Size]byte]string{}
+	}
+	templates.names[key] = name
+	return name, nil
+}
 
 // start runs a PostgreSQL that forgets: it need not survive a power failure.
 func start() (*postgres.Server, error) {

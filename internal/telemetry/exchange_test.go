@@ -10,7 +10,7 @@ import (
 
 	"go.uber.org/goleak"
 
-	"usergraph/graph"
+	"usergraph/endpoint"
 )
 
 func newTelemetry(t testing.TB) *Telemetry {
@@ -56,7 +56,7 @@ func TestNumbersAreTakenOut(t *testing.T) {
 func TestNoSeriesWithoutAValue(t *testing.T) {
 	telemetry := newTelemetry(t)
 	handler := telemetry.Middleware(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		ctx := telemetry.Begin(r.Context(), graph.Operation{Kind: "subscription", Field: "me"})
+		ctx := telemetry.Begin(r.Context(), endpoint.Operation{Kind: "subscription", Field: "me"})
 		telemetry.Answer(ctx, nil)
 		telemetry.End(ctx)
 		telemetry.Refuse(ctx, []string{"REFUSED"})

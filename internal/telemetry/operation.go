@@ -12,7 +12,7 @@ import (
 	"go.opentelemetry.io/otel/codes"
 	"go.opentelemetry.io/otel/trace"
 
-	"usergraph/graph"
+	"usergraph/endpoint"
 )
 
 // maxOperationName is how much of the name that a client gave its operation is told, in bytes.
@@ -20,7 +20,7 @@ const maxOperationName = 100
 
 // operation is a GraphQL operation under way. It is in the context of its resolvers.
 type operation struct {
-	graph.Operation
+	endpoint.Operation
 	start         time.Time
 	span          trace.Span
 	code          atomic.Pointer[string] // of the first error, nil if there is none
@@ -35,10 +35,10 @@ func operationFrom(ctx context.Context) *operation {
 	return o
 }
 
-var _ graph.Observer = (*Telemetry)(nil)
+var _ endpoint.Observer = (*Telemetry)(nil)
 
-// Begin implements graph.Observer.
-func (t *Telemetry) Begin(ctx context.Context, begun graph.Operation) context.Context {
+// Begin implements endpoint.Observer.
+func (t *Telemetry) Begin(ctx context.Context, begun endpoint.Operation) context.Context {
 	o := &operation{Operation: begun, start: time.Now()}
 	o.Name = o.Name[:min(len(o.Name), maxOperationName)]
 	if e := exchangeFrom(ctx); e != nil {
@@ -57,7 +57,7 @@ func (t *Telemetry) Begin(ctx context.Context, begun graph.Operation) context.Co
 	return context.WithValue(ctx, operationKey{}, o)
 }
 
-// Answer implements graph.Observer.
+// Answer implements endpoint.Observer.
 func (t *Telemetry) Answer(ctx context.Context, errorCodes []string) {
 	o := operationFrom(ctx)
 	if o.Kind == "subscription" {
@@ -68,7 +68,7 @@ func (t *Telemetry) Answer(ctx context.Context, errorCodes []string) {
 	}
 }
 
-// End implements graph.Observer.
+// End implements endpoint.Observer.
 func (t *Telemetry) End(ctx context.Context) {
 	o := operationFrom(ctx)
 	took := time.Since(o.start)
@@ -98,7 +98,7 @@ func (t *Telemetry) End(ctx context.Context) {
 	}
 }
 
-// Refuse implements graph.Observer.
+// Refuse implements endpoint.Observer.
 func (t *Telemetry) Refuse(_ context.Context, errorCodes []string) {
 	for _, code := range errorCodes[:min(len(errorCodes), 1)] {
 		t.metrics.operations.of(operationLabels{"none", "none", code}).add(0)

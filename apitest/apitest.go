@@ -1,0 +1,100 @@
+// Package apitest answers one question: how is an API tested?
+//
+// By documents: each file of testdata is one behaviour, asked by its owner, by somebody else or by nobody, on a real
+// PostgreSQL of its own. Documents runs them, Schema holds a schema to the rules of the house, Postgres is for tests of
+// queries. The first test of a process starts a PostgreSQL, and downloads one where none is installed.
+package apitest
+
+import (
+	"fmt"
+	"io/fs"
+	"strings"
+	"testing"
+
+	"github.com/google/uuid"
+	"github.com/uptrace/bun"
+
+	"usergraph/app"
+	"usergraph/database"
+	"usergraph/endpoint"
+	"usergraph/internal/pgtest"
+)
+
+// maxConns is how many connections a test's database may open.
+const maxConns = 4
+
+// Database is a PostgreSQL database that belongs to one test.
+type Database struct {
+	pg *pgtest.Database
+	db *database.DB
+}
+
+// Postgres returns a fresh database with these migrations applied: a folder migrations of <version>_<name>.sql. It is
+// dropped when the test ends.
+func Postgres(t testing.TB, migrations fs.FS) *Database {
+	t.Helper()
+	pg := pgtest.With(t, migrations)
+	db, err := database.Open(database.Config{URL: pg.URL, MaxConns: maxConns})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := db.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return &Database{pg, db}
+}
+
+// Exec runs SQL as the superuser: several statements without arguments, or one with.
+func (d *Database) Exec(t testing.TB, sql string, args ...any) {
+	t.Helper()
+	d.pg.Exec(t, sql, args...)
+}
+
+// As returns the database as a signed-in user.
+func (d *Database) As(user uuid.UUID) bun.IDB {
+	claims := fmt.Appendf(nil, `{"role":"authenticated","sub":%q}`, user)
+	return d.db.As(database.Caller{Role: "authenticated", Subject: user.String(), Claims: claims})
+}
+
+// Anonymous returns the database as a caller without a token.
+func (d *Database) Anonymous() bun.IDB {
+	return d.db.As(database.Caller{Role: "anon", Claims: []byte(`{"role":"anon"}`)})
+}
+
+// Schema fails the test for each type, field, argument and value that has no description, and for each field whose
+// description does not end with who may use it, as its directives say: introspection does not show directives.
+func Schema(t *testing.T, api app.API) {
+	t.Helper()
+	schema := api.Schema(new(endpoint.Engine)).Schema()
+	for name, definition := range schema.Types {
+		if definition.BuiltIn || strings.HasPrefix(name, "__") {
+			continue
+		}
+		described(t, name, definition.Description)
+		for _, value := range definition.EnumValues {
+			described(t, name+"."+value.Name, value.Description)
+		}
+		root := definition == schema.Query || definition == schema.Mutation || definition == schema.Subscription
+		for _, field := range definition.Fields {
+			if strings.HasPrefix(field.Name, "__") {
+				continue
+			}
+			described(t, name+"."+field.Name, field.Description)
+			for _, argument := range field.Arguments {
+				described(t, fmt.Sprintf("%s.%s(%s:)", name, field.Name, argument.Name), argument.Description)
+			}
+			if access := endpoint.Access(field); (root || access != endpoint.AccessEverybody) && !strings.HasSuffix(field.Description, access) {
+				t.Errorf("the description of %s.%s does not end in %q", name, field.Name, access)
+			}
+		}
+	}
+}
+
+func described(t *testing.T, name, description string) {
+	t.Helper()
+	if description == "" {
+		t.Errorf("%s has no description", name)
+	}
+}

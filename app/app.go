@@ -1,0 +1,190 @@
+// Package app answers one question: how does the program run?
+//
+// A team's main is one call, Main, with what the team owns: its schema, its migrations, its documents, and what it adds to
+// the program. Settings, commands, life cycle, probes and telemetry are here.
+package app
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"io/fs"
+	"net/http"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/99designs/gqlgen/graphql"
+
+	"usergraph/endpoint"
+)
+
+// API is what a team owns. Schema is required.
+type API struct {
+	// Schema returns the schema with its resolvers, which hold the engine. Commands that only print the schema call it with
+	// an engine that has no database.
+	Schema func(*endpoint.Engine) graphql.ExecutableSchema
+	// Migrations holds migrations/<version>_<name>.sql, in the layout of the Supabase CLI.
+	Migrations fs.FS
+	// Seed is SQL that fills the database of `usergraph dev`. It runs at each start: a second run must change nothing.
+	Seed string
+	// Documents holds named operations, *.graphql: the playground's tabs, in the order of their file names.
+	Documents fs.FS
+	// Errors says what clients learn of the team's own errors. They come before the engine's.
+	Errors []endpoint.PublicError
+	// Settings are environment variables of the team's own, added to those of the program.
+	Settings []Setting
+	// Commands are added to those of the program.
+	Commands []Command
+	// Routes, if set, adds HTTP routes. They are behind the same guards as /graphql: cross-site requests, tokens, rate limits.
+	Routes func(*http.ServeMux, *endpoint.Engine)
+	// Middleware, if set, goes around all that the server answers but for the admin listener.
+	Middleware func(http.Handler) http.Handler
+}
+
+// Command is a word that may follow the program's name.
+type Command struct {
+	Name string
+	// Doc is what the list of commands says of it.
+	Doc string
+	// Run does it. An error ends the program with exit code 1, one that Usage has made with 2.
+	Run func(ctx context.Context, env Env, args []string) error
+}
+
+// Env is what surrounds the program.
+type Env struct {
+	// Args are the words that follow the program's name.
+	Args []string
+	// Getenv looks up an environment variable. The files .env.local and .env add to it.
+	Getenv func(string) string
+	Stdin  io.Reader
+	Stdout io.Writer
+}
+
+// The exit codes: 2 says that the command line or a setting is wrong, 1 that something failed, 3 that `usergraph doctor`
+// found nothing worse than warnings.
+const (
+	exitFailed   = 1
+	exitUsage    = 2
+	exitWarnings = 3
+)
+
+// Main runs the program with the arguments and the environment of the process, and exits with its code if it fails.
+func Main(api API) {
+	tuneGC()
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	// A second signal ends the program at once.
+	context.AfterFunc(ctx, stop)
+
+	p := &application{api, Env{Args: os.Args[1:], Getenv: os.Getenv, Stdin: os.Stdin, Stdout: os.Stdout}}
+	names := variableNames(os.Environ())
+	for _, hint := range p.catalogue().misspelled(names) {
+		warn(hint)
+	}
+	err := p.catalogue().checkNames(names)
+	if err == nil {
+		err = p.run(ctx)
+	}
+	if err == nil || errors.Is(err, flag.ErrHelp) {
+		return
+	}
+	fmt.Fprintln(os.Stderr, "usergraph:", err)
+	var usage usageError
+	if errors.As(err, &usage) {
+		os.Exit(exitUsage)
+	}
+	if errors.Is(err, errWarnings) {
+		os.Exit(exitWarnings)
+	}
+	os.Exit(exitFailed)
+}
+
+// warn tells whoever started the program of something that does not stop it. Standard output may be a log or a schema.
+func warn(text string) { fmt.Fprintln(os.Stderr, "usergraph:", text) }
+
+// usageError is an error that the user mends on the command line or in the settings.
+type usageError struct{ error }
+
+func (e usageError) Unwrap() error { return e.error }
+
+// Usage marks an error that the user mends on the command line or in the settings.
+func Usage(err error) error { return usageError{err} }
+
+// application is an API and its surroundings.
+type application struct {
+	API
+	Env
+}
+
+// command is one of the engine's own.
+type command struct {
+	name, meaning string
+	run           func(ctx context.Context, args []string) error
+}
+
+// commands are the words that may follow `usergraph`. None means serve.
+func (p *application) commands() []command {
+	all := []command{
+		{"serve", "run the server with the settings of the environment (the default)", p.runServe},
+		{"dev", "try it here: a PostgreSQL, users and tokens of its own, and the server", p.runDev},
+		{"init", "write an API of your own, with its tests, into a new folder", p.runInit},
+		{"token", "print a token for a user of `usergraph dev`", p.runToken},
+		{"migrate", "apply supabase/migrations to DATABASE_MIGRATE_URL or DATABASE_URL", p.runMigrate},
+		{"schema", "print the GraphQL schema", p.runSchema},
+		{"doctor", "look at the project, a token and the database, and say what to do", p.runDoctor},
+		{"config", "print the settings in use, secrets hidden, and what is wrong with them", p.runConfig},
+		{"version", "print the version", p.runVersion},
+		{"health", "ask the server on this machine whether it lives, or with --ready whether it can answer", p.runHealth},
+	}
+	for _, own := range p.Commands {
+		all = append(all, command{own.Name, own.Doc, func(ctx context.Context, args []string) error { return own.Run(ctx, p.Env, args) }})
+	}
+	return all
+}
+
+// Run runs the program until ctx is done: the whole of it, as a function of its surroundings.
+func Run(ctx context.Context, api API, env Env) error { return (&application{api, env}).run(ctx) }
+
+func (p *application) run(ctx context.Context) error {
+	var err error
+	if p.Getenv, err = p.catalogue().withDotenv(p.Getenv, ".", warn); err != nil {
+		return usageError{err}
+	}
+	args := p.Args
+	if len(args) == 0 {
+		return p.runServe(ctx, nil)
+	}
+	switch args[0] {
+	case "--version", "-version":
+		return p.runVersion(ctx, nil)
+	case "help", "-h", "-help", "--help":
+		if len(args) == 1 {
+			fmt.Fprintln(p.Stdout, p.usage())
+			return nil
+		}
+		args = []string{args[1], "--help"}
+	}
+	var names []string
+	for _, command := range p.commands() {
+		if command.name == args[0] {
+			return command.run(ctx, args[1:])
+		}
+		names = append(names, command.name)
+	}
+	hint := ""
+	if meant := closest(args[0], names); meant != "" {
+		hint = ", did you mean " + meant + "?"
+	}
+	return usageError{fmt.Errorf("there is no command %q%s\n%s", args[0], hint, p.usage())}
+}
+
+// usage lists the commands.
+func (p *application) usage() string {
+	text := "usage: usergraph [command] [flags]\n"
+	for _, command := range p.commands() {
+		text += fmt.Sprintf("\n  %-9s %s", command.name, command.meaning)
+	}
+	return text + "\n\n`usergraph <command> --help` says more of each.\n\nExample:\n  usergraph dev"
+}

@@ -1,0 +1,42 @@
+package app
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"usergraph/internal/pgtest"
+)
+
+// The server's login may not change the schema, so migrate has one of its own.
+func TestMigrateLogin(t *testing.T) {
+	db := pgtest.New(t)
+	file := filepath.Join(t.TempDir(), "url")
+	if err := os.WriteFile(file, []byte(db.AdminURL+"\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, test := range []struct {
+		name        string
+		environment map[string]string
+		want        string
+	}{
+		{"only the server's", map[string]string{"DATABASE_URL": db.URL}, "permission denied"},
+		{"one that may", map[string]string{"DATABASE_URL": db.AdminURL}, ""},
+		{"by Supabase's name", map[string]string{"SUPABASE_DB_URL": db.AdminURL}, ""},
+		{"one of its own", map[string]string{"DATABASE_URL": db.URL, "DATABASE_MIGRATE_URL": db.AdminURL}, ""},
+		{"in a file", map[string]string{"DATABASE_URL": db.URL, "DATABASE_MIGRATE_URL_FILE": file}, ""},
+		{"none", nil, "DATABASE_MIGRATE_URL is missing"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			var out strings.Builder
+			err := run(t.Context(), []string{"migrate"}, func(name string) string { return test.environment[name] }, &out)
+			if test.want == "" && (err != nil || out.String() != "nothing to apply\n") {
+				t.Error(out.String(), err)
+			}
+			if test.want != "" && (err == nil || !strings.Contains(err.Error(), test.want)) {
+				t.Errorf("%v, want %q", err, test.want)
+			}
+		})
+	}
+}

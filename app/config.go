@@ -1,0 +1,250 @@
+package app
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/netip"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"usergraph/auth"
+	"usergraph/endpoint"
+	"usergraph/internal/ratelimit"
+	"usergraph/playground"
+)
+
+// config is every setting of the server, checked.
+type config struct {
+	host              string
+	port              int
+	databaseURL       string
+	databaseListenURL string
+	databaseReadURL   string
+	databaseMaxLag    time.Duration
+	databaseConns     int
+	databaseResult    int
+	supabaseURL       string
+	jwks              string
+	jwksURL           string
+	issuers           []string
+	jwtSecret         string
+	jwksMaxStale      time.Duration
+	acceptNoIssuer    bool
+	oauthClients      []string
+
+	publishableKeys      []string
+	apiKeyRequired       bool
+	sessionCookie        string
+	sessionCookieOrigins []string
+	sessionCheck         string
+	sessionCheckMaxAge   time.Duration
+
+	playground     bool
+	logFormat      string
+	logLevel       slog.Level
+	slowOperation  time.Duration
+	drainDelay     time.Duration
+	drainTimeout   time.Duration
+	adminAddress   string // "" for none
+	h2c            bool
+	trustedProxies []netip.Prefix
+	rateLimit      ratelimit.Config
+	redisURL       string // "" for none
+	endpoint       endpointConfig
+
+	// development and debug are set by `usergraph dev`, and by no setting.
+	development bool // asked for on this machine only
+	debug       *endpoint.Debug
+}
+
+// settings are all that can be set, one environment variable each: name, default, meaning, and how its value gets into
+// the config. docs/settings.md is written from them: go test ./app -run Settings -update.
+var settings = slices.Concat([]setting{
+	{"DATABASE_URL", "", "PostgreSQL, logging in as a role that can become only `anon` and `authenticated`; required. SUPABASE_DB_URL is read too",
+		func(c *config, v string) error { return setDatabase(&c.databaseURL, v) }},
+	{"DATABASE_LISTEN_URL", "", "PostgreSQL for hearing of changes, past a pooler in transaction mode; default: DATABASE_URL",
+		func(c *config, v string) error { return setDatabase(&c.databaseListenURL, v) }},
+	{"DATABASE_MIGRATE_URL", "", "PostgreSQL for `usergraph migrate`, logging in as one who may change the schema; default: DATABASE_URL",
+		func(_ *config, v string) error { return setDatabase(new(string), v) }},
+	{"DATABASE_READ_URL", "", "a streaming replica of the database, which queries read from; with the same login",
+		func(c *config, v string) error { return setDatabase(&c.databaseReadURL, v) }},
+	{"DATABASE_READ_MAX_LAG", "5s", "how old may be what is read there; for so long whoever has changed something reads from DATABASE_URL",
+		func(c *config, v string) error { return setDuration(&c.databaseMaxLag, v, time.Second, time.Hour) }},
+	{"DATABASE_MAX_CONNS", "16", "connections to PostgreSQL at most, all kept open; as many more to DATABASE_READ_URL",
+		func(c *config, v string) error { return setInt(&c.databaseConns, v, 1, 10_000) }},
+	{"DATABASE_MAX_RESULT_BYTES", "4194304", "bytes that one SQL statement may return",
+		func(c *config, v string) error { return setInt(&c.databaseResult, v, 1<<10, 1<<30) }},
+	{"SUPABASE_URL", "", "the project, `https://<ref>.supabase.co`: issuer and key set follow from it",
+		func(c *config, v string) error { return setProject(&c.supabaseURL, v) }},
+	{"SUPABASE_JWT_ISSUER", "", "the names under which the project issues tokens, separated by commas; default: SUPABASE_URL + `/auth/v1`",
+		func(c *config, v string) error { return setIssuers(&c.issuers, v) }},
+	{"SUPABASE_JWKS_URL", "", "where the public keys are; default: the issuer + `/.well-known/jwks.json`",
+		func(c *config, v string) error { c.jwksURL = v; return checkURL(v) }},
+	{"SUPABASE_JWKS", "", "the public keys themselves, a JWKS in JSON; nothing is fetched then. `{\"keys\":[]}`: only SUPABASE_JWT_SECRET counts",
+		func(c *config, v string) error { return setJWKS(&c.jwks, v) }},
+	{"SUPABASE_JWT_SECRET", "", "the HS256 secret of a project that has not moved to signing keys",
+		func(c *config, v string) error { return setSecret(&c.jwtSecret, v) }},
+	{"SUPABASE_JWKS_MAX_STALE", "1h", "how long fetched keys stay in use while they cannot be fetched again",
+		func(c *config, v string) error { return setDuration(&c.jwksMaxStale, v, 10*time.Minute, 24*time.Hour) }},
+	{"SUPABASE_ACCEPT_NO_ISSUER", "off", "`on`: a token without iss, as some self-hosted projects sign, is the first issuer's",
+		func(c *config, v string) error { return setSwitch(&c.acceptNoIssuer, v) }},
+	{"SUPABASE_OAUTH_CLIENTS", "", "ids of OAuth apps whose tokens are accepted, separated by commas",
+		func(c *config, v string) error { return setNames(&c.oauthClients, v) }},
+	{"SUPABASE_PUBLISHABLE_KEYS", "", "the project's API keys for clients, as JSON by name or separated by commas. SUPABASE_PUBLISHABLE_KEY is read too",
+		func(c *config, v string) (err error) {
+			if c.publishableKeys, err = parsePublishableKeys(v); err != nil {
+				return err
+			}
+			for _, key := range c.publishableKeys {
+				if !playground.IsPublishable(key) {
+					return errors.New("holds a key that is not publishable: it would be shown to everybody") // it may be a secret
+				}
+			}
+			return checkNotEmpty(c.publishableKeys)
+		}},
+	{"API_KEY_REQUIRED", "off", "`on`: a request needs one of SUPABASE_PUBLISHABLE_KEYS in the header apikey",
+		func(c *config, v string) error { return setSwitch(&c.apiKeyRequired, v) }},
+	{"SESSION_COOKIE", "off", "`on`: take the session cookie of @supabase/ssr from pages of the same origin; or that cookie's name, if it has another",
+		func(c *config, v string) error { return setCookie(&c.sessionCookie, v) }},
+	{"SESSION_COOKIE_ORIGINS", "", "other origins whose pages may use the session cookie, separated by commas: `https://app.example.com`",
+		func(c *config, v string) error { return setCookieOrigins(&c.sessionCookieOrigins, v) }},
+	{"SESSION_CHECK", "off", "`always`: ask PostgreSQL in each request whether the session has ended or the user is banned",
+		func(c *config, v string) error { c.sessionCheck = v; return checkOneOf(v, "off", "always") }},
+	{"SESSION_CHECK_MAX_AGE", "0s", "how long SESSION_CHECK may rely on the last answer: a few seconds make it cheap, and revocation as much slower",
+		func(c *config, v string) error { return setDuration(&c.sessionCheckMaxAge, v, 0, time.Minute) }},
+	{"HOST", "0.0.0.0", "the address to listen on", func(c *config, v string) error {
+		c.host = v
+		_, err := netip.ParseAddr(v)
+		if err != nil && v != "localhost" {
+			return errors.New("is not an IP address")
+		}
+		return nil
+	}},
+	{"PORT", "8080", "the port to listen on; 0 lets the system choose",
+		func(c *config, v string) error { return setInt(&c.port, v, 0, 65535) }},
+	{"PLAYGROUND", "off", "`on`: a browser IDE at `/`, for whoever has a token or can sign in; the IDE needs INTROSPECTION",
+		func(c *config, v string) error { return setSwitch(&c.playground, v) }},
+	{"DRAIN_DELAY", "5s", "how long the server goes on after SIGTERM while `/readyz` says no, so that nobody is sent to it any more",
+		func(c *config, v string) error { return setDuration(&c.drainDelay, v, 0, time.Hour) }},
+	{"DRAIN_TIMEOUT", "20s", "how long requests may then take to finish",
+		func(c *config, v string) error { return setDuration(&c.drainTimeout, v, 0, time.Hour) }},
+	{"RATE_LIMIT", "off", "requests of a signed-in caller, such as `600/1m`; all of them may come at once",
+		func(c *config, v string) error { return setLimit(&c.rateLimit.Caller, v) }},
+	{"RATE_LIMIT_ANONYMOUS", "off", "requests of callers who are not signed in, for each address or IPv6 /64 network",
+		func(c *config, v string) error { return setLimit(&c.rateLimit.Anonymous, v) }},
+	{"REDIS_URL", "", "where servers share rate limits and who has just changed something, `redis://` or `rediss://`; default: each knows its own",
+		func(c *config, v string) error { return setRedis(&c.redisURL, v) }},
+	{"TRUSTED_PROXIES", "", "addresses and networks, separated by commas, whose X-Forwarded-For is believed",
+		func(c *config, v string) error { return setProxies(&c.trustedProxies, v) }},
+	{"LOG_FORMAT", "auto", "`json`, `text`, or `auto`: text in a terminal, JSON elsewhere", func(c *config, v string) error {
+		c.logFormat = v
+		return checkOneOf(v, "auto", "json", "text")
+	}},
+	{"LOG_LEVEL", "info", "`debug`, `info`, `warn` or `error`; `warn` leaves out the line for each request", func(c *config, v string) error {
+		if err := checkOneOf(v, "debug", "info", "warn", "error"); err != nil {
+			return err
+		}
+		return c.logLevel.UnmarshalText([]byte(v))
+	}},
+	{"SLOW_OPERATION", "1s", "operations that take longer are logged as slow; `0s` for none",
+		func(c *config, v string) error { return setDuration(&c.slowOperation, v, 0, time.Hour) }},
+	{"ADMIN_ADDR", "", "where metrics, profiles and `POST /purge` are, such as `127.0.0.1:9090`; not for the public; default: nowhere",
+		func(c *config, v string) error { c.adminAddress = v; return checkAddress(v) }},
+	{"H2C", "off", "`on`: HTTP/2 without TLS as well, for a proxy in front that speaks it",
+		func(c *config, v string) error { return setSwitch(&c.h2c, v) }},
+}, endpointSettings)
+
+// secrets are the settings that nobody may see. Each can be given as NAME_FILE, the path of a file that holds the value.
+// Publishable keys are no secret, but a secret one may be put in their place by mistake.
+var secrets = []string{"DATABASE_URL", "DATABASE_LISTEN_URL", "DATABASE_READ_URL", "DATABASE_MIGRATE_URL", "SUPABASE_JWT_SECRET", "REDIS_URL", "SUPABASE_PUBLISHABLE_KEYS"}
+
+// derive fills in the settings whose default follows from another one.
+func derive(values map[string]string) {
+	project := strings.TrimSuffix(values["SUPABASE_URL"], "/")
+	if project != "" {
+		project += issuerPath
+	}
+	if values["SUPABASE_JWT_ISSUER"] == "" {
+		values["SUPABASE_JWT_ISSUER"] = project
+	}
+	issuer, _, _ := strings.Cut(values["SUPABASE_JWT_ISSUER"], ",")
+	if base := cmp.Or(project, strings.TrimSpace(issuer)); base != "" && values["SUPABASE_JWKS_URL"] == "" && values["SUPABASE_JWKS"] == "" {
+		values["SUPABASE_JWKS_URL"] = base + jwksPath
+	}
+	if values["SESSION_COOKIE"] == "on" && project != "" {
+		values["SESSION_COOKIE"] = auth.SessionCookieName(project)
+	}
+}
+
+// problems are what is wrong with settings that are each right by themselves. Those that are wrong anyway are not missing.
+func (c config) problems(wrong map[string]bool) []error {
+	var problems []error
+	refuse := func(is bool, text string) {
+		if is {
+			problems = append(problems, errors.New(text))
+		}
+	}
+	insecure := func(address string) bool { return strings.HasPrefix(address, "http:") && !auth.IsLoopbackURL(address) }
+	anyWrong := func(names ...string) bool {
+		return slices.ContainsFunc(names, func(name string) bool { return wrong[name] })
+	}
+
+	refuse(c.databaseURL == "" && !anyWrong("DATABASE_URL"),
+		"DATABASE_URL is missing: take host and port from Supabase's dashboard, Connect; deploy/README.md has the login")
+	refuse(c.supabaseURL == "" && len(c.issuers) == 0 && !anyWrong("SUPABASE_URL", "SUPABASE_JWT_ISSUER"),
+		"SUPABASE_URL is missing: https://<ref>.supabase.co, from Supabase's dashboard, Connect")
+	refuse(c.jwksURL == "" && c.jwks == "" && len(c.issuers) > 0 && !anyWrong("SUPABASE_URL", "SUPABASE_JWKS_URL", "SUPABASE_JWKS"), "SUPABASE_JWKS_URL is missing")
+	refuse(insecure(c.supabaseURL), "SUPABASE_URL must be https: keys fetched over http can be anybody's")
+	refuse(!insecure(c.supabaseURL) && insecure(c.jwksURL), "SUPABASE_JWKS_URL must be https: keys fetched over http can be anybody's")
+	refuse(c.redisURL != "" && c.databaseReadURL == "" && c.rateLimit.Caller == (ratelimit.Limit{}) && c.rateLimit.Anonymous == (ratelimit.Limit{}) &&
+		!anyWrong("DATABASE_READ_URL", "RATE_LIMIT", "RATE_LIMIT_ANONYMOUS"),
+		"REDIS_URL is set, but neither RATE_LIMIT, RATE_LIMIT_ANONYMOUS nor DATABASE_READ_URL: nothing would be kept there")
+	refuse(c.databaseReadURL != "" && c.databaseReadURL == c.databaseURL, "DATABASE_READ_URL is DATABASE_URL: leave it out, or name a replica")
+	refuse(c.jwksURL != "" && c.jwks != "", "SUPABASE_JWKS and SUPABASE_JWKS_URL are both set: keep one")
+	refuse(c.apiKeyRequired && len(c.publishableKeys) == 0 && !anyWrong("SUPABASE_PUBLISHABLE_KEYS"),
+		"API_KEY_REQUIRED needs SUPABASE_PUBLISHABLE_KEYS, from Supabase's dashboard, API Keys")
+	refuse(c.sessionCookie == "on" && !anyWrong("SUPABASE_URL"), "SESSION_COOKIE is on without SUPABASE_URL: give the cookie's name instead")
+	refuse(c.playground && c.endpoint.introspection == endpoint.IntrospectionOff, "PLAYGROUND=on needs INTROSPECTION: the IDE reads the schema")
+	refuse(c.sharesPort(), "ADMIN_ADDR has the port of PORT: choose another one")
+	for _, issuer := range c.issuers {
+		problems = append(problems, checkKeys(issuer, c)...)
+	}
+	return problems
+}
+
+// checkKeys asks package auth whether it would verify an issuer's tokens with the secret and with the keys of the settings.
+func checkKeys(issuer string, c config) (problems []error) {
+	if c.jwtSecret != "" {
+		if _, err := auth.NewVerifier(auth.Config{Issuers: []auth.Issuer{{URL: issuer, Secret: []byte(c.jwtSecret)}}}); err != nil {
+			problems = append(problems, fmt.Errorf("SUPABASE_JWT_SECRET: %w", err))
+		}
+	}
+	if c.jwks != "" {
+		keys, err := newKeySet(c, nil)
+		if err == nil && keys != nil {
+			_, err = auth.NewVerifier(auth.Config{Issuers: []auth.Issuer{{URL: issuer, Keys: keys}}})
+		}
+		if err != nil {
+			problems = append(problems, fmt.Errorf("SUPABASE_JWKS: %w", err))
+		}
+	}
+	return problems
+}
+
+// sharesPort tells whether both listeners would be at the same address.
+func (c config) sharesPort() bool {
+	host, port, err := net.SplitHostPort(c.adminAddress)
+	if err != nil || port != strconv.Itoa(c.port) || c.port == 0 {
+		return false
+	}
+	everywhere := func(host string) bool { return host == "" || host == "0.0.0.0" || host == "::" }
+	return everywhere(host) || everywhere(c.host) || host == c.host || host == "localhost" || c.host == "localhost"
+}
+
+// listen is the address to listen on.
+func (c config) listen() string { return net.JoinHostPort(c.host, strconv.Itoa(c.port)) }

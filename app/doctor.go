@@ -1,0 +1,116 @@
+package app
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"log/slog"
+	"slices"
+	"strings"
+
+	"usergraph/internal/doctor"
+	"usergraph/internal/telemetry"
+)
+
+// How `usergraph doctor` ends if something is wrong.
+var (
+	errWarnings = errors.New("there are warnings")
+	errErrors   = errors.New("there are errors")
+)
+
+// maxPasted is how much is read of a token that comes by standard input.
+const maxPasted = 64 << 10
+
+// runDoctor looks at what the server depends on, as the server would.
+func (p *application) runDoctor(ctx context.Context, args []string) error {
+	flags := newFlags(p.Stdout, "doctor", "Looks at the Supabase project, the database and, with --token, an access token, as the server would, and says what to do.\n"+
+		"It changes nothing. It exits with 0 if all is well, 3 for warnings, 1 for errors.",
+		"pbpaste | usergraph doctor --token -")
+	asJSON := flags.Bool("json", false, "print a line of JSON for each finding")
+	token := flags.String("token", "", "an access token to explain; - reads it from standard input, where the shell does not remember it")
+	if err := parseFlags(flags, args); err != nil {
+		return err
+	}
+	if *token == "-" {
+		pasted, err := io.ReadAll(io.LimitReader(p.Stdin, maxPasted))
+		if err != nil {
+			return fmt.Errorf("read the token: %w", err)
+		}
+		*token = string(pasted)
+	}
+
+	worst := doctor.OK
+	report := func(f doctor.Finding) {
+		if f.Severity == doctor.Error || (f.Severity == doctor.Warning && worst != doctor.Error) {
+			worst = f.Severity
+		}
+		printFinding(p.Stdout, *asJSON, f)
+	}
+	cfg, problems := p.readWhatIsRight(p.Getenv)
+	for _, problem := range problems {
+		if errors.Is(problem, errNothingSet) {
+			return usageError{problem}
+		}
+		report(doctor.Finding{Check: "settings", Severity: doctor.Error, Message: problem.Error(), Advice: "usergraph serve --help lists them"})
+	}
+	if len(problems) == 0 {
+		report(doctor.Finding{Check: "settings", Severity: doctor.OK, Message: "all are possible"})
+	}
+	quiet, err := telemetry.New(ctx, telemetry.Config{Log: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		return usageError{err}
+	}
+	defer quiet.Close(context.WithoutCancel(ctx))
+	patient := doctor.Config{
+		SupabaseURL: cfg.supabaseURL, JWKSURL: cfg.jwksURL, HasSecret: cfg.jwtSecret != "", Issuers: cfg.issuers,
+		DatabaseURL: cfg.databaseURL, ListenURL: cfg.databaseListenURL, Migrations: migrationVersions(p.Migrations),
+		ReadURL: cfg.databaseReadURL, MaxLag: cfg.databaseMaxLag, SharesWrites: cfg.redisURL != "",
+		Origins: slices.Concat(splitList(p.Getenv("ALLOWED_ORIGINS")), cfg.sessionCookieOrigins),
+	}
+	if verifier, err := newVerifier(cfg, nil, quiet); err != nil && len(problems) > 0 {
+		report(doctor.Finding{Check: "token", Severity: doctor.Note, Message: "not looked at", Advice: "mend the settings first"})
+	} else if err != nil {
+		report(doctor.Finding{Check: "settings", Severity: doctor.Error, Message: err.Error(), Advice: "usergraph serve --help lists them"})
+	} else {
+		defer verifier.Close()
+		patient.Token, patient.Verify = *token, verifier.Verify
+	}
+	doctor.Examine(ctx, patient, report)
+	switch worst {
+	case doctor.Error:
+		return errErrors
+	case doctor.Warning:
+		return errWarnings
+	}
+	return nil
+}
+
+// migrationVersions are what the names of the migrations begin with.
+func migrationVersions(migrations fs.FS) []string {
+	entries, err := fs.ReadDir(migrations, "migrations")
+	if err != nil {
+		return nil // the team has none
+	}
+	var versions []string
+	for _, entry := range entries {
+		version, _, _ := strings.Cut(entry.Name(), "_")
+		versions = append(versions, version)
+	}
+	return versions
+}
+
+// printFinding writes one line.
+func printFinding(w io.Writer, asJSON bool, f doctor.Finding) {
+	if asJSON {
+		_ = json.NewEncoder(w).Encode(f)
+		return
+	}
+	advice := ""
+	if f.Advice != "" {
+		advice = "  -> " + f.Advice
+	}
+	fmt.Fprintf(w, "%-8s %-11s %s%s\n", f.Severity, f.Check, f.Message, advice)
+}

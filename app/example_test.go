@@ -1,0 +1,95 @@
+package app_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"os"
+	"strings"
+
+	"github.com/99designs/gqlgen/graphql"
+
+	"usergraph/app"
+	"usergraph/endpoint"
+	"usergraph/internal/testapi"
+	"usergraph/internal/testapi/generated"
+)
+
+// A command of a team's own: usergraph greet Ada.
+func ExampleCommand() {
+	api := app.API{
+		Schema: testapi.New,
+		Commands: []app.Command{{
+			Name: "greet", Doc: "greet somebody",
+			Run: func(_ context.Context, env app.Env, args []string) error {
+				if len(args) == 0 {
+					return app.Usage(errors.New("greet whom? usergraph greet Ada"))
+				}
+				_, err := fmt.Fprintln(env.Stdout, "Hello,", strings.Join(args, " "))
+				return err
+			},
+		}},
+	}
+	env := app.Env{Args: []string{"greet", "Ada"}, Getenv: os.Getenv, Stdout: os.Stdout}
+	if err := app.Run(context.Background(), api, env); err != nil {
+		fmt.Println(err)
+	}
+	// Output: Hello, Ada
+}
+
+// A route of a team's own. It answers as the user whose token the request has, as /graphql does.
+func ExampleAPI_routes() {
+	_ = app.API{
+		Schema: testapi.New,
+		Routes: func(mux *http.ServeMux, engine *endpoint.Engine) {
+			mux.HandleFunc("GET /count", func(w http.ResponseWriter, r *http.Request) {
+				caller, err := endpoint.CallerOf(r)
+				if err != nil {
+					http.Error(w, err.Error(), http.StatusUnauthorized)
+					return
+				}
+				count, err := engine.As(caller).NewSelect().Table("users").Count(r.Context())
+				if err != nil {
+					http.Error(w, "try again", http.StatusServiceUnavailable)
+					return
+				}
+				fmt.Fprintln(w, count)
+			})
+		},
+	}
+}
+
+// A middleware of a team's own goes around all that the server answers.
+func ExampleAPI_middleware() {
+	_ = app.API{
+		Schema: testapi.New,
+		Middleware: func(next http.Handler) http.Handler {
+			return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				w.Header().Set("X-Served-By", "a team")
+				next.ServeHTTP(w, r)
+			})
+		},
+	}
+}
+
+// A directive of a team's own: schema.graphqls declares it, `directive @staff on FIELD_DEFINITION`, and the team's New gives
+// its implementation to the generated DirectiveRoot. Here it takes the place of @denyAnonymousUsers.
+func ExampleAPI_directive() {
+	errNotStaff := errors.New("only for staff")
+	staff := endpoint.Require(func(caller *endpoint.Caller) error {
+		if !strings.HasSuffix(caller.Email, "@example.com") {
+			return errNotStaff
+		}
+		return nil
+	})
+	_ = app.API{
+		Schema: func(engine *endpoint.Engine) graphql.ExecutableSchema {
+			return generated.NewExecutableSchema(generated.Config{
+				Resolvers:  &testapi.Resolver{Engine: engine},
+				Directives: generated.DirectiveRoot{DenyAnonymousUsers: staff /* and the engine's */},
+			})
+		},
+		Errors: []endpoint.PublicError{{Err: errNotStaff, Code: "STAFF_ONLY", Message: "this is only for staff"}},
+	}
+}

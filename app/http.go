@@ -1,0 +1,131 @@
+package app
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"time"
+
+	"usergraph/auth"
+	"usergraph/database"
+	"usergraph/endpoint"
+	"usergraph/internal/telemetry"
+)
+
+// readyTimeout is how long /readyz waits for the database.
+const readyTimeout = 2 * time.Second
+
+// ready tells whether requests can be answered, and if not, why.
+func ready(log *slog.Logger, draining *drain, db *database.DB, verifier *auth.Verifier, changes *database.Changes) http.Handler {
+	checks := []struct {
+		name  string
+		check func(context.Context) error
+		hint  string
+	}{
+		{"server", draining.check, "is stopping"},
+		{"database", db.Ping, "cannot be reached"},
+		{"keys", verifier.Ready, "the keys that verify tokens cannot be fetched"},
+	}
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		ctx, cancel := context.WithTimeout(r.Context(), readyTimeout)
+		defer cancel()
+		status, report := http.StatusOK, map[string]string{}
+		for _, c := range checks {
+			report[c.name] = "ok"
+			if err := c.check(ctx); err != nil {
+				status, report[c.name] = http.StatusServiceUnavailable, c.hint
+				log.WarnContext(ctx, "not ready", "check", c.name, "error", err)
+			}
+		}
+		for _, keys := range verifier.Status() {
+			if report["keys"] == "ok" && keys.Err != nil && !keys.FetchedAt.IsZero() {
+				report["keys"] = "ok for a while: the last good ones are in use, because they cannot be fetched again"
+			}
+		}
+		// Without changes there are no subscriptions, and everything else works.
+		switch err := changes.Err(); {
+		case err == nil:
+			report["subscriptions"] = "ok"
+		case errors.Is(err, database.ErrNotAnnounced):
+			report["subscriptions"] = "refused: " + err.Error()
+		default:
+			report["subscriptions"] = "delayed: the connection that hears of changes is being opened"
+		}
+		// Without the replica everything works.
+		if replica := db.Replica(); replica != nil {
+			report["replica"] = "ok"
+			if !replica.InUse() {
+				report["replica"] = "not in use: queries read from the primary"
+			}
+		}
+		w.Header().Set("Content-Type", "application/json")
+		w.Header().Set("Cache-Control", "no-store")
+		w.WriteHeader(status)
+		_ = json.NewEncoder(w).Encode(report)
+	})
+}
+
+// reportChanges logs whether changed rows are heard of.
+func reportChanges(log *slog.Logger) func(error) {
+	return func(err error) {
+		switch {
+		case err == nil:
+			log.Info("changes arrive: subscriptions are answered")
+		case errors.Is(err, database.ErrNotAnnounced):
+			log.Warn("subscriptions are refused: set DATABASE_LISTEN_URL to a direct or session-mode connection, and apply the migrations", "reason", err)
+		default:
+			log.Warn("changes do not arrive: subscriptions are delayed until the database is back", "reason", err)
+		}
+	}
+}
+
+// reportReplica logs whether queries read from the replica.
+func reportReplica(log *slog.Logger) func(error) {
+	return func(err error) {
+		if err == nil {
+			log.Info("queries read from the replica")
+			return
+		}
+		log.Warn("queries read from the primary: the replica at DATABASE_READ_URL cannot be used", "reason", err)
+	}
+}
+
+// newHandler returns the GraphQL endpoint, with what the settings say of it added to options.
+func newHandler(cfg endpointConfig, options endpoint.Options) (*endpoint.Handler, error) {
+	trusted, err := readTrustedDocuments(cfg)
+	if err != nil {
+		return nil, err
+	}
+	options.Limits = &cfg.limits
+	options.Introspection = cfg.introspection
+	options.Trust, options.TrustedDocuments = cfg.trust, trusted
+	options.Origins = cfg.origins
+	return endpoint.NewHandler(options)
+}
+
+// checkTrusted makes the endpoint once with the trusted documents: each must fit the schema.
+func (p *application) checkTrusted(c config) error {
+	if c.endpoint.trust == endpoint.TrustOff || c.databaseURL == "" {
+		return nil
+	}
+	if _, err := readTrustedDocuments(c.endpoint); err != nil {
+		return err
+	}
+	db, err := database.Open(database.Config{URL: c.databaseURL}) // it connects to nothing
+	if err != nil {
+		return fmt.Errorf("DATABASE_URL: %w", err)
+	}
+	defer db.Close()
+	if _, err := newHandler(c.endpoint, endpoint.Options{Schema: p.Schema, DB: db, Log: slog.New(slog.DiscardHandler)}); err != nil {
+		return fmt.Errorf("TRUSTED_DOCUMENTS_FILE: %w", err)
+	}
+	return nil
+}
+
+// refuseCaller answers a request whose caller is refused. It tells the id under which the log has it.
+func refuseCaller(w http.ResponseWriter, r *http.Request, err error) {
+	auth.WriteRefusal(w, r, err, map[string]any{"requestId": telemetry.RequestID(r.Context())})
+}

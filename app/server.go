@@ -1,0 +1,250 @@
+package app
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"os/signal"
+	"runtime/debug"
+	"syscall"
+	"time"
+
+	"usergraph/auth"
+	"usergraph/database"
+	"usergraph/endpoint"
+	"usergraph/internal/ratelimit"
+	"usergraph/internal/recent"
+	"usergraph/internal/redisclient"
+	"usergraph/internal/telemetry"
+)
+
+// The limits of a connection. A client has this long to send a request's headers and the whole of it, may take this long
+// over the answer, and may then rest this long between two requests.
+const (
+	readHeaderTimeout = 5 * time.Second
+	readTimeout       = 15 * time.Second
+	writeTimeout      = 15 * time.Second
+	idleTimeout       = 2 * time.Minute
+	// A token of 16 KiB, a cookie of the same, and what browsers send besides.
+	maxHeaderBytes = 48 << 10
+	// maxStreams is how many requests a connection of HTTP/2 may have at a time: RFC 9113 asks for 100 at least.
+	maxStreams = 100
+)
+
+// flushTimeout is how long sending the last traces may hold up the end.
+const flushTimeout = 3 * time.Second
+
+// runServe is the server in production.
+func (p *application) runServe(ctx context.Context, args []string) error {
+	flags := newFlags(p.Stdout, "serve", "Runs the server. Its settings are environment variables, also read from .env.local and .env; they are listed below.",
+		"SUPABASE_URL=https://<ref>.supabase.co DATABASE_URL='postgres://usergraph:…' usergraph serve")
+	help := flags.Usage
+	flags.Usage = func() {
+		help()
+		fmt.Fprint(p.Stdout, "\nSettings:\n")
+		p.catalogue().printSettings(p.Stdout)
+	}
+	if err := parseFlags(flags, args); err != nil {
+		return err
+	}
+	cfg, err := p.readConfig(p.Getenv)
+	if err != nil {
+		return usageError{err}
+	}
+	log := telemetry.NewLogger(p.Stdout, cfg.logFormat, cfg.logLevel)
+	listener, err := listen(ctx, cfg.listen(), "PORT")
+	if err != nil {
+		return err
+	}
+	return p.serve(ctx, cfg, log, listener, func(mux *http.ServeMux) error {
+		if cfg.playground {
+			return p.mountPlayground(mux, servePlayground(cfg))
+		}
+		return nil
+	})
+}
+
+// listen opens a port, and says what to do about one that is taken.
+func listen(ctx context.Context, address, setting string) (net.Listener, error) {
+	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", address)
+	if errors.Is(err, syscall.EADDRINUSE) {
+		return nil, usageError{fmt.Errorf("%s is in use: stop what listens there, or choose another port with %s", address, setting)}
+	}
+	return listener, err
+}
+
+// serve answers requests on listener until ctx is done, and then lets those that have begun finish.
+// More routes are added by mount.
+func (p *application) serve(ctx context.Context, cfg config, log *slog.Logger, listener net.Listener, mount func(*http.ServeMux) error) error {
+	defer listener.Close()
+	info, _ := debug.ReadBuildInfo()
+	warnOfVersions(log, info)
+	observed, err := telemetry.New(ctx, telemetry.Config{Log: log, SlowOperation: cfg.slowOperation})
+	if err != nil {
+		return usageError{err}
+	}
+	defer closeTelemetry(ctx, log, observed)
+
+	db, err := database.Open(database.Config{
+		URL: cfg.databaseURL, MaxConns: cfg.databaseConns, MaxResultBytes: cfg.databaseResult, Observe: cfg.debug.Observe(observed.Statement),
+		Replica: database.ReplicaConfig{URL: cfg.databaseReadURL, MaxLag: cfg.databaseMaxLag, Report: reportReplica(log)},
+	})
+	if err != nil {
+		return usageError{err}
+	}
+	defer db.Close()
+	observed.WatchPool(db.Stats)
+
+	verifier, err := newVerifier(cfg, db, observed)
+	if err != nil {
+		return usageError{err}
+	}
+	defer verifier.Close()
+
+	changes, err := database.Listen(cmp.Or(cfg.databaseListenURL, cfg.databaseURL), reportChanges(log))
+	if err != nil {
+		return usageError{err}
+	}
+	defer changes.Close()
+
+	if cfg.redisURL != "" {
+		redis, err := redisclient.New(cfg.redisURL, observed.RedisFailed)
+		if err != nil {
+			return usageError{err}
+		}
+		defer redis.Close()
+		cfg.rateLimit.Redis = redis
+	}
+	cfg.rateLimit.Hit = observed.RateLimitHit
+	limiter, err := ratelimit.New(cfg.rateLimit)
+	if err != nil {
+		return usageError{err}
+	}
+	options := endpoint.Options{
+		Schema: p.Schema, Errors: p.Errors, DB: db, Log: log, Observer: observed, AroundFields: observed.Resolvers(), Verifier: verifier, Changes: changes, Admit: limiter.Admit,
+		RequestID: telemetry.RequestID, Debug: cfg.debug,
+	}
+	if cfg.sessionCheck == "always" {
+		options.CheckSession = verifier.CheckSession
+	}
+	if replica := db.Replica(); replica != nil {
+		observed.WatchReplica(replica)
+		options.Writers = recent.New(cfg.databaseMaxLag, cfg.rateLimit.Redis)
+	}
+	handler, err := newHandler(cfg.endpoint, options)
+	if err != nil {
+		return usageError{err}
+	}
+	observed.WatchConnections(handler.Connections)
+	guard := func(handler http.Handler) http.Handler {
+		checked := auth.Middleware(verifier, auth.Options{Refuse: limiter.Refused(refuseCaller)})(limiter.Middleware(handler))
+		return endpoint.CrossSite(cfg.endpoint.origins, checked)
+	}
+
+	draining := new(drain)
+	probes := map[string]http.Handler{
+		"GET /livez":  http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "ok") }),
+		"GET /readyz": ready(log, draining, db, verifier, changes),
+	}
+	mux := http.NewServeMux()
+	mux.Handle("/graphql", guard(handler))
+	for pattern, handler := range probes {
+		mux.Handle(pattern, handler)
+	}
+	if err := mount(mux); err != nil {
+		return err
+	}
+	if p.Routes != nil {
+		own := http.NewServeMux()
+		p.Routes(own, handler.Engine())
+		mux.Handle("/", guard(own))
+	}
+
+	if cfg.adminAddress != "" {
+		admin := observed.AdminHandler(verifier.Purge)
+		for pattern, handler := range probes {
+			admin.Handle(pattern, handler)
+		}
+		stop, err := serveAdmin(ctx, cfg.adminAddress, log, admin)
+		if err != nil {
+			return err
+		}
+		defer stop()
+	}
+
+	var routes http.Handler = mux
+	if p.Middleware != nil {
+		routes = p.Middleware(mux)
+	}
+	if cfg.development {
+		routes = guardDev(routes)
+	}
+	server := newServer(log, withClientAddress(cfg.trustedProxies, observed.Middleware(draining.middleware(routes))))
+	server.MaxHeaderBytes = maxHeaderBytes
+	// net/http counts from the headers. Event streams have a limit for each event instead.
+	server.WriteTimeout = readTimeout + max(cfg.endpoint.limits.SignedIn.Time, cfg.endpoint.limits.Anonymous.Time) + writeTimeout
+	server.Protocols.SetUnencryptedHTTP2(cfg.h2c)
+	server.HTTP2 = &http.HTTP2Config{MaxConcurrentStreams: maxStreams}
+	hangup := make(chan os.Signal, 1)
+	signal.Notify(hangup, syscall.SIGHUP)
+	defer signal.Stop(hangup)
+	failed := make(chan error, 1)
+	go func() { failed <- server.Serve(listener) }()
+	log.Info("listening", "url", "http://"+listener.Addr().String(), "graphql", "/graphql")
+
+	for ctx.Err() == nil {
+		select {
+		case err := <-failed:
+			return fmt.Errorf("serve: %w", err)
+		case <-hangup:
+			verifier.Purge()
+			log.Info("forgot all keys and verified tokens, at SIGHUP")
+		case <-ctx.Done():
+		}
+	}
+	return draining.run(context.WithoutCancel(ctx), cfg, log, server, handler)
+}
+
+// newServer has the limits that every server needs on its connections.
+func newServer(log *slog.Logger, handler http.Handler) *http.Server {
+	server := &http.Server{
+		Handler:           handler,
+		ReadHeaderTimeout: readHeaderTimeout,
+		ReadTimeout:       readTimeout,
+		IdleTimeout:       idleTimeout,
+		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelWarn),
+		Protocols:         new(http.Protocols),
+	}
+	server.Protocols.SetHTTP1(true)
+	return server
+}
+
+// serveAdmin serves what only those who run the server may see, until stop is called.
+func serveAdmin(ctx context.Context, address string, log *slog.Logger, handler http.Handler) (stop func(), err error) {
+	listener, err := listen(ctx, address, "ADMIN_ADDR")
+	if err != nil {
+		return nil, err
+	}
+	server := newServer(log, guardAdmin(listener.Addr(), handler))
+	go func() {
+		if err := server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
+			log.Error("the admin listener has failed", "error", err)
+		}
+	}()
+	log.Info("listening for those who run this", "url", "http://"+listener.Addr().String(), "metrics", "/metrics")
+	return func() { _ = server.Close() }, nil
+}
+
+// closeTelemetry sends the last traces, and gives up on a receiver that does not answer.
+func closeTelemetry(ctx context.Context, log *slog.Logger, observed *telemetry.Telemetry) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), flushTimeout)
+	defer cancel()
+	if err := observed.Close(ctx); err != nil {
+		log.Warn("the last traces are lost", "error", err)
+	}
+}

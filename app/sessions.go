@@ -1,0 +1,66 @@
+package app
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/maypok86/otter/v2"
+	"github.com/uptrace/bun"
+
+	"usergraph/auth"
+	"usergraph/database"
+)
+
+// maxSessions is how many sessions are remembered to be live, some 100 bytes each.
+const maxSessions = 100_000
+
+// sessions asks PostgreSQL, as the caller, whether their session goes on.
+type sessions struct {
+	db     *database.DB
+	maxAge time.Duration
+	asked  *otter.Cache[session, time.Time] // when PostgreSQL said that a session is live
+}
+
+type session struct{ id, user uuid.UUID }
+
+func newSessions(db *database.DB, maxAge time.Duration) (*sessions, error) {
+	asked, err := otter.New(&otter.Options[session, time.Time]{
+		MaximumSize: maxSessions,
+		// On the caller's goroutine: eviction is quick, and nothing is left running.
+		Executor: func(task func()) { task() },
+	})
+	return &sessions{db, maxAge, asked}, err
+}
+
+// check implements auth.Config.CheckSession. Only that a session is live is remembered, and for maxAge at most.
+func (s *sessions) check(ctx context.Context, claims *auth.Claims) error {
+	if claims.SessionID == uuid.Nil {
+		return auth.ErrSessionRevoked // there is none to ask about
+	}
+	key, now := session{claims.SessionID, claims.UserID}, time.Now()
+	if at, ok := s.asked.GetIfPresent(key); ok && now.Sub(at) < s.maxAge {
+		return nil
+	}
+	live, err := sessionIsLive(ctx, s.db.As(database.Caller{Role: claims.Role, Claims: claims.Payload, ReadOnly: true}))
+	if err != nil {
+		return err
+	}
+	if !live {
+		return auth.ErrSessionRevoked
+	}
+	if s.maxAge > 0 {
+		s.asked.Set(key, now)
+	}
+	return nil
+}
+
+// sessionIsLive reports whether the session of the caller's token goes on: it is there, it has not expired, and its user
+// is neither banned nor deleted. A token without session_id has none. db must run as the caller.
+func sessionIsLive(ctx context.Context, db bun.IDB) (live bool, err error) {
+	if err := db.NewRaw("SELECT public.session_is_live()").Scan(ctx, &live); err != nil {
+		return false, fmt.Errorf("session is live: %w", err)
+	}
+	return live, nil
+}

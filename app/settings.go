@@ -1,0 +1,575 @@
+package app
+
+import (
+	"bytes"
+	"cmp"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"maps"
+	"net"
+	"net/http"
+	"net/netip"
+	"net/url"
+	"os"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"text/tabwriter"
+	"time"
+	"unicode"
+
+	"github.com/joho/godotenv"
+
+	"usergraph/auth"
+	"usergraph/endpoint"
+	"usergraph/internal/dsn"
+	"usergraph/internal/ratelimit"
+	"usergraph/internal/redisclient"
+)
+
+// setting is one environment variable.
+type setting struct {
+	// fallback is the value where none is set; "" means that there is none. Durations are written as Go's are: 15s, 2m.
+	name, fallback, meaning string
+	// set puts a value into the config. Its error goes on where the name ends, "is not a URL", and shows no secret.
+	set func(c *config, value string) error
+}
+
+// catalogue is all that can be set: the engine's own settings, and a team's.
+type catalogue struct {
+	settings []setting
+	// secrets are the settings that nobody may see. Each can be given as NAME_FILE, the path of a file that holds the value.
+	secrets []string
+}
+
+// engineSettings are those of every program.
+var engineSettings = catalogue{settings, secrets}
+
+// Setting is an environment variable of a team's own.
+type Setting struct {
+	// Name is that of the variable. It must not be one of the engine's.
+	Name string
+	// Default is the value where none is set; "" means that there is none.
+	Default string
+	// Doc is what `serve --help` says of it.
+	Doc string
+	// Secret hides the value from `usergraph config`, and lets NAME_FILE name a file that holds it.
+	Secret bool
+	// Set is called before anything listens, and maybe more than once, if there is a value. Its error goes on where the name
+	// ends, "is not a number", and shows no secret.
+	Set func(value string) error
+}
+
+// catalogue adds the team's settings to the engine's.
+func (p *application) catalogue() catalogue {
+	all := catalogue{slices.Clone(engineSettings.settings), slices.Clone(engineSettings.secrets)}
+	for _, own := range p.Settings {
+		all.settings = append(all.settings, setting{own.Name, own.Default, own.Doc, func(_ *config, value string) error { return own.Set(value) }})
+		if own.Secret {
+			all.secrets = append(all.secrets, own.Name)
+		}
+	}
+	return all
+}
+
+// readConfig reads all settings and reports everything that is wrong with them at once.
+func (p *application) readConfig(getenv func(string) string) (config, error) {
+	cfg, problems := p.readWhatIsRight(getenv)
+	if len(problems) > 0 {
+		return config{}, errors.Join(problems...)
+	}
+	return cfg, nil
+}
+
+// readWhatIsRight leaves out the settings that are wrong.
+func (p *application) readWhatIsRight(getenv func(string) string) (config, []error) {
+	cfg, problems := p.catalogue().read(getenv)
+	if err := p.checkTrusted(cfg); err != nil {
+		problems = append(problems, err)
+	}
+	return cfg, problems
+}
+
+// minSecretBytes is the size of the hash, which RFC 7518, section 3.2, asks of an HS256 key.
+const minSecretBytes = 32
+
+// ownPrefix is that of variables that can only be meant for this program.
+const ownPrefix = "USERGRAPH_"
+
+// errNothingSet says that somebody started the server to see what happens.
+var errNothingSet = errors.New(`no settings: DATABASE_URL and SUPABASE_URL are missing
+
+To try usergraph here, with a database and users of its own:   usergraph dev
+To run it with your Supabase project, set DATABASE_URL and SUPABASE_URL; ` + "`usergraph serve --help`" + ` lists all settings`)
+
+// read leaves out the settings that are wrong. What follows from another setting is complained of once, there.
+func (c catalogue) read(getenv func(string) string) (cfg config, problems []error) {
+	values, problems := c.readValues(getenv)
+	if len(values) == 0 && len(problems) == 0 {
+		return cfg, []error{errNothingSet}
+	}
+	wrong := map[string]bool{}
+	for _, s := range c.settings {
+		if value := values[s.name]; value != "" {
+			if err := c.check(s, value); err != nil {
+				problems = append(problems, fmt.Errorf("%s %w", c.givenAs(getenv, s.name), err))
+				wrong[s.name] = true
+				delete(values, s.name)
+			}
+		}
+	}
+	c.addDefaults(values)
+	for _, s := range c.settings {
+		if value := values[s.name]; value != "" {
+			if err := s.set(&cfg, value); err != nil {
+				problems = append(problems, fmt.Errorf("%s %w", s.name, err))
+			}
+		}
+	}
+	return cfg, append(problems, cfg.problems(wrong)...)
+}
+
+// check says what is wrong with a value that was given. A secret in a setting that is shown may be a mix-up of two.
+func (c catalogue) check(s setting, value string) error {
+	if !slices.Contains(c.secrets, s.name) && holdsSecret(value) {
+		return errors.New("holds what looks like a password or a secret key: it belongs into another setting, and is not shown")
+	}
+	return s.set(new(config), value)
+}
+
+// secretValue finds a URL with a user in it, Supabase's secret keys, JWTs, and the private part of a key in a key set.
+var secretValue = regexp.MustCompile(`(?s)://.*@|sb_secret_|eyJ[\w-]+\.[\w-]+\.|"(d|k)"\s*:`)
+
+func holdsSecret(value string) bool { return secretValue.MatchString(value) }
+
+// readValues returns what is set, by name. HOST and PORT alone do not count: shells and platforms set them unasked.
+func (c catalogue) readValues(getenv func(string) string) (values map[string]string, problems []error) {
+	values, problems = map[string]string{}, checkRemoved(getenv)
+	for _, s := range c.settings {
+		value, err := c.lookUp(getenv, s.name)
+		if err != nil {
+			problems = append(problems, err)
+		}
+		if value != "" {
+			values[s.name] = value
+		}
+	}
+	asked := slices.ContainsFunc(slices.Collect(maps.Keys(values)), func(name string) bool { return name != "HOST" && name != "PORT" })
+	if !asked {
+		clear(values)
+	}
+	return values, problems
+}
+
+// otherNames are those by which the surroundings of Supabase know a setting.
+var otherNames = map[string]string{"DATABASE_URL": "SUPABASE_DB_URL", "SUPABASE_PUBLISHABLE_KEYS": "SUPABASE_PUBLISHABLE_KEY"}
+
+// lookUp returns the value of a setting, or "", from where it may be: the variable itself, another name of it, or a file.
+func (c catalogue) lookUp(getenv func(string) string, name string) (string, error) {
+	value := strings.TrimSpace(getenv(c.givenAs(getenv, name)))
+	file := ""
+	if slices.Contains(c.secrets, name) {
+		file = getenv(name + "_FILE")
+	}
+	switch {
+	case file == "":
+		return value, nil
+	case c.givenAs(getenv, name) != name+"_FILE":
+		return "", fmt.Errorf("%s and %s_FILE are both set: keep one", c.givenAs(getenv, name), name)
+	}
+	text, err := os.ReadFile(file)
+	if err != nil {
+		return "", fmt.Errorf("%s_FILE: %w", name, err)
+	}
+	if text = bytes.TrimSpace(text); len(text) == 0 {
+		return "", fmt.Errorf("%s_FILE: %s is empty", name, file)
+	}
+	return string(text), nil
+}
+
+// givenAs returns the variable that a setting is taken from.
+func (c catalogue) givenAs(getenv func(string) string, name string) string {
+	switch other := otherNames[name]; {
+	case getenv(name) != "":
+		return name
+	case other != "" && getenv(other) != "":
+		return other
+	case slices.Contains(c.secrets, name) && getenv(name+"_FILE") != "":
+		return name + "_FILE"
+	}
+	return name
+}
+
+// addDefaults fills in what is not set.
+func (c catalogue) addDefaults(values map[string]string) {
+	for _, s := range c.settings {
+		values[s.name] = cmp.Or(values[s.name], s.fallback)
+	}
+	derive(values)
+}
+
+// checkNames refuses variables that are meant for this program but mean nothing to it.
+func (c catalogue) checkNames(names []string) error {
+	var problems []error
+	for _, name := range names {
+		rest, own := strings.CutPrefix(name, ownPrefix)
+		if !own || c.isSetting(name) {
+			continue
+		}
+		hint := "`usergraph serve --help` lists the settings"
+		if c.isSetting(rest) {
+			hint = "it is called " + rest
+		} else if meant := closest(rest, c.settingNames()); meant != "" {
+			hint = "did you mean " + meant + "?"
+		}
+		problems = append(problems, fmt.Errorf("%s is no setting: %s", name, hint))
+	}
+	if len(problems) == 0 {
+		return nil
+	}
+	return usageError{errors.Join(problems...)}
+}
+
+// shortestHint is how long the name of a variable is at least that may be a misspelled setting. Shorter ones are many.
+const shortestHint = 8
+
+// misspelled says which variables nobody reads that look much like a setting that is not set. They may be somebody else's:
+// this is no more than a hint.
+func (c catalogue) misspelled(names []string) (hints []string) {
+	var unset []string
+	for _, name := range c.settingNames() {
+		if !slices.Contains(names, name) && len(name) >= shortestHint {
+			unset = append(unset, name)
+		}
+	}
+	for _, name := range names {
+		if len(name) < shortestHint || c.isSetting(name) || strings.HasPrefix(name, ownPrefix) {
+			continue
+		}
+		if meant := closest(name, unset); meant != "" {
+			hints = append(hints, fmt.Sprintf("the variable %s is no setting, did you mean %s?", name, meant))
+		}
+	}
+	return hints
+}
+
+func (c catalogue) settingNames() (names []string) {
+	for _, s := range c.settings {
+		names = append(names, s.name)
+	}
+	return names
+}
+
+// isSetting tells whether a variable is read.
+func (c catalogue) isSetting(name string) bool {
+	if secret, file := strings.CutSuffix(name, "_FILE"); file && slices.Contains(c.secrets, secret) {
+		return true
+	}
+	return slices.ContainsFunc(c.settings, func(s setting) bool { return s.name == name || otherNames[s.name] == name })
+}
+
+// variableNames returns the names of an environment of the form NAME=value.
+func variableNames(environ []string) []string {
+	var names []string
+	for _, variable := range environ {
+		name, _, _ := strings.Cut(variable, "=")
+		names = append(names, name)
+	}
+	return names
+}
+
+// withDotenv adds what .env.local and .env in dir say, in that order, to an environment that always comes first.
+// warn hears of names in them that may be misspelled.
+func (c catalogue) withDotenv(getenv func(string) string, dir string, warn func(string)) (func(string) string, error) {
+	root, err := os.OpenRoot(dir)
+	if err != nil {
+		return nil, err
+	}
+	defer root.Close()
+	values := map[string]string{}
+	for _, name := range []string{".env", ".env.local"} {
+		text, err := root.ReadFile(name)
+		if errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
+		if err != nil {
+			return nil, fmt.Errorf("read settings: %w", err)
+		}
+		parsed, err := godotenv.UnmarshalBytes(text)
+		if err != nil {
+			// The cause quotes the line, which may hold a secret.
+			return nil, fmt.Errorf("%s is not of the form NAME=value, one a line", name)
+		}
+		if err := c.checkNames(slices.Sorted(maps.Keys(parsed))); err != nil {
+			return nil, fmt.Errorf("%s: %w", name, err)
+		}
+		for _, hint := range c.misspelled(slices.Sorted(maps.Keys(parsed))) {
+			warn(name + ": " + hint)
+		}
+		for key, value := range parsed {
+			values[key] = value
+		}
+	}
+	return func(name string) string { return cmp.Or(getenv(name), values[name]) }, nil
+}
+
+// printSettings writes the table of settings for people in a terminal.
+func (c catalogue) printSettings(w io.Writer) {
+	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	for _, s := range c.settings {
+		fmt.Fprintf(table, "  %s\t%s\t%s\n", s.name, s.fallback, s.meaning)
+	}
+	_ = table.Flush()
+	fmt.Fprintf(w, "\nDurations are written as 15s or 2m. %s can be read from a file: NAME_FILE is its path.\n", strings.Join(c.secrets, ", "))
+}
+
+// printConfig writes the settings in use. Secrets are hidden, but for where the database is and who logs in.
+func (c catalogue) printConfig(w io.Writer, getenv func(string) string) {
+	values, _ := c.readValues(getenv)
+	given := maps.Clone(values)
+	c.addDefaults(values)
+	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	for _, s := range c.settings {
+		value, from := values[s.name], "default"
+		if _, ok := given[s.name]; ok {
+			from = "set"
+		}
+		if value == "" {
+			from = "not set"
+		}
+		switch {
+		case value == "":
+		case slices.Contains(c.secrets, s.name):
+			value = hidden(s.name, value)
+		case holdsSecret(value):
+			value = "(hidden)"
+		}
+		fmt.Fprintf(table, "%s\t%s\t%s\n", s.name, from, value)
+	}
+	_ = table.Flush()
+}
+
+// hidden shows of a secret URL where it leads, and of other secrets nothing. Parameters may hold passwords as well.
+func hidden(name, secret string) string {
+	parsed, err := dsn.URL(secret, "postgres", "postgresql", "redis", "rediss")
+	if !strings.HasSuffix(name, "_URL") || err != nil {
+		return "(hidden)"
+	}
+	shown := url.URL{Scheme: parsed.Scheme, Host: parsed.Host, Path: parsed.Path}
+	if parsed.User != nil {
+		shown.User = url.User(parsed.User.Username())
+	}
+	return shown.String() + " (password and parameters hidden)"
+}
+
+// checkURL takes the address of something on the web. Like all checks it repeats nothing that may be a secret.
+func checkURL(value string) error {
+	parsed, err := url.Parse(value)
+	if err != nil || parsed.Host == "" || !slices.Contains([]string{"https", "http"}, parsed.Scheme) {
+		return errors.New("is not a URL that starts with https://")
+	}
+	return checkWebAddress(parsed)
+}
+
+// checkWebAddress refuses what no address has that a client only reads from.
+func checkWebAddress(parsed *url.URL) error {
+	if number, err := strconv.Atoi(parsed.Port()); parsed.Port() != "" && (err != nil || number < 1 || number > 65535) {
+		return errors.New("has a port that is not a number from 1 to 65535")
+	}
+	if parsed.User != nil || parsed.Fragment != "" {
+		return errors.New("has a user, a password or a # in it")
+	}
+	return nil
+}
+
+// setProject takes the address of a Supabase project, which the dashboard shows without a path. The issuer of its tokens is
+// compared character by character, so there is one way to write it.
+func setProject(target *string, value string) error {
+	if err := checkURL(value); err != nil {
+		return err
+	}
+	parsed, err := url.Parse(value)
+	if err != nil {
+		return err
+	}
+	host := strings.ToLower(parsed.Host)
+	if port := map[string]string{"https": ":443", "http": ":80"}[parsed.Scheme]; parsed.Port() != "" {
+		host = strings.TrimSuffix(host, port)
+	}
+	*target = strings.TrimSuffix(value, "/")
+	if right := parsed.Scheme + "://" + host; *target != right {
+		return fmt.Errorf("is not the address of a project alone: write %s, without a path such as /rest/v1. "+
+			"A project that has a path on purpose is named by SUPABASE_JWT_ISSUER and SUPABASE_JWKS_URL", right)
+	}
+	return nil
+}
+
+// setIssuers takes what tokens have as iss.
+func setIssuers(target *[]string, value string) error {
+	*target = splitList(value)
+	for i, issuer := range *target {
+		if err := checkURL(issuer); err != nil {
+			return fmt.Errorf("has an entry, number %d, that %w", i+1, err)
+		}
+		if slices.Contains((*target)[:i], issuer) {
+			return fmt.Errorf("has the entry number %d twice", i+1)
+		}
+	}
+	return checkNotEmpty(*target)
+}
+
+// setNames takes a list of names that have no spaces.
+func setNames(target *[]string, value string) error {
+	*target = splitList(value)
+	for _, name := range *target {
+		if strings.ContainsFunc(name, unicode.IsSpace) {
+			return errors.New("has a space in an entry: entries are separated by commas")
+		}
+	}
+	return checkNotEmpty(*target)
+}
+
+// setCookieOrigins takes origins as browsers write them.
+func setCookieOrigins(target *[]string, value string) error {
+	*target = splitList(value)
+	if strings.Contains(value, "*") {
+		return errors.New("has a *: each origin that may use the session cookie is written out")
+	}
+	if _, err := endpoint.ParseOrigins(*target); err != nil {
+		return fmt.Errorf("has an entry that no browser sends: %w", err)
+	}
+	return checkNotEmpty(*target)
+}
+
+// setCookie takes off, on, or the name of a cookie (RFC 6265, section 4.1.1).
+func setCookie(target *string, value string) error {
+	switch strings.ToLower(value) {
+	case "off", "on":
+		if value != strings.ToLower(value) {
+			return errors.New("is neither off nor on in small letters, nor the name of a cookie")
+		}
+	case "true", "false", "yes", "no", "0", "1":
+		return errors.New("is neither off nor on, nor the name of a cookie")
+	}
+	if (&http.Cookie{Name: value, Value: "x"}).Valid() != nil {
+		return errors.New("has a character that no name of a cookie has")
+	}
+	if value != "off" {
+		*target = value
+	}
+	return nil
+}
+
+// setSecret takes an HS256 key.
+func setSecret(target *string, value string) error {
+	if *target = value; len(value) < minSecretBytes {
+		return fmt.Errorf("is shorter than %d bytes: copy all of it from Supabase's dashboard, JWT Keys, Legacy JWT Secret", minSecretBytes)
+	}
+	return nil
+}
+
+func setJWKS(target *string, value string) error {
+	*target = value
+	if _, err := auth.NewStaticKeySet([]byte(value)); err != nil && !errors.Is(err, auth.ErrNoKeys) {
+		return fmt.Errorf("is no key set: %w", err)
+	}
+	return nil
+}
+
+func setDatabase(target *string, value string) error {
+	*target = value
+	_, err := dsn.Postgres(value)
+	return err
+}
+
+func setRedis(target *string, value string) error {
+	*target = value
+	if _, err := dsn.URL(value, "redis", "rediss"); err != nil {
+		return err
+	}
+	client, err := redisclient.New(value, nil)
+	if err != nil {
+		return errors.New("is not of the form redis://user:password@host:6379/0")
+	}
+	return client.Close()
+}
+
+func checkNotEmpty(list []string) error {
+	if len(list) == 0 {
+		return errors.New("is a list without an entry")
+	}
+	return nil
+}
+
+// checkURLs takes https, and http on this machine.
+func checkURLs(list []string) error {
+	for _, value := range list {
+		if err := checkURL(value); err != nil {
+			return fmt.Errorf("has an entry that %w", err)
+		}
+		if strings.HasPrefix(value, "http:") && !auth.IsLoopbackURL(value) {
+			return errors.New("has an entry that is not https")
+		}
+	}
+	return nil
+}
+
+func checkAddress(value string) error {
+	host, port, err := net.SplitHostPort(value)
+	number, portErr := strconv.Atoi(port)
+	if err != nil || portErr != nil || number < 0 || number > 65535 {
+		return fmt.Errorf("is %q, not an address such as 127.0.0.1:9090", value)
+	}
+	if _, err := netip.ParseAddr(host); err != nil && host != "" && host != "localhost" {
+		return fmt.Errorf("is %q, which does not begin with an IP address", value)
+	}
+	return nil
+}
+
+func checkOneOf(value string, allowed ...string) error {
+	if !slices.Contains(allowed, value) {
+		return fmt.Errorf("is %q, not one of %s", value, strings.Join(allowed, ", "))
+	}
+	return nil
+}
+
+func setInt(target *int, value string, least, most int) error {
+	number, err := strconv.Atoi(value)
+	if err != nil || number < least || number > most {
+		return fmt.Errorf("is %q, not a number from %d to %d", value, least, most)
+	}
+	*target = number
+	return nil
+}
+
+func setSwitch(target *bool, value string) error {
+	*target = value == "on"
+	return checkOneOf(value, "on", "off")
+}
+
+func setDuration(target *time.Duration, value string, least, most time.Duration) error {
+	duration, err := time.ParseDuration(value)
+	if err != nil || duration < least || duration > most {
+		return fmt.Errorf("is %q, not a duration such as 15s, from %s to %s", value, least, most)
+	}
+	*target = duration
+	return nil
+}
+
+func setLimit(target *ratelimit.Limit, value string) (err error) {
+	*target, err = ratelimit.Parse(value)
+	return err
+}
+
+func splitList(value string) []string {
+	var list []string
+	for part := range strings.SplitSeq(value, ",") {
+		if part = strings.TrimSpace(part); part != "" {
+			list = append(list, part)
+		}
+	}
+	return list
+}

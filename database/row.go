@@ -1,0 +1,27 @@
+package database
+
+import (
+	"reflect"
+	"strings"
+
+	"github.com/google/uuid"
+	"github.com/uptrace/bun"
+)
+
+// RowOf names the row with this id in the table of a bun model, for Changes.Watch.
+func RowOf[Model any](db *DB, id uuid.UUID) Row {
+	name := db.bun.Table(reflect.TypeFor[Model]()).Name
+	return Row{Table: name[strings.LastIndexByte(name, '.')+1:], ID: id.String()}
+}
+
+// TableOf returns the schema and the table that a pointer to a bun model is a row of. ok is false for another type.
+func (db *DB) TableOf(pointer reflect.Type) (schema, table string, ok bool) {
+	if pointer == nil || pointer.Kind() != reflect.Pointer || pointer.Elem().Kind() != reflect.Struct {
+		return "", "", false
+	}
+	if base, found := pointer.Elem().FieldByName("BaseModel"); !found || base.Type != reflect.TypeFor[bun.BaseModel]() {
+		return "", "", false
+	}
+	model := db.bun.Table(pointer.Elem())
+	return model.Schema, model.Name[strings.LastIndexByte(model.Name, '.')+1:], true
+}

@@ -1,0 +1,89 @@
+package endpoint
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/vektah/gqlparser/v2"
+	"github.com/vektah/gqlparser/v2/ast"
+)
+
+const shopSchema = `
+directive @cost(weight: Int!) on FIELD_DEFINITION
+directive @listSize(assumedSize: Int, slicingArguments: [String!]) on FIELD_DEFINITION
+type Query {
+	shop: Shop
+	shops(first: Int = 20, last: Int): [Shop!]! @cost(weight: 5) @listSize(slicingArguments: ["first", "last"])
+}
+type Shop { name: String  items: [Item!]  top: [Item!] @listSize(assumedSize: 3)  owner: Shop }
+type Item { name: String @cost(weight: 0)  shop: Shop }`
+
+func TestComplexity(t *testing.T) {
+	schema := gqlparser.MustLoadSchema(&ast.Source{Input: shopSchema})
+	costs, err := costsOf(schema)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, test := range []struct {
+		document string
+		want     int
+	}{
+		{"{ shop { name } }", 2},
+		{"{ shop { name __typename } __schema { types { name } } }", 2},
+		{"{ shop { items { name } } }", 2},
+		{"{ shop { items { name shop { name } } } }", 2 + 10*2},
+		{"{ shop { top { shop { name } } } }", 2 + 3*2},
+		{"{ shops { name } }", 5 + 20},
+		{"{ shops(first: 7) { name } }", 5 + 7},
+		{"{ shops(first: 7, last: 9) { name } }", 5 + 9},
+		{"{ shops(first: 0) { name } }", 5},
+		{"{ shops(first: -7) { name } }", 5},
+		{"query($n: Int) { shops(first: $n) { name } }", 5 + 100},
+		{"{ shops(first: 100) { items { shop { items { name shop { name } } } } } }", 5 + 100*(1+10*(1+1+10*2))},
+		{"{ shops(first: 2147483647) { items { shop { items { name } } } } }", maxNumber},
+		{"{ shop { ...a ...a } } fragment a on Shop { owner { ...b ...b } } fragment b on Shop { name }", 1 + 2*(1+2)},
+		{"{ shop { ... on Shop { name } ... { name } } }", 3},
+		{"{ shop { ...f0 } } " + chain(40) + "fragment f40 on Shop { name }", maxNumber},
+	} {
+		parsed, errs := gqlparser.LoadQueryWithRules(schema, test.document, nil)
+		if parsed == nil || len(parsed.Operations) == 0 {
+			t.Fatalf("%s: %v", test.document, errs)
+		}
+		if got := costs.complexity(parsed.Operations[0], map[string]any{"n": int64(100)}); got != test.want {
+			t.Errorf("%s: %d, want %d", test.document, got, test.want)
+		}
+	}
+}
+
+// chain is a chain of fragments that spread the next one twice: only who adds up each once comes to an end.
+func chain(levels int) string {
+	var text strings.Builder
+	for i := range levels {
+		fmt.Fprintf(&text, "fragment f%d on Shop { ...f%d ...f%d } ", i, i+1, i+1)
+	}
+	return text.String()
+}
+
+func TestCostsThatMakeNoSense(t *testing.T) {
+	for _, field := range []string{
+		"a: Int @cost(weight: -1)",
+		`a: [Int] @listSize(slicingArguments: ["first"])`,
+	} {
+		schema := gqlparser.MustLoadSchema(&ast.Source{Input: shopSchema + " extend type Query { " + field + " }"})
+		if _, err := costsOf(schema); err == nil || !strings.Contains(err.Error(), "Query.a") {
+			t.Errorf("%s: %v", field, err)
+		}
+	}
+}
+
+func TestCostsOfOurSchema(t *testing.T) {
+	schema := testSchema(t)
+	costs, err := costsOf(schema)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := costs[schema.Query.Fields.ForName("me")].weight; got != 5 {
+		t.Errorf("me has the weight %d", got)
+	}
+}

@@ -1,0 +1,134 @@
+package endpoint
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"reflect"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/99designs/gqlgen/graphql"
+	"github.com/google/uuid"
+
+	"usergraph/auth"
+	"usergraph/database"
+)
+
+// DebugHeader is the header that asks for extensions.debug. Without it they come only with a null that has a reason.
+const DebugHeader = "X-Usergraph-Debug"
+
+// Debug tells developers how an answer came about, in extensions.debug. It is not for production: it looks at rows that
+// the caller may not see.
+type Debug struct {
+	// Explain looks, as somebody who sees everything, whether a row is there, and which policies let a role read its
+	// table.
+	Explain func(ctx context.Context, table string, id uuid.UUID, role string) (exists bool, policies []string, err error)
+	Log     *slog.Logger
+}
+
+// tally is what is told of one operation.
+type tally struct {
+	statements atomic.Int64
+	mu         sync.Mutex
+	whyNull    []reason
+}
+
+// reason is why a field is null without an error.
+type reason struct {
+	Path   string `json:"path"`
+	Reason string `json:"reason"`
+}
+
+type tallyKey struct{}
+
+// Observe returns an observer for database.Open that counts the statements of each operation, and then calls next,
+// which may be nil. Without a Debug it is next itself.
+func (d *Debug) Observe(next database.Observer) database.Observer {
+	if d == nil {
+		return next
+	}
+	return func(ctx context.Context, statement string, took time.Duration, err error) {
+		if t, ok := ctx.Value(tallyKey{}).(*tally); ok {
+			t.statements.Add(1)
+		}
+		if next != nil {
+			next(ctx, statement, took, err)
+		}
+	}
+}
+
+// begin begins to count.
+func (d *Debug) begin(ctx context.Context) context.Context {
+	return context.WithValue(ctx, tallyKey{}, new(tally))
+}
+
+// aroundField is a graphql.FieldMiddleware that looks for the reason of a null in the place of a row: the one that the
+// argument id names, or else the one whose id is the caller's.
+func (d *Debug) aroundField(ctx context.Context, db *database.DB, next graphql.Resolver) (any, error) {
+	result, err := next(ctx)
+	if err != nil || !isNull(result) {
+		return result, err
+	}
+	schema, name, ok := db.TableOf(reflect.TypeOf(result))
+	if !ok {
+		return result, err
+	}
+	caller, unauthenticated := CallerFrom(ctx)
+	if unauthenticated != nil {
+		return result, err
+	}
+	table := schema + "." + name
+	id, given := graphql.GetFieldContext(ctx).Args["id"].(uuid.UUID)
+	if !given {
+		id = caller.UserID
+	}
+	exists, policies, failed := d.Explain(ctx, table, id, caller.Role)
+	if failed != nil {
+		d.Log.WarnContext(ctx, "no reason found for a null", "error", failed)
+		return result, err
+	}
+	why := "no such row in " + table
+	switch {
+	case exists && len(policies) == 0:
+		why = fmt.Sprintf("the row is there, but row-level security hides it: no policy lets %s read %s", caller.Role, table)
+	case exists:
+		why = fmt.Sprintf("the row is there, but row-level security hides it: the policies that let %s read %s are %s", caller.Role, table, strings.Join(policies, ", "))
+	}
+	if t, ok := ctx.Value(tallyKey{}).(*tally); ok {
+		t.mu.Lock()
+		t.whyNull = append(t.whyNull, reason{graphql.GetPath(ctx).String(), why})
+		t.mu.Unlock()
+	}
+	return result, err
+}
+
+// tell tells what was found to those who have asked, and why there is a null to everybody.
+func (d *Debug) tell(ctx context.Context, response *graphql.Response) {
+	t := ctx.Value(tallyKey{}).(*tally)
+	operation := graphql.GetOperationContext(ctx)
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if operation.Headers.Get(DebugHeader) == "" && len(t.whyNull) == 0 {
+		return
+	}
+	told := map[string]any{
+		"caller": nil, "role": "anon",
+		"statements":   t.statements.Load(),
+		"milliseconds": float64(time.Since(operation.Stats.OperationStart).Microseconds()) / 1000,
+	}
+	if claims, ok := auth.FromContext(ctx); ok {
+		told["caller"], told["role"] = claims.UserID, claims.Role
+	}
+	if len(t.whyNull) > 0 {
+		told["whyNull"], t.whyNull = t.whyNull, nil
+	}
+	response.Extensions = with(response.Extensions, "debug", told)
+}
+
+func isNull(value any) bool {
+	v := reflect.ValueOf(value)
+	return !v.IsValid() || v.Kind() == reflect.Pointer && v.IsNil()
+}

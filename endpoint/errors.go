@@ -1,0 +1,280 @@
+package endpoint
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"runtime/debug"
+	"slices"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/99designs/gqlgen/graphql"
+	"github.com/99designs/gqlgen/graphql/errcode"
+	"github.com/vektah/gqlparser/v2/ast"
+	"github.com/vektah/gqlparser/v2/gqlerror"
+
+	"usergraph/database"
+	"usergraph/database/rows"
+)
+
+// The codes that a client finds in extensions.code. docs/errors.md says what to do about each.
+const (
+	CodeUnauthenticated = "UNAUTHENTICATED"
+	CodeForbidden       = "FORBIDDEN"
+	CodeMFARequired     = "MFA_REQUIRED"
+	CodeAccountRequired = "ACCOUNT_REQUIRED"
+	CodeRoleRequired    = "ROLE_REQUIRED"
+	CodeNotFound        = "NOT_FOUND"
+	CodeConflict        = "CONFLICT"
+	CodeBadUserInput    = "BAD_USER_INPUT"
+	CodeRejected        = "REJECTED"
+	CodeUnavailable     = "UNAVAILABLE"
+	CodeTimeout         = "TIMEOUT"
+	CodeRateLimited     = "RATE_LIMITED"
+	CodeResponseLimit   = "RESPONSE_LIMIT_EXCEEDED"
+	CodeInternal        = "INTERNAL_SERVER_ERROR"
+
+	CodeBadRequest       = "BAD_REQUEST"
+	CodeCrossSite        = "CROSS_SITE_REQUEST"
+	CodeParseFailed      = errcode.ParseFailed
+	CodeValidationFailed = errcode.ValidationFailed
+
+	CodeDocumentNotFound      = "PERSISTED_QUERY_NOT_FOUND"
+	CodeDocumentRequired      = "PERSISTED_QUERY_REQUIRED"
+	CodeIntrospectionDisabled = "INTROSPECTION_DISABLED"
+
+	CodeBodyLimit          = "BODY_LIMIT_EXCEEDED"
+	CodeOperationLimit     = "OPERATION_LIMIT_EXCEEDED"
+	CodeBatchLimit         = "BATCH_LIMIT_EXCEEDED"
+	CodeJSONDepthLimit     = "JSON_DEPTH_LIMIT_EXCEEDED"
+	CodeValueLimit         = "VALUE_LIMIT_EXCEEDED"
+	CodeListLimit          = "LIST_LIMIT_EXCEEDED"
+	CodeDocumentLimit      = "DOCUMENT_LIMIT_EXCEEDED"
+	CodeTokenLimit         = "TOKEN_LIMIT_EXCEEDED"
+	CodeDepthLimit         = "DEPTH_LIMIT_EXCEEDED"
+	CodeIntrospectionDepth = "INTROSPECTION_LIMIT_EXCEEDED"
+	CodeRootFieldLimit     = "ROOT_FIELD_LIMIT_EXCEEDED"
+	CodeFieldLimit         = "FIELD_LIMIT_EXCEEDED"
+	CodeAliasLimit         = "ALIAS_LIMIT_EXCEEDED"
+	CodeDirectiveLimit     = "DIRECTIVE_LIMIT_EXCEEDED"
+	CodeFragmentLimit      = "FRAGMENT_LIMIT_EXCEEDED"
+	CodeComplexityLimit    = "COMPLEXITY_LIMIT_EXCEEDED"
+	CodeErrorLimit         = "ERROR_LIMIT_EXCEEDED"
+	CodeResultLimit        = "RESULT_LIMIT_EXCEEDED"
+
+	CodeSubscriptionsUnavailable = "SUBSCRIPTIONS_UNAVAILABLE"
+)
+
+// PublicError says what clients learn of an error: a code, and a message that says what to do.
+type PublicError struct {
+	Err           error
+	Code, Message string
+}
+
+// publicErrors says what a client learns of an error. What it does not name is logged and shown as an internal error.
+var publicErrors = []PublicError{
+	{ErrUnauthenticated, CodeUnauthenticated, "sign in to use this field"},
+	{ErrMFARequired, CodeMFARequired, "this needs a second factor: verify one, and send the new token"},
+	{ErrAccountRequired, CodeAccountRequired, "this is not for anonymous users: add an identity to the account"},
+	{ErrRoleRequired, CodeRoleRequired, "this needs a role that the account does not have"},
+	{rows.ErrNotFound, CodeNotFound, "not found"},
+	{database.ErrConflict, CodeConflict, "this conflicts with what is stored"},
+	{database.ErrInvalid, CodeBadUserInput, "a value is not acceptable"},
+	{database.ErrForbidden, CodeForbidden, "this is not allowed"},
+	{database.ErrRejected, CodeRejected, "a rule of the database refuses this"},
+	{database.ErrTooLarge, CodeResultLimit, "the result is too large: ask for less, such as a smaller page"},
+	{database.ErrTimeout, CodeTimeout, "this took too long"},
+	{context.DeadlineExceeded, CodeTimeout, "this took too long"},
+	{context.Canceled, CodeUnavailable, "the request was cancelled"},
+	{database.ErrNotAnnounced, CodeSubscriptionsUnavailable, "this server does not hear of changes: it needs DATABASE_LISTEN_URL, or its migrations"},
+	{database.ErrUnavailable, CodeUnavailable, "the database cannot be reached, try again"},
+}
+
+// maxMessageLength bounds what an error tells, in bytes: those of the parser quote the document.
+const maxMessageLength = 300
+
+// refusef is an error whose text was written for the client.
+func refusef(code, format string, args ...any) *gqlerror.Error {
+	err := gqlerror.Errorf(format, args...)
+	errcode.Set(err, code)
+	return err
+}
+
+// Errorf returns an error with a code of this package whose text is written for the client.
+func Errorf(code, format string, args ...any) error { return refusef(code, format, args...) }
+
+// at gives an error its place in the document.
+func at(position *ast.Position, err *gqlerror.Error) *gqlerror.Error {
+	if position != nil {
+		err.Locations = []gqlerror.Location{{Line: position.Line, Column: position.Column}}
+	}
+	return err
+}
+
+// badInput is an error that tells the client what is wrong with a value.
+func badInput(format string, args ...any) error {
+	return refusef(CodeBadUserInput, format, args...)
+}
+
+// invalid is the error of gqlparser that is the first in the document; validation may find hundreds.
+func invalid(err error, code string) *gqlerror.Error {
+	var first *gqlerror.Error
+	if !errors.As(err, &first) {
+		return refusef(code, "the document is not acceptable")
+	}
+	if list, ok := err.(gqlerror.List); ok {
+		first = slices.MinFunc(list, func(a, b *gqlerror.Error) int {
+			return slices.CompareFunc(a.Locations, b.Locations, func(a, b gqlerror.Location) int {
+				return cmp.Or(cmp.Compare(a.Line, b.Line), cmp.Compare(a.Column, b.Column))
+			})
+		})
+	}
+	errcode.Set(first, code)
+	return first
+}
+
+// presenter makes of every error what the client may see.
+type presenter struct {
+	known     []PublicError // the first that fits
+	log       *slog.Logger
+	requestID func(context.Context) string
+}
+
+func (p presenter) present(ctx context.Context, err error) *gqlerror.Error {
+	shown := &gqlerror.Error{}
+	field := graphql.GetFieldContext(ctx)
+	if field != nil {
+		shown.Path, shown.Locations = field.Path(), locationOf(field)
+	}
+	var written *gqlerror.Error
+	if errors.As(err, &written) {
+		if written.Locations == nil {
+			written.Locations = shown.Locations
+		}
+		// gqlgen adds the way to a value that an argument cannot be made of.
+		if field != nil && field.Args == nil && len(written.Path) > len(shown.Path) {
+			value := written.Path[len(shown.Path):]
+			written.Path = shown.Path
+			if _, coded := written.Extensions["code"]; !coded {
+				written.Err, written.Message = nil, fmt.Sprintf("the value of %s is not acceptable", value)
+				errcode.Set(written, CodeBadUserInput)
+			}
+		}
+		if written.Err == nil {
+			// Ours, or gqlgen's own: its text was written for the client.
+			if written.Path == nil {
+				written.Path = shown.Path
+			}
+			if _, coded := written.Extensions["code"]; !coded {
+				errcode.Set(written, CodeBadRequest)
+			}
+			written.Message = shorten(written.Message)
+			return written
+		}
+		shown.Path, shown.Locations = written.Path, written.Locations
+	}
+	var refused *database.Error
+	ofDatabase := errors.As(err, &refused)
+	for _, known := range p.known {
+		if !errors.Is(err, known.Err) {
+			continue
+		}
+		if ofDatabase && known.Code == CodeBadUserInput && !hasInput(ctx) {
+			break // A policy or a trigger has failed, and no value of the caller's.
+		}
+		shown.Message = known.Message
+		if ofDatabase {
+			p.warn(ctx, known.Code, refused, shown.Path)
+			if refused.Public != "" {
+				shown.Message = shorten(strings.ToValidUTF8(refused.Public, "\uFFFD"))
+			}
+		}
+		errcode.Set(shown, known.Code)
+		return shown
+	}
+	p.log.ErrorContext(ctx, "internal error", "error", err, "path", shown.Path.String())
+	internal := p.internal(ctx)
+	internal.Path, internal.Locations = shown.Path, shown.Locations
+	return internal
+}
+
+// locationOf returns where the field stands in the document.
+func locationOf(field *graphql.FieldContext) []gqlerror.Location {
+	for ; field != nil; field = field.Parent { // an item of a list has no place of its own
+		if field.Field.Field != nil && field.Field.Position != nil {
+			return []gqlerror.Location{{Line: field.Field.Position.Line, Column: field.Field.Position.Column}}
+		}
+	}
+	return nil
+}
+
+// warn tells the log what PostgreSQL has said of an error whose client learns a code.
+func (p presenter) warn(ctx context.Context, code string, refused *database.Error, path ast.Path) {
+	if errors.Is(refused, context.Canceled) {
+		return // The client has left.
+	}
+	p.log.WarnContext(ctx, "the database has refused a statement",
+		"code", code, "sqlstate", refused.SQLState, "message", shorten(refused.Message), "path", path.String())
+}
+
+// hasInput reports whether the field of ctx, or one around it, has an argument.
+func hasInput(ctx context.Context) bool {
+	field := graphql.GetFieldContext(ctx)
+	if field == nil {
+		return true
+	}
+	for ; field != nil; field = field.Parent {
+		if field.Field.Field != nil && len(field.Field.Arguments) > 0 {
+			return true
+		}
+	}
+	return false
+}
+
+// recovered turns a panic into an internal error; the stack goes to the log.
+func (p presenter) recovered(ctx context.Context, panicked any) error {
+	p.log.ErrorContext(ctx, "panic", "panic", fmt.Sprint(panicked), "stack", string(debug.Stack()))
+	return p.internal(ctx)
+}
+
+// internal is all that a client learns of a fault of the server: the id under which the log says more.
+func (p presenter) internal(ctx context.Context) *gqlerror.Error {
+	err := refusef(CodeInternal, "internal error")
+	if p.requestID != nil {
+		if id := p.requestID(ctx); id != "" {
+			err.Extensions["requestId"] = id
+		}
+	}
+	return err
+}
+
+// shorten cuts a message that is too long, and shows it.
+func shorten(message string) string {
+	if short := cut(message, maxMessageLength); short != message {
+		return short + "…"
+	}
+	return message
+}
+
+// cut returns no more than so many bytes of a text, up to where a character begins.
+func cut(text string, atMost int) string {
+	if len(text) <= atMost {
+		return text
+	}
+	for atMost > 0 && !utf8.RuneStart(text[atMost]) {
+		atMost--
+	}
+	return text[:atMost]
+}
+
+// capErrors cuts a list of errors, and says so.
+func capErrors(errs gqlerror.List, atMost int) gqlerror.List {
+	if len(errs) <= atMost {
+		return errs
+	}
+	more := refusef(CodeErrorLimit, "%d more errors are not told", len(errs)-atMost)
+	return append(errs[:atMost:atMost], more)
+}

@@ -1,0 +1,243 @@
+package endpoint
+
+import (
+	"context"
+	"encoding/json"
+	"sync"
+
+	"github.com/99designs/gqlgen/graphql"
+	"github.com/vektah/gqlparser/v2/ast"
+	"github.com/vektah/gqlparser/v2/gqlerror"
+)
+
+// executor runs operations, whatever brought them: prepare finds out what is asked for, and run has gqlgen's generated
+// code answer it. It takes the place of gqlgen's own executor, each of whose extensions wraps every operation and every
+// answer in functions: that cost a lone request 4 % of its latency, and hid the order of things.
+type executor struct {
+	schema       graphql.ExecutableSchema
+	documents    *documents
+	limits       *Limits
+	costs        costs
+	running      running
+	held         *held
+	starting     running // of operations on websockets: being prepared, refused, run or subscribed
+	lag          lag
+	aroundFields graphql.FieldMiddleware
+	introspect   graphql.FieldMiddleware // aroundFields, for operations that ask for the schema
+	observer     Observer                // nil if nobody wants to hear
+	debug        *Debug                  // nil in production
+	presenter    presenter
+}
+
+// prepared is an operation that is ready to run.
+type prepared struct {
+	*graphql.OperationContext
+	document *document
+	nulls    *nulls // nil unless there are any
+}
+
+func passField(ctx context.Context, next graphql.Resolver) (any, error) { return next(ctx) }
+
+func passRootField(ctx context.Context, next graphql.RootResolver) graphql.Marshaler {
+	return next(ctx)
+}
+
+// prepare returns the operation that a request asks for, ready to run, or the answer to a request that is refused.
+func (e *executor) prepare(ctx context.Context, params *graphql.RawParams) (prepared, *graphql.Response) {
+	operation := prepared{OperationContext: &graphql.OperationContext{
+		OperationName:          params.OperationName,
+		Extensions:             params.Extensions,
+		Headers:                params.Headers,
+		DisableIntrospection:   !e.documents.introspection.allows(ctx),
+		RecoverFunc:            e.presenter.recovered,
+		ResolverMiddleware:     e.aroundFields,
+		RootResolverMiddleware: passRootField,
+		Stats:                  graphql.Stats{OperationStart: graphql.Now()},
+	}}
+	if refusal := e.fill(ctx, &operation, params); refusal != nil {
+		return prepared{}, e.refuse(ctx, refusal)
+	}
+	return operation, nil
+}
+
+// fill finds the document, the operation in it and its variables, and refuses what is not valid or costs too much.
+func (e *executor) fill(ctx context.Context, operation *prepared, params *graphql.RawParams) *gqlerror.Error {
+	bounds := e.limits.of(ctx)
+	document, refusal := e.documents.admit(ctx, params, bounds)
+	if refusal != nil {
+		return refusal
+	}
+	operation.document = document
+	operation.RawQuery, operation.Doc = document.text, document.parsed
+	if document.shape.introspects {
+		operation.ResolverMiddleware = e.introspect
+	}
+	operation.Operation = document.parsed.Operations.ForName(params.OperationName)
+	if operation.Operation == nil && params.OperationName == "" {
+		return refusef(CodeValidationFailed, "the document has several operations: send operationName")
+	} else if operation.Operation == nil {
+		return refusef(CodeValidationFailed, "operation %q not found", params.OperationName)
+	}
+	if len(operation.Operation.VariableDefinitions) > 0 {
+		coercer := coercer{schema: e.schema.Schema(), suggest: !operation.DisableIntrospection}
+		if operation.Variables, refusal = coercer.variables(operation.Operation, params.Variables); refusal != nil {
+			return refusal
+		}
+	}
+	if cost := e.costs.complexity(operation.Operation, operation.Variables); cost > bounds.Complexity {
+		return refusef(CodeComplexityLimit, "the operation has a complexity of %d: at most %d is allowed", cost, bounds.Complexity)
+	}
+	operation.nulls = findNulls(operation.OperationContext, document.neverNull)
+	// The validation counts two aliases of one field as one.
+	if operation.Operation.Operation == ast.Subscription && operation.nulls == nil &&
+		len(graphql.CollectFields(operation.OperationContext, operation.Operation.SelectionSet, nil)) != 1 {
+		return at(operation.Operation.Position, refusef(CodeValidationFailed, "a subscription has exactly one field"))
+	}
+	if operation.Operation.Operation == ast.Subscription {
+		operation.Extensions = nil // they were read, and would stay
+	}
+	return nil
+}
+
+// refuse is the answer to a request that never became an operation.
+func (e *executor) refuse(ctx context.Context, refusal *gqlerror.Error) *graphql.Response {
+	response := e.fail(ctx, refusal)
+	if e.observer != nil {
+		e.observer.Refuse(ctx, errorCodes(response.Errors))
+	}
+	return response
+}
+
+// fail is an answer that tells an error and nothing else.
+func (e *executor) fail(ctx context.Context, err error) *graphql.Response {
+	return &graphql.Response{Errors: gqlerror.List{e.presenter.present(ctx, err)}}
+}
+
+// run gives an operation its caller. The answers come when they are asked for, with the context that is returned: one to
+// a query or a mutation, one for each event to a subscription, and then nil.
+func (e *executor) run(ctx context.Context, operation prepared) (graphql.ResponseHandler, context.Context) {
+	kind := operation.Operation.Operation
+	if kind == ast.Subscription {
+		release, ok := e.held.subscribe(runnerOf(ctx), operation.document, operation.Variables)
+		if !ok {
+			refusal := *errNoRoom
+			return graphql.OneShot(e.refuse(ctx, &refusal)), ctx
+		}
+		streamFrom(ctx).whenEnded(release)
+	}
+	ctx = graphql.WithOperationContext(ctx, operation.OperationContext)
+	if e.observer != nil {
+		ctx = e.observer.Begin(ctx, describe(operation.OperationContext))
+	}
+	if e.debug != nil {
+		ctx = e.debug.begin(ctx)
+	}
+	ctx = withCaller(ctx, kind, e.lag)
+	if kind == ast.Subscription {
+		return e.subscribe(ctx, operation), ctx
+	}
+	asked := false
+	return func(ctx context.Context) *graphql.Response {
+		if asked {
+			return nil
+		}
+		asked = true
+		return e.execute(ctx, operation)
+	}, ctx
+}
+
+// execute runs a query or a mutation, within the time it has, and if its caller does not run too many already.
+func (e *executor) execute(ctx context.Context, operation prepared) (response *graphql.Response) {
+	if e.observer != nil {
+		defer func(begun context.Context) {
+			codes := []string{CodeInternal} // of a panic
+			if response != nil {
+				codes = errorCodes(response.Errors)
+			}
+			e.observer.Answer(begun, codes)
+			e.observer.End(begun)
+		}(ctx)
+	}
+	bounds, who := e.limits.of(ctx), runnerOf(ctx)
+	if !e.running.enter(who, bounds.Operations) {
+		return &graphql.Response{Errors: gqlerror.List{
+			refusef(CodeOperationLimit, "you run %d operations already: wait for one to end", bounds.Operations),
+		}}
+	}
+	defer e.running.leave(who)
+	ctx, cancel := withTimeout(ctx, bounds.Time)
+	defer cancel()
+	if ctx.Err() != nil { // its time was over before it began
+		return &graphql.Response{Errors: gqlerror.List{refusef(CodeTimeout, "this took too long")}}
+	}
+	kind := operation.Operation.Operation
+	if operation.nulls != nil {
+		if errs := operation.nulls.rootErrors(operation.OperationContext, kind == ast.Mutation); errs != nil {
+			return &graphql.Response{Data: []byte("null"), Errors: capErrors(errs, bounds.Errors)}
+		}
+	}
+	response = e.answer(ctx, e.schema.Exec(ctx))
+	e.lag.note(ctx, kind)
+	return response
+}
+
+// subscribe starts a subscription.
+func (e *executor) subscribe(ctx context.Context, operation prepared) graphql.ResponseHandler {
+	end := func() {}
+	if e.observer != nil {
+		end = sync.OnceFunc(func() { e.observer.End(ctx) })
+		// Nobody asks for the next event of a subscriber who has left.
+		context.AfterFunc(ctx, end)
+	}
+	var failures gqlerror.List
+	if operation.nulls != nil {
+		failures = operation.nulls.rootErrors(operation.OperationContext, true)
+	}
+	var events graphql.ResponseHandler
+	if failures == nil {
+		starting := e.withErrors(ctx)
+		events = e.schema.Exec(starting)
+		failures = graphql.GetErrors(starting)
+	}
+	if failures != nil {
+		events = graphql.OneShot(&graphql.Response{Errors: failures})
+	}
+	return func(ctx context.Context) *graphql.Response {
+		if ctx.Err() != nil && failures == nil {
+			end()
+			return nil
+		}
+		response := e.answer(ctx, events)
+		if response == nil {
+			end()
+		} else if e.observer != nil {
+			e.observer.Answer(ctx, errorCodes(response.Errors))
+		}
+		return response
+	}
+}
+
+// answer takes one answer from gqlgen's code, with the errors of its resolvers. It returns nil after the last one.
+func (e *executor) answer(ctx context.Context, next graphql.ResponseHandler) *graphql.Response {
+	ctx = e.withErrors(ctx)
+	response := next(ctx)
+	if response == nil {
+		return nil
+	}
+	if errs := graphql.GetErrors(ctx); len(errs) > 0 {
+		response.Errors = capErrors(append(response.Errors, errs...), e.limits.of(ctx).Errors)
+	}
+	if bounds := e.limits.of(ctx); len(response.Data) > bounds.ResponseBytes {
+		response.Data, response.Errors = json.RawMessage("null"), gqlerror.List{tooLarge(bounds)}
+	}
+	response.Extensions = graphql.GetExtensions(ctx)
+	if e.debug != nil {
+		e.debug.tell(ctx, response)
+	}
+	return response
+}
+
+// withErrors gives resolvers a place for errors and extensions.
+func (e *executor) withErrors(ctx context.Context) context.Context {
+	return graphql.WithResponseContext(ctx, e.presenter.present, graphql.GetOperationContext(ctx).RecoverFunc)
+}

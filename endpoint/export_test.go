@@ -1,0 +1,83 @@
+package endpoint
+
+import (
+	"context"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"time"
+
+	"github.com/99designs/gqlgen/graphql"
+	"github.com/gobwas/ws"
+	"github.com/vektah/gqlparser/v2/ast"
+
+	"usergraph/auth"
+)
+
+// Hurry makes the endpoint as impatient as a test wants it.
+func (o *Options) Hurry(init, ping, pong, write time.Duration) {
+	o.patience = patience{init: init, ping: ping, pong: pong, write: write}
+}
+
+// AskOften has sessions asked about again after a pause.
+func (o *Options) AskOften(pause time.Duration) { o.sessionPause = pause }
+
+// Watches is how many rows are watched, each caller's counted by itself.
+func (h *Handler) Watches() int {
+	h.live.mu.Lock()
+	defer h.live.mu.Unlock()
+	return len(h.live.watches)
+}
+
+// Enter counts an operation of an address that does not end.
+func (h *Handler) Enter(address string) { h.exec.running.enter(runner{address: address}, 1) }
+
+// Held returns how many bytes of requests are counted, and for how many callers.
+func (h *Handler) Held() (bytes, callers int) {
+	h.exec.held.mu.Lock()
+	defer h.exec.held.mu.Unlock()
+	return h.exec.held.all, len(h.exec.held.each)
+}
+
+// Ask posts a body as a caller, or as nobody.
+func (h *Handler) Ask(claims *auth.Claims, body string) *httptest.ResponseRecorder {
+	request := httptest.NewRequest(http.MethodPost, "/graphql", strings.NewReader(body))
+	request.Header.Set("Content-Type", "application/json")
+	request.Header.Set("Accept", mediaGraphQL)
+	if claims != nil {
+		request = request.WithContext(auth.NewContext(request.Context(), claims))
+	}
+	answer := httptest.NewRecorder()
+	h.ServeHTTP(answer, request)
+	return answer
+}
+
+// WrapSchema puts another schema around the one that operations run on.
+func (h *Handler) WrapSchema(wrap func(graphql.ExecutableSchema) graphql.ExecutableSchema) {
+	h.exec.schema = wrap(h.exec.schema)
+}
+
+// BreakSchema makes the next operation panic outside of resolvers.
+func (h *Handler) BreakSchema() { h.exec.schema = nil }
+
+// WithCaller puts the caller of claims into ctx, as an operation does.
+func WithCaller(ctx context.Context) context.Context { return withCaller(ctx, ast.Query, lag{}) }
+
+// Buffered is how many bytes of messages are counted.
+func (h *Handler) Buffered() int {
+	h.connections.mu.Lock()
+	defer h.connections.mu.Unlock()
+	return h.connections.buffered.all
+}
+
+// ReadFrame reads a frame of the server, and returns its payload.
+func ReadFrame(from io.Reader) (string, error) {
+	header, err := ws.ReadHeader(from)
+	if err != nil {
+		return "", err
+	}
+	payload := make([]byte, header.Length)
+	_, err = io.ReadFull(from, payload)
+	return string(payload), err
+}

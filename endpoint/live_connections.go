@@ -1,0 +1,202 @@
+package endpoint
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"net/http"
+	"slices"
+	"sync"
+
+	"github.com/google/uuid"
+	"github.com/vektah/gqlparser/v2/gqlerror"
+)
+
+// The reasons why a connection may not stay open.
+var (
+	errTooManyConnections = errors.New("too many connections are open, try again later")
+	errStopping           = errors.New("the server is stopping, connect again")
+)
+
+const (
+	// maxBufferedBytes is what websockets may make the server keep in all: messages that have not arrived whole, and
+	// answers that were not read. Callers who are not signed in get half of it. On a machine of 256 MB it leaves room for
+	// the connections themselves.
+	maxBufferedBytes = 32 << 20
+	// maxBufferedOfOne is what one user, or one address without one, may have of it. A longer message counts as this much,
+	// so that it is taken where its caller has no other.
+	maxBufferedOfOne = maxBufferedBytes / 4
+	// freeBytes of each websocket, in either direction, are not counted: they are what an ordinary message has, and belong
+	// to the 10 to 20 KB of a connection.
+	freeBytes = 2 << 10
+)
+
+// connection is a websocket or an event stream.
+type connection interface {
+	// goAway ends it, because the server stops. It does not wait.
+	goAway()
+	// revoke ends it, because the session has ended. It does not wait.
+	revoke(err error)
+}
+
+// connections counts the connections that stay open, by who they belong to, and ends them when the server stops.
+type connections struct {
+	limits *Limits
+
+	mu        sync.Mutex
+	open      map[connection]runner
+	each      map[runner]int // how many are open
+	anonymous int            // of open
+	buffered  buffered
+	stopping  bool
+	gone      chan struct{} // closed when stopping and none is left
+}
+
+func newConnections(limits *Limits) *connections {
+	return &connections{limits: limits, open: map[connection]runner{}, each: map[runner]int{}, buffered: buffered{each: map[runner]int{}}, gone: make(chan struct{})}
+}
+
+// add counts a connection, or says that it is one too many.
+func (c *connections) add(added connection, who runner) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.stopping {
+		return errStopping
+	}
+	if len(c.open) >= c.limits.Connections || !c.allows(who) {
+		return errTooManyConnections
+	}
+	c.count(added, who)
+	return nil
+}
+
+// identify makes a connection that belonged to an address a user's.
+func (c *connections) identify(known connection, who runner) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	before, open := c.open[known]
+	if !open || before == who {
+		return nil
+	}
+	if !c.allows(who) {
+		return errTooManyConnections
+	}
+	c.forget(before)
+	c.count(known, who)
+	return nil
+}
+
+// allows tells whether somebody may have one more. Those who are not signed in leave half of all to the others.
+func (c *connections) allows(who runner) bool {
+	if who.user != uuid.Nil {
+		return c.each[who] < c.limits.SignedIn.Connections
+	}
+	return c.each[who] < c.limits.Anonymous.Connections && c.anonymous < c.limits.Connections/2
+}
+
+func (c *connections) count(one connection, who runner) {
+	c.open[one] = who
+	c.each[who]++
+	if who.user == uuid.Nil {
+		c.anonymous++
+	}
+}
+
+func (c *connections) forget(who runner) {
+	if c.each[who]--; c.each[who] == 0 {
+		delete(c.each, who)
+	}
+	if who.user == uuid.Nil {
+		c.anonymous--
+	}
+}
+
+// remove no longer counts a connection.
+func (c *connections) remove(ended connection) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	who, open := c.open[ended]
+	if !open {
+		return
+	}
+	delete(c.open, ended)
+	c.forget(who)
+	if c.stopping && len(c.open) == 0 {
+		close(c.gone)
+	}
+}
+
+func (c *connections) total() int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return len(c.open)
+}
+
+// buffered counts the bytes of maxBufferedBytes.
+type buffered struct {
+	all, anonymous int
+	each           map[runner]int
+}
+
+// reservation is what is counted of one message.
+type reservation struct {
+	who   runner
+	bytes int
+}
+
+// reserve counts so many bytes of a connection's message instead of those that are counted already. It returns false, and
+// changes nothing, if that is too much.
+func (c *connections) reserve(of connection, r *reservation, bytes int) bool {
+	more := min(bytes, maxBufferedOfOne) - r.bytes
+	if more == 0 {
+		return true
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if r.bytes == 0 {
+		r.who = c.open[of]
+	}
+	b, anonymous := &c.buffered, r.who.user == uuid.Nil
+	if more > 0 && (b.all+more > maxBufferedBytes || b.each[r.who]+more > maxBufferedOfOne || anonymous && b.anonymous+more > maxBufferedBytes/2) {
+		return false
+	}
+	r.bytes += more
+	b.all += more
+	if anonymous {
+		b.anonymous += more
+	}
+	if b.each[r.who] += more; b.each[r.who] == 0 {
+		delete(b.each, r.who)
+	}
+	return true
+}
+
+// shutdown ends all connections and waits until they have ended, or ctx has.
+func (c *connections) shutdown(ctx context.Context) error {
+	c.mu.Lock()
+	all := slices.Collect(maps.Keys(c.open))
+	if !c.stopping && len(all) == 0 {
+		close(c.gone)
+	}
+	c.stopping = true
+	c.mu.Unlock()
+	for _, connection := range all {
+		connection.goAway()
+	}
+	select {
+	case <-c.gone:
+		return nil
+	case <-ctx.Done():
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		return fmt.Errorf("%d subscribers have not gone: %w", len(c.open), ctx.Err())
+	}
+}
+
+// refuseConnection answers a request for a connection that add does not take.
+func refuseConnection(w http.ResponseWriter, r *http.Request, err error) {
+	refusal := refusef(CodeUnavailable, "%s", err)
+	setRetryAfter(w.Header(), gqlerror.List{refusal})
+	refuse(w, r, http.StatusServiceUnavailable, refusal)
+}

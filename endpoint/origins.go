@@ -1,0 +1,85 @@
+package endpoint
+
+import (
+	"fmt"
+	"net/url"
+	"regexp"
+	"strconv"
+	"strings"
+
+	"usergraph/auth"
+)
+
+// Origins are the sites whose pages may use the API.
+type Origins struct {
+	exact    map[string]bool
+	patterns []*regexp.Regexp
+}
+
+// label is what one * of a pattern stands for: a piece of one label of a host name, never a dot.
+const label = "[a-z0-9-]+"
+
+// ParseOrigins reads origins such as https://app.example.com, and patterns such as https://app-*-team.vercel.app for
+// preview deployments. A pattern must end in two names without a *, for whoever owns those owns all that it stands for.
+// Without https only this machine is taken.
+func ParseOrigins(list []string) (*Origins, error) {
+	origins := &Origins{exact: map[string]bool{}}
+	for _, text := range list {
+		if err := checkOrigin(text); err != nil {
+			return nil, fmt.Errorf("origin %q %w", text, err)
+		}
+		if !strings.Contains(text, "*") {
+			origins.exact[text] = true
+			continue
+		}
+		pattern := strings.ReplaceAll(regexp.QuoteMeta(text), `\*`, label)
+		origins.patterns = append(origins.patterns, regexp.MustCompile("^"+pattern+"$"))
+	}
+	return origins, nil
+}
+
+// checkOrigin refuses what a browser would not send, and what stands for more than its writer may have thought.
+func checkOrigin(text string) error {
+	// A * is not allowed in a port.
+	parsed, err := url.Parse(strings.ReplaceAll(text, ":*", ":0"))
+	if err != nil || parsed.Host == "" || parsed.Scheme+"://"+parsed.Host != strings.ReplaceAll(text, ":*", ":0") || text != strings.ToLower(text) {
+		return fmt.Errorf("is not of the form https://app.example.com: scheme, host and port in small letters, nothing after them")
+	}
+	if number, err := strconv.Atoi(parsed.Port()); parsed.Port() != "" && (err != nil || number > 65535 || (number == 0 && !strings.HasSuffix(text, ":*"))) {
+		return fmt.Errorf("has a port that is not a number from 1 to 65535")
+	}
+	host := parsed.Hostname()
+	if auth.IsLoopback(host) {
+		return nil
+	}
+	if parsed.Scheme != "https" {
+		return fmt.Errorf("must be https: pages fetched over http can be anybody's")
+	}
+	if strings.HasSuffix(text, ":*") {
+		return fmt.Errorf("has a * for a port: only this machine may have that")
+	}
+	if port := parsed.Port(); port == "443" {
+		return fmt.Errorf("names the port 443, which browsers leave out")
+	}
+	labels := strings.Split(host, ".")
+	if strings.Contains(host, "*") && (len(labels) < 3 || strings.Contains(strings.Join(labels[len(labels)-2:], ""), "*")) {
+		return fmt.Errorf("has a * in the last two names of the host, so that it would allow strangers")
+	}
+	return nil
+}
+
+// Contains tells whether pages of origin may use the API. No origins contain none.
+func (o *Origins) Contains(origin string) bool {
+	if o == nil {
+		return false
+	}
+	if o.exact[origin] {
+		return true
+	}
+	for _, pattern := range o.patterns {
+		if pattern.MatchString(origin) {
+			return true
+		}
+	}
+	return false
+}

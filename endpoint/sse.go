@@ -1,0 +1,229 @@
+package endpoint
+
+import (
+	"bytes"
+	"context"
+	"io"
+	"log/slog"
+	"net/http"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/99designs/gqlgen/graphql"
+	"github.com/vektah/gqlparser/v2/gqlerror"
+
+	"usergraph/auth"
+)
+
+// eventStream is the media type of server-sent events.
+const eventStream = "text/event-stream"
+
+// sseTransport answers an operation with server-sent events, in the distinct connections mode of
+// https://github.com/enisdenjo/graphql-sse/blob/master/PROTOCOL.md.
+type sseTransport struct {
+	log         *slog.Logger
+	connections *connections
+	sessions    *sessions
+	limits      *Limits
+	held        *held
+	patience    patience
+}
+
+// Supports wants text/event-stream to come first: clients that would take it, but prefer JSON, name it later.
+func (t *sseTransport) Supports(r *http.Request) bool { return wantsEventStream(r) }
+
+func wantsEventStream(r *http.Request) bool {
+	first, _, _ := strings.Cut(r.Header.Get("Accept"), ",")
+	return r.Method == http.MethodPost && mediaType(first) == eventStream && mediaType(r.Header.Get("Content-Type")) == mediaJSON
+}
+
+// Do sends events until the operation, the token or the connection ends.
+func (t *sseTransport) Do(w http.ResponseWriter, r *http.Request, exec *executor) {
+	claims, signedIn := auth.FromContext(r.Context())
+	ctx, cancel := context.WithCancel(r.Context())
+	defer cancel()
+	s := &events{w: w, control: http.NewResponseController(w), patience: t.patience, stopping: make(chan struct{})}
+	if err := t.connections.add(s, runnerOf(ctx)); err != nil {
+		refuseConnection(w, r, err)
+		return
+	}
+	defer t.connections.remove(s)
+	if signedIn {
+		t.sessions.add(s, claims)
+		defer t.sessions.remove(s, claims)
+	}
+
+	bounds := t.limits.of(ctx)
+	header, refusal := t.held.begin(r)
+	if refusal != nil {
+		refuseBody(w, r, http.StatusServiceUnavailable, refusal)
+		return
+	}
+	defer header.release()
+	var body bytes.Buffer
+	reading := &holding{held: t.held, who: header.who}
+	defer reading.release()
+	if refusal, status := readBody(&body, w, r, bounds.BodyBytes, reading); refusal != nil {
+		refuseBody(w, r, status, refusal)
+		return
+	}
+	// The server's limits on reading are over with the body: a stream takes its time.
+	if err := s.control.SetReadDeadline(time.Time{}); err != nil {
+		t.log.WarnContext(ctx, "an event stream will end early", "error", err)
+	}
+	w.Header().Set("Content-Type", eventStream+"; charset=utf-8")
+	w.Header().Set("Cache-Control", "no-store")
+	w.Header().Set("X-Accel-Buffering", "no") // nginx passes each event on at once
+	w.WriteHeader(http.StatusOK)
+	s.comment()
+
+	params, refusal := decodeRequest(body.Bytes(), bounds)
+	reading.release() // what a subscription keeps of it is counted by itself
+	if refusal != nil {
+		s.next(marshal(exec.refuse(ctx, refusal)))
+		s.complete()
+		return
+	}
+	answers := make(chan []byte)
+	go t.run(ctx, exec, params, answers)
+	// A stream counts until its operation has ended, also if the client has left before.
+	defer func() {
+		cancel()
+		for range answers {
+		}
+	}()
+
+	var expired <-chan time.Time
+	if signedIn {
+		expired = time.After(time.Until(claims.ExpiresAt.Add(expiryLeeway)))
+	}
+	alive := time.NewTicker(t.patience.ping)
+	defer alive.Stop()
+	for s.err == nil {
+		select {
+		case answer, ok := <-answers:
+			if !ok {
+				s.complete()
+				return
+			}
+			s.next(answer)
+		case <-alive.C:
+			s.comment()
+		case <-expired:
+			s.refuse(auth.ErrTokenExpired)
+			return
+		case <-s.stopping:
+			if s.revoked != nil {
+				s.refuse(s.revoked)
+			}
+			return // without complete the client connects again
+		case <-ctx.Done():
+			return
+		}
+	}
+	t.log.WarnContext(ctx, "event stream cut off", "error", s.err)
+}
+
+// run executes an operation and sends its answers, until ctx ends. Then it closes answers.
+func (t *sseTransport) run(ctx context.Context, exec *executor, params *graphql.RawParams, answers chan<- []byte) {
+	defer close(answers)
+	gone := ctx.Done() // not the end of the operation, which may come before its answer is sent
+	send := func(answer []byte) bool {
+		select {
+		case answers <- answer:
+			return true
+		case <-gone:
+			return false
+		}
+	}
+	if ctx.Err() != nil { // the client has left
+		return
+	}
+	defer func() {
+		if panicked := recover(); panicked != nil {
+			send(marshal(exec.fail(ctx, exec.presenter.recovered(ctx, panicked))))
+		}
+	}()
+	state := &stream{ready: func() {}}
+	defer state.end()
+	ctx = withStream(ctx, state)
+	operation, refusal := exec.prepare(ctx, params)
+	if refusal != nil {
+		send(marshal(refusal))
+		return
+	}
+	responses, ctx := exec.run(ctx, operation)
+	for {
+		response := responses(ctx)
+		if response == nil {
+			break
+		}
+		if answer := marshal(response); !state.repeats(answer) && !send(answer) {
+			return
+		}
+	}
+	if err := state.failure(); err != nil {
+		send(marshal(exec.fail(ctx, err)))
+	}
+}
+
+// marshal writes an answer in JSON, as the answer to an ordinary request is written.
+func marshal(response *graphql.Response) []byte {
+	var w responseWriter
+	w.append(response)
+	return w.body
+}
+
+// events writes an event stream. After the first error it writes no more.
+type events struct {
+	w        http.ResponseWriter
+	control  *http.ResponseController
+	patience patience
+	err      error
+
+	stop     sync.Once
+	stopping chan struct{}
+	revoked  error // once stopping is closed
+}
+
+func (s *events) goAway() { s.stop.Do(func() { close(s.stopping) }) }
+
+func (s *events) revoke(err error) {
+	s.stop.Do(func() {
+		s.revoked = err
+		close(s.stopping)
+	})
+}
+
+// refuse ends the stream with an error of package auth.
+func (s *events) refuse(err error) {
+	code, text := auth.Public(err)
+	s.next(marshal(&graphql.Response{Errors: gqlerror.List{refusef(code, "%s", text)}}))
+	s.complete()
+}
+
+func (s *events) next(answer []byte) { s.write("event: next\ndata: " + string(answer) + "\n\n") }
+
+// complete has empty data, without which a browser's EventSource drops the event.
+func (s *events) complete() { s.write("event: complete\ndata:\n\n") }
+
+// comment keeps the connection alive, and shows whether it is.
+func (s *events) comment() { s.write(":\n\n") }
+
+func (s *events) write(text string) {
+	if s.err != nil {
+		return
+	}
+	if s.err = s.control.SetWriteDeadline(time.Now().Add(s.patience.write)); s.err != nil {
+		return
+	}
+	if _, s.err = io.WriteString(s.w, text); s.err != nil {
+		return
+	}
+	if s.err = s.control.Flush(); s.err != nil {
+		return
+	}
+	// Over HTTP/2 a deadline ends a stream that rests, too.
+	s.err = s.control.SetWriteDeadline(time.Time{})
+}

@@ -1,0 +1,102 @@
+package endpoint
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/99designs/gqlgen/graphql"
+	"github.com/vektah/gqlparser/v2/gqlerror"
+
+	"usergraph/auth"
+)
+
+// Trust says which documents may run.
+type Trust string
+
+const (
+	TrustOff     Trust = "off"     // any document within the limits
+	TrustPrefer  Trust = "prefer"  // any; those that were given at start need not keep to the limits of documents
+	TrustRequire Trust = "require" // only those that were given at start
+)
+
+// Introspection says who may read the schema, and is told what a mistyped name may have meant.
+type Introspection string
+
+const (
+	IntrospectionOff           Introspection = "off"
+	IntrospectionAuthenticated Introspection = "authenticated" // signed-in callers
+	IntrospectionOn            Introspection = "on"            // everybody
+)
+
+func (i Introspection) allows(ctx context.Context) bool {
+	if i == IntrospectionAuthenticated {
+		_, signedIn := auth.FromContext(ctx)
+		return signedIn
+	}
+	return i == IntrospectionOn
+}
+
+// documentIDKey is where a request's documentId is kept among its extensions.
+const documentIDKey = "documentId"
+
+// readTrusted compiles the documents that clients were built with, by their ids. A document that does not fit the
+// schema is an error with the names of its operations.
+func (d *documents) readTrusted(texts map[string]string) (map[string]*document, error) {
+	if d.trust == TrustOff {
+		return nil, nil
+	}
+	if len(texts) == 0 {
+		return nil, errors.New("trusted documents are wanted, and none are given")
+	}
+	trusted := make(map[string]*document, len(texts))
+	var problems []error
+	for id, text := range texts {
+		compiled, err := d.compile(text, nil, true)
+		if err != nil {
+			problems = append(problems, fmt.Errorf("trusted document %s: %w", d.describe(id, text), err))
+			continue
+		}
+		compiled.trusted = true
+		trusted[id] = compiled
+	}
+	return trusted, errors.Join(problems...)
+}
+
+// describe names a document by its operations, or by its id if there is no name to be found.
+func (d *documents) describe(id, text string) string {
+	var names []string
+	for line := range strings.Lines(text) {
+		words := strings.FieldsFunc(line, func(c rune) bool { return strings.ContainsRune(" \t\r\n({@", c) })
+		if len(words) > 1 && (words[0] == "query" || words[0] == "mutation" || words[0] == "subscription") {
+			names = append(names, words[1])
+		}
+	}
+	if len(names) == 0 {
+		return id
+	}
+	return strings.Join(names, ", ") + " (" + id + ")"
+}
+
+// documentID returns the id of the document that a request asks for, or "", and whether it is the hash of an automatic
+// persisted query.
+func documentID(params *graphql.RawParams) (id string, isHash bool, refusal *gqlerror.Error) {
+	if given, ok := params.Extensions[documentIDKey]; ok && given != nil {
+		id, ok := given.(string)
+		if !ok || id == "" {
+			return "", false, refusef(CodeBadRequest, "documentId is not a text")
+		}
+		return strings.TrimPrefix(id, "sha256:"), false, nil
+	}
+	given, ok := params.Extensions["persistedQuery"]
+	if !ok || given == nil {
+		return "", false, nil
+	}
+	persisted, _ := given.(map[string]any)
+	hash, _ := persisted["sha256Hash"].(string)
+	if version, _ := persisted["version"].(int64); version != 1 || hash == "" {
+		return "", false, refusef(CodeBadRequest, `extensions.persistedQuery is not of the form {"version": 1, "sha256Hash": "…"}`)
+	}
+	return hash, true, nil
+}

@@ -1,0 +1,78 @@
+package models_test
+
+import (
+	"errors"
+	"math/rand/v2"
+	"sync"
+	"testing"
+
+	"github.com/google/uuid"
+
+	"usergraph/apitest"
+	"usergraph/database/rows"
+	"usergraph/models"
+	"usergraph/supabase"
+)
+
+// odd are texts that something on the way to the table and back may take for more than text.
+var odd = []string{"", "a", "'", `\`, "?", "\x01", "\x01'x'", "é💥", "a\nb\r\t", "null", "\x7f", "\u202e", "?0 ?foo", `\x00`, "2026-11-24", "{}", "--", "/*", "$1"}
+
+// oddText begins with something that the table takes, and goes on as oddly as it takes.
+func oddText(begin string, takes func(string) bool) *string {
+	if rand.IntN(4) == 0 {
+		return nil
+	}
+	for {
+		if text := begin + odd[rand.IntN(len(odd))] + odd[rand.IntN(len(odd))]; takes(text) {
+			return &text
+		}
+	}
+}
+
+func same(a, b *string) bool { return a == b || a != nil && b != nil && *a == *b }
+
+// Whatever a text is, it is stored, returned and read as it is, by many callers at once.
+func TestUpdateUser(t *testing.T) {
+	db := apitest.Postgres(t, supabase.Migrations)
+	var callers sync.WaitGroup
+	for range 8 {
+		id := uuid.New()
+		db.Exec(t, "insert into auth.users (id) values ($1)", id)
+		as := db.As(id)
+		callers.Go(func() {
+			want := models.User{ID: id}
+			for range 60 {
+				user, columns := want, []string{"full_name", "avatar_url"}[rand.IntN(2):]
+				if columns[0] == "full_name" {
+					user.FullName = oddText("", models.IsDisplayName)
+				}
+				user.AvatarURL = oddText("https://example.com/", models.IsWebURL)
+				want = user
+				if err := models.UpdateUser(t.Context(), as, &user, columns...); err != nil || !same(user.FullName, want.FullName) || !same(user.AvatarURL, want.AvatarURL) {
+					t.Errorf("wrote %+v, got %+v: %v", want, user, err)
+				}
+				found, err := models.UserByID(t.Context(), as, id)
+				if err != nil || !same(found.FullName, want.FullName) || !same(found.AvatarURL, want.AvatarURL) {
+					t.Errorf("wrote %+v, read %+v: %v", want, found, err)
+				}
+			}
+		})
+	}
+	callers.Wait()
+}
+
+// Somebody else's row, and one that is not there, look the same.
+func TestNoSuchUser(t *testing.T) {
+	db := apitest.Postgres(t, supabase.Migrations)
+	other := uuid.New()
+	db.Exec(t, "insert into auth.users (id) values ($1)", other)
+	as := db.As(uuid.New())
+	for _, id := range []uuid.UUID{other, uuid.New()} {
+		if user, err := models.UserByID(t.Context(), as, id); user != nil || err != nil {
+			t.Errorf("read %v, %v", user, err)
+		}
+		if err := models.UpdateUser(t.Context(), as, &models.User{ID: id}, "full_name"); !errors.Is(err, rows.ErrNotFound) {
+			t.Error(err)
+		}
+	}
+}
