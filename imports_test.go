@@ -21,6 +21,7 @@ var houses = []struct {
 	{"usergraph/auth", nil, []string{"github.com/uptrace/bun", "github.com/99designs/gqlgen", "github.com/jackc/pgx/v5"}, true},
 	{"usergraph/database", []string{"usergraph/database/...", "usergraph/internal/pgwire", "usergraph/internal/dsn", "usergraph/internal/peek"}, []string{"github.com/99designs/gqlgen"}, true},
 	{"usergraph/database/rows", nil, nil, false},
+	{"usergraph/database/values", nil, nil, false},
 	{"usergraph/internal/pgwire", []string{"usergraph/internal/dsn", "usergraph/internal/peek"}, []string{"github.com/99designs/gqlgen"}, true},
 	{"usergraph/endpoint", []string{"usergraph/auth", "usergraph/database/...", "usergraph/internal/address", "usergraph/internal/peek"}, nil, false},
 	{"usergraph/playground", nil, nil, false},
@@ -29,7 +30,7 @@ var houses = []struct {
 	{"usergraph/app", []string{"usergraph/auth", "usergraph/database/...", "usergraph/endpoint", "usergraph/playground", "usergraph/internal/..."}, nil, false},
 	{"usergraph/apitest", []string{"usergraph/auth", "usergraph/database/...", "usergraph/endpoint", "usergraph/app", "usergraph/internal/..."}, nil, false},
 	// The API half.
-	{"usergraph/models", []string{"usergraph/database/rows"}, []string{"net/http"}, false},
+	{"usergraph/models", []string{"usergraph/database/rows", "usergraph/database/values"}, []string{"net/http"}, false},
 	{"usergraph/graph", []string{"usergraph/endpoint", "usergraph/models", "usergraph/database", "usergraph/graph/generated"}, []string{"net/http", "github.com/jackc/pgx/v5"}, false},
 	{"usergraph/supabase", nil, nil, false},
 	{"usergraph/documents", nil, nil, false},

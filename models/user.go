@@ -10,6 +10,7 @@ import (
 	"github.com/uptrace/bun"
 
 	"usergraph/database/rows"
+	"usergraph/database/values"
 )
 
 // User is a row of public.users.
@@ -19,6 +20,24 @@ type User struct {
 	ID        uuid.UUID `bun:"id,pk"`
 	FullName  *string   `bun:"full_name"`
 	AvatarURL *string   `bun:"avatar_url"`
+}
+
+// CheckName says what is wrong with a name, for the client.
+func CheckName(name string) error { return values.CheckLine(name, 200) }
+
+// CheckAvatarURL says what is wrong with the address of a picture, for the client.
+func CheckAvatarURL(address string) error { return values.CheckWebURL(address, 2048) }
+
+// AfterScanRow makes the schema's promises true for whatever row was read: a table of a team's own may lack the constraints
+// of ours. bun calls it after each row, for queries, mutations and subscriptions alike.
+func (u *User) AfterScanRow(context.Context) error {
+	if u.FullName != nil && CheckName(*u.FullName) != nil {
+		u.FullName = nil
+	}
+	if u.AvatarURL != nil && CheckAvatarURL(*u.AvatarURL) != nil {
+		u.AvatarURL = nil
+	}
+	return nil
 }
 
 // UserByID reads a user. It returns nil without an error if there is no such row, or row-level security hides it.

@@ -48,8 +48,8 @@ func TestPromisesAgree(t *testing.T) {
 		values   []string
 		mix      func() string
 	}{
-		{"is_display_name", models.IsDisplayName, namePieces, func() string { return glue(namePieces) }},
-		{"is_web_url", models.IsWebURL, []string{
+		{"is_display_name", func(name string) bool { return models.CheckName(name) == nil }, namePieces, func() string { return glue(namePieces) }},
+		{"is_web_url", func(address string) bool { return models.CheckAvatarURL(address) == nil }, []string{
 			"https://example.com", "http://example.com:65535/a?b#c", "https://example.com/" + strings.Repeat("x", 2028), "https://example.com/" + strings.Repeat("x", 2029),
 			"https://example.com/" + strings.Repeat("é", 2028), "javascript:alert(1)", "https://[::1%25eth0]/", "https://example.com:99999/", "https://example.com\n", "https:/example.com",
 		}, func() string {
