@@ -32,7 +32,7 @@ const (
 	AAL2 AAL = "AAL2"
 )
 
-// claims are the levels as tokens write them, in their order.
+// levels are the names of AAL1 and AAL2 as tokens write them, in their order.
 var levels = []string{"aal1", "aal2"}
 
 // MarshalGQL implements graphql.Marshaler.
