@@ -17,6 +17,7 @@ import (
 	"syscall"
 
 	"github.com/99designs/gqlgen/graphql"
+	"github.com/uptrace/bun"
 
 	"usergraph/endpoint"
 )
@@ -36,6 +37,10 @@ type API struct {
 	Errors []endpoint.PublicError
 	// Settings are environment variables of the team's own, added to those of the program.
 	Settings []Setting
+	// Models are structs that bun has to know before a query names them: the tables between two others of an m2m relation.
+	Models []any
+	// QueryHooks are bun's. They are called for each statement of each caller, arguments included.
+	QueryHooks []bun.QueryHook
 	// Commands are added to those of the program.
 	Commands []Command
 	// Routes, if set, adds HTTP routes. They are behind the same guards as /graphql: cross-site requests, tokens, rate limits.

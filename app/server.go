@@ -92,6 +92,7 @@ func (p *application) serve(ctx context.Context, cfg config, log *slog.Logger, l
 
 	db, err := database.Open(database.Config{
 		URL: cfg.databaseURL, MaxConns: cfg.databaseConns, MaxResultBytes: cfg.databaseResult, Observe: cfg.debug.Observe(observed.Statement),
+		Models: p.Models, QueryHooks: p.QueryHooks,
 		Replica: database.ReplicaConfig{URL: cfg.databaseReadURL, MaxLag: cfg.databaseMaxLag, Report: reportReplica(log)},
 	})
 	if err != nil {

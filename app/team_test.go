@@ -8,7 +8,10 @@ import (
 	"io"
 	"net/http"
 	"strings"
+	"sync/atomic"
 	"testing"
+
+	"github.com/uptrace/bun"
 
 	"usergraph/auth/authtest"
 	"usergraph/endpoint"
@@ -39,6 +42,9 @@ func TestTeamsOwn(t *testing.T) {
 		})
 	}
 	api.Commands = []Command{{Name: "fail", Doc: "fails", Run: func(context.Context, Env, []string) error { return Usage(errors.New("as told")) }}}
+
+	var statements statementCounter
+	api.QueryHooks = []bun.QueryHook{&statements}
 
 	issuer, pg := authtest.New(t), pgtest.New(t)
 	pg.Exec(t, pgtest.Seed)
@@ -79,11 +85,23 @@ func TestTeamsOwn(t *testing.T) {
 			t.Errorf("%s: not through the team's middleware", test.name)
 		}
 	}
+	if statements.Load() == 0 {
+		t.Error("no query hook of the team's was called")
+	}
 	var usage usageError
 	if err := Run(t.Context(), api, Env{Args: []string{"fail"}, Getenv: noEnvironment, Stdout: io.Discard}); !errors.As(err, &usage) {
 		t.Errorf("a command of a team's own: %v", err)
 	}
 }
+
+// statementCounter is a query hook that counts.
+type statementCounter struct{ atomic.Int64 }
+
+func (c *statementCounter) BeforeQuery(ctx context.Context, _ *bun.QueryEvent) context.Context {
+	c.Add(1)
+	return ctx
+}
+func (*statementCounter) AfterQuery(context.Context, *bun.QueryEvent) {}
 
 // serveAPI runs `serve` for an API until the test ends, and returns its address.
 func serveAPI(t *testing.T, api API, env ...string) (url string) {
