@@ -6,20 +6,20 @@ import (
 	"github.com/vektah/gqlparser/v2/ast"
 )
 
-// What a list is expected to have, where @listSize does not say.
+// defaultListSize is the assumed size of a list without @listSize.
 const defaultListSize = 10
 
-// cost is what the directives @cost and @listSize say of a field.
+// cost holds what @cost and @listSize say about a field.
 type cost struct {
 	weight  int
-	size    int      // how often what is selected in the field counts
-	slicing []string // arguments that say so instead
+	size    int      // multiplies the cost of the field's selections
+	slicing []string // arguments that replace size
 }
 
-// costs are those of the fields of a schema. Fields that are not in it belong to introspection, and cost nothing.
+// costs maps each field of the schema to its cost. Introspection fields are not in it: they cost nothing.
 type costs map[*ast.FieldDefinition]cost
 
-// costsOf reads the directives of a schema.
+// costsOf reads @cost and @listSize of every field of a schema.
 func costsOf(schema *ast.Schema) (costs, error) {
 	all := costs{}
 	for _, definition := range schema.Types {
@@ -27,7 +27,7 @@ func costsOf(schema *ast.Schema) (costs, error) {
 			continue
 		}
 		for _, field := range definition.Fields {
-			// gqlparser adds __schema, __type and __typename; they have no position in a source of ours.
+			// gqlparser adds __schema, __type and __typename. Their position is not in a source file of the schema.
 			if field.Position == nil || field.Position.Src.BuiltIn {
 				continue
 			}
@@ -72,7 +72,7 @@ func costOf(field *ast.FieldDefinition) (cost, error) {
 	return c, nil
 }
 
-// complexity adds up what an operation costs. Each fragment is added up once.
+// complexity returns the cost of an operation. The cost of each fragment is computed once.
 func (c costs) complexity(operation *ast.OperationDefinition, variables map[string]any) int {
 	adder := adder{costs: c, variables: variables}
 	return adder.selections(operation.SelectionSet)
@@ -111,7 +111,7 @@ func (a *adder) field(field *ast.Field) int {
 	return addCapped(c.weight, timesCapped(a.size(field, c), below))
 }
 
-// size is the largest number that an argument asks for, or what the list is expected to have.
+// size returns the largest slicing argument, or the assumed size if no slicing argument is a number.
 func (a *adder) size(field *ast.Field, c cost) int {
 	size, asked := 0, false
 	for _, name := range c.slicing {
@@ -148,5 +148,5 @@ func (a *adder) fragment(spread *ast.FragmentSpread) int {
 	return sum
 }
 
-// clamp turns a number of a schema or a client into one that addCapped and timesCapped take.
+// clamp limits a number to the range that addCapped and timesCapped accept.
 func clamp(number int64) int { return int(min(max(number, 0), maxNumber)) }

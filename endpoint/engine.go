@@ -7,7 +7,7 @@ import (
 	"usergraph/database"
 )
 
-// Engine is what resolvers hold: it runs their SQL as the caller, and watches rows.
+// Engine gives resolvers the database and the watching of rows.
 type Engine struct {
 	db   *database.DB
 	live *live

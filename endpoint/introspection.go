@@ -12,10 +12,10 @@ import (
 	"github.com/vektah/gqlparser/v2/ast"
 )
 
-// introspector has gqlgen's code tell of a schema what graphql-js tells: no more than the server does, and null where
-// something has no meaning.
+// introspector makes gqlgen's introspection answer as graphql-js does. It leaves out what the server does not support,
+// and returns null where a field has no meaning.
 type introspector struct {
-	schema *ast.Schema // a copy, as it is told
+	schema *ast.Schema // a copy, adapted for introspection
 }
 
 // toldKinds are the kinds of types for which a field of __Type is not null (GraphQL, section 4.2.2).
@@ -28,7 +28,7 @@ var toldKinds = map[string][2]ast.DefinitionKind{
 	"isOneOf":       {ast.InputObject},
 }
 
-// field is a graphql.FieldMiddleware for operations that ask for __schema or __type.
+// field is a graphql.FieldMiddleware for operations with __schema or __type.
 func (i *introspector) field(ctx context.Context, next graphql.Resolver) (any, error) {
 	result, err := next(ctx)
 	if err != nil {
@@ -50,8 +50,8 @@ func (i *introspector) field(ctx context.Context, next graphql.Resolver) (any, e
 	return result, nil
 }
 
-// newIntrospector copies a schema, with default values and reasons written as they are told, and without what the server
-// does not do.
+// newIntrospector copies a schema. In the copy, default values and deprecation reasons are written as introspection
+// returns them, and unsupported directives are missing.
 func newIntrospector(schema *ast.Schema) *introspector {
 	copied := *schema
 	copied.Types = make(map[string]*ast.Definition, len(schema.Types))
@@ -60,7 +60,7 @@ func newIntrospector(schema *ast.Schema) *introspector {
 	}
 	copied.Directives = make(map[string]*ast.DirectiveDefinition, len(schema.Directives))
 	for name, definition := range schema.Directives {
-		if name == "defer" { // gqlparser knows it, and measure refuses it
+		if name == "defer" { // gqlparser supports it, and analyze refuses it
 			continue
 		}
 		directive := *definition
@@ -86,7 +86,7 @@ func newIntrospector(schema *ast.Schema) *introspector {
 	return &introspector{schema: &copied}
 }
 
-// scalarDescriptions are the specification's words for the scalars that a schema may leave unused.
+// scalarDescriptions are the specification's descriptions of the scalars that a schema may leave unused.
 var scalarDescriptions = map[string]string{
 	"Int":    "The `Int` scalar type represents non-fractional signed whole numeric values. Int can represent values between -(2^31) and 2^31 - 1.",
 	"Float":  "The `Float` scalar type represents signed double-precision fractional values as specified by [IEEE 754](https://en.wikipedia.org/wiki/IEEE_floating_point).",
@@ -94,7 +94,7 @@ var scalarDescriptions = map[string]string{
 	"ID":     "The `ID` scalar type represents a unique identifier, often used to refetch an object or as key for a cache. The ID type appears in a JSON response as a String; however, it is not intended to be human-readable. When expected as an input type, any string (such as `\"4\"`) or integer (such as `4`) input value will be accepted as an ID.",
 }
 
-// isReferenced reports whether something has a type, as the schema is told.
+// isReferenced reports whether a field or an argument of the schema has the named type.
 func isReferenced(schema *ast.Schema, name string) bool {
 	takes := func(arguments ast.ArgumentDefinitionList) bool {
 		for _, argument := range arguments {
@@ -152,7 +152,7 @@ func toldArguments(schema *ast.Schema, arguments ast.ArgumentDefinitionList) ast
 	return copied
 }
 
-// toldReason gives @deprecated its default reason, which gqlgen tells for fields only.
+// toldReason adds the default reason to @deprecated. gqlgen returns it for fields only.
 func toldReason(schema *ast.Schema, directives ast.DirectiveList) ast.DirectiveList {
 	directive := directives.ForName("deprecated")
 	if directive == nil || directive.Arguments.ForName("reason") != nil {
@@ -162,7 +162,7 @@ func toldReason(schema *ast.Schema, directives ast.DirectiveList) ast.DirectiveL
 	return ast.DirectiveList{{Name: directive.Name, Arguments: ast.ArgumentList{{Name: "reason", Value: reason}}, Definition: directive.Definition}}
 }
 
-// toldDefault returns a value that gqlgen writes as it is.
+// toldDefault returns a value that gqlgen writes unchanged.
 func toldDefault(schema *ast.Schema, typ *ast.Type, value *ast.Value) *ast.Value {
 	if value == nil {
 		return nil
@@ -172,7 +172,8 @@ func toldDefault(schema *ast.Schema, typ *ast.Type, value *ast.Value) *ast.Value
 
 var integer = regexp.MustCompile(`^-?(0|[1-9][0-9]*)$`)
 
-// writeDefault writes a default value as a field gets it: lists of one as lists, objects with the defaults of their fields.
+// writeDefault formats a default value after coercion: a single item as a list of one, an object with the defaults of
+// its fields.
 func writeDefault(schema *ast.Schema, typ *ast.Type, value *ast.Value) string {
 	if value.Kind == ast.NullValue {
 		return "null"

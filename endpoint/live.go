@@ -18,19 +18,19 @@ import (
 )
 
 const (
-	// liveReaders is how many rows are read again at the same time: few, so that a burst of changes leaves the pool to
-	// queries. One reads some thousand rows a second.
+	// liveReaders bounds the concurrent reads of changed rows. It is small, so that a burst of changes leaves the pool
+	// to queries. One reader reads some thousand rows a second.
 	liveReaders = 2
-	// liveReadTimeout is how long such a read may take.
+	// liveReadTimeout bounds one such read.
 	liveReadTimeout = 10 * time.Second
-	// liveRetry is when a read that failed for a passing reason is tried again, give or take a half.
+	// liveRetry is the pause before a failed read is retried, ±50 %.
 	liveRetry = 2 * time.Second
 )
 
-// live lets subscribers watch rows: when one changes, it is read again once for each caller who watches it, as that
-// caller, and given to all of that caller's subscribers. Nothing runs while nothing changes.
+// rowWatcher sends changed rows to subscribers. It reads a changed row once for each caller that watches it, as that
+// caller, and sends the result to all of the caller's subscribers. Without changes it runs no goroutine.
 type live struct {
-	changes *database.Changes // nil if nobody announces changes
+	changes *database.Changes // nil: Watch returns database.ErrNotAnnounced
 	log     *slog.Logger
 
 	mu      sync.Mutex
@@ -39,28 +39,29 @@ type live struct {
 	readers int
 }
 
-// watchKey is a row in the eyes of a caller. Whoever has the same role and the same claims sees the same.
+// watchKey identifies a row and the caller that reads it. Callers with the same role and the same claims read the
+// same.
 type watchKey struct {
 	row    database.Row
 	role   string
 	claims [sha256.Size]byte
 }
 
-// watch is a row that is watched by a caller.
+// watchedRow is a row and the subscribers of one caller.
 type watch struct {
 	key    watchKey
 	read   func(context.Context) (any, error)
-	ignore func() // the changes, from now on
+	ignore func() // unregisters from changes
 
-	// Under live.mu.
+	// Guarded by rowWatcher.mu.
 	subscribers []subscriber
 	queued      bool
-	turn        uint64 // of the last read that has begun
+	turn        uint64 // of the last read that was started
 }
 
-// subscriber is who gets what was read.
+// subscriber receives the results of reads.
 type subscriber interface {
-	// offer gives the state that was read in a turn, and is ignored if a later one has come already.
+	// publish sends a state. It is ignored if a later revision was published before.
 	offer(turn uint64, state any)
 	// fail ends the subscription.
 	fail(err error)
@@ -70,11 +71,11 @@ func newLive(changes *database.Changes, log *slog.Logger) *live {
 	return &live{changes: changes, log: log, watches: map[watchKey]*watch{}}
 }
 
-// Watch returns a channel with the latest state of a row as caller sees it: the present one at once, then one for each
-// change, until ctx ends. A state that nobody has taken yet is replaced by the next. It needs no transport: without one,
-// the channel is not closed when ctx ends.
+// Watch returns a channel with the latest state of a row as the caller sees it: the present state at once, then a
+// state after each change, until ctx ends. A state that was not received is replaced by the next one. Watch also works
+// without a transport; the channel then stays open when ctx ends.
 //
-// read must depend on nothing but the caller and the row, because subscribers share what it returns.
+// readAs must depend on the caller and the row alone, because subscribers share its result.
 func Watch[T any](ctx context.Context, e *Engine, caller *Caller, row database.Row, readAs func(context.Context, bun.IDB) (T, error)) (<-chan T, error) {
 	l, db := e.live, e.As(caller)
 	read := func(ctx context.Context) (T, error) { return readAs(ctx, db) }
@@ -87,7 +88,7 @@ func Watch[T any](ctx context.Context, e *Engine, caller *Caller, row database.R
 	s := &stateSubscriber[T]{latest: make(chan T, 1), stream: streamFrom(ctx)}
 	key := watchKey{row, caller.Role, sha256.Sum256(caller.Claims)}
 	w := l.join(key, s, func(ctx context.Context) (any, error) { return read(ctx) })
-	// Read after joining: what changes from here on is heard.
+	// Join before reading, so that no change is missed.
 	turn := l.begin(w)
 	state, err := read(ctx)
 	if err != nil {
@@ -100,7 +101,7 @@ func Watch[T any](ctx context.Context, e *Engine, caller *Caller, row database.R
 	return s.latest, nil
 }
 
-// join adds a subscriber to the watch of a key.
+// join adds a subscriber to the watched row of a key.
 func (l *live) join(key watchKey, s subscriber, read func(context.Context) (any, error)) *watch {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -114,7 +115,7 @@ func (l *live) join(key watchKey, s subscriber, read func(context.Context) (any,
 	return w
 }
 
-// leave removes a subscriber, and the watch with its last one.
+// leave removes a subscriber. The last one removes the watched row.
 func (l *live) leave(w *watch, s subscriber) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -125,7 +126,7 @@ func (l *live) leave(w *watch, s subscriber) {
 	}
 }
 
-// begin returns the turn of a read that begins now.
+// begin returns the revision of a read that starts now.
 func (l *live) begin(w *watch) uint64 {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -133,7 +134,7 @@ func (l *live) begin(w *watch) uint64 {
 	return w.turn
 }
 
-// enqueue has a row read again. Changes that come while it waits for that are one.
+// enqueue schedules a read of a row. Changes before that read begins are merged into one.
 func (l *live) enqueue(w *watch) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -148,7 +149,7 @@ func (l *live) enqueue(w *watch) {
 	}
 }
 
-// work reads rows again until there are none left to read.
+// refreshLoop reads queued rows until the queue is empty.
 func (l *live) work() {
 	for {
 		l.mu.Lock()
@@ -166,7 +167,7 @@ func (l *live) work() {
 	}
 }
 
-// refresh reads a row as its caller and gives it to the subscribers.
+// refresh reads a row as its caller and publishes it to the subscribers.
 func (l *live) refresh(w *watch) {
 	turn := l.begin(w)
 	ctx, cancel := context.WithTimeout(context.Background(), liveReadTimeout)
@@ -189,7 +190,7 @@ func (l *live) refresh(w *watch) {
 	}
 }
 
-// readAgain reads a row. A panic ends its subscriptions, and nothing else.
+// readAgain reads a row. It converts a panic into an error, which ends only the subscriptions to this row.
 func (l *live) readAgain(ctx context.Context, w *watch) (state any, err error) {
 	defer func() {
 		if panicked := recover(); panicked != nil {
@@ -200,14 +201,14 @@ func (l *live) readAgain(ctx context.Context, w *watch) (state any, err error) {
 	return w.read(ctx)
 }
 
-// passes tells whether a read may succeed later.
+// passes reports whether a failed read may succeed later.
 func passes(err error) bool {
 	return errors.Is(err, database.ErrUnavailable) || errors.Is(err, database.ErrTimeout) || errors.Is(err, context.DeadlineExceeded)
 }
 
-// stateSubscriber keeps the latest state for gqlgen to take.
+// stateSubscriber holds the latest state until gqlgen receives it.
 type stateSubscriber[T any] struct {
-	latest chan T // holds one
+	latest chan T // capacity 1
 	stream *stream
 
 	mu     sync.Mutex

@@ -16,12 +16,12 @@ type Origins struct {
 	patterns []*regexp.Regexp
 }
 
-// label is what one * of a pattern stands for: a piece of one label of a host name, never a dot.
+// label matches what a * of a pattern stands for: a part of one label of a host name, never a dot.
 const label = "[a-z0-9-]+"
 
-// ParseOrigins reads origins such as https://app.example.com, and patterns such as https://app-*-team.vercel.app for
-// preview deployments. A pattern must end in two names without a *, for whoever owns those owns all that it stands for.
-// Without https only this machine is taken.
+// ParseOrigins parses origins such as https://app.example.com, and patterns such as https://app-*-team.vercel.app for
+// preview deployments. The last two labels of a pattern must not contain a *: the owner of that domain owns every
+// match. Only loopback hosts may use http.
 func ParseOrigins(list []string) (*Origins, error) {
 	origins := &Origins{exact: map[string]bool{}}
 	for _, text := range list {
@@ -38,7 +38,7 @@ func ParseOrigins(list []string) (*Origins, error) {
 	return origins, nil
 }
 
-// checkOrigin refuses what a browser would not send, and what stands for more than its writer may have thought.
+// checkOrigin refuses origins that browsers do not send, and patterns that match the sites of strangers.
 func checkOrigin(text string) error {
 	// A * is not allowed in a port.
 	parsed, err := url.Parse(strings.ReplaceAll(text, ":*", ":0"))
@@ -68,7 +68,7 @@ func checkOrigin(text string) error {
 	return nil
 }
 
-// Contains tells whether pages of origin may use the API. No origins contain none.
+// Contains reports whether pages of origin may use the API. A nil Origins contains none.
 func (o *Origins) Contains(origin string) bool {
 	if o == nil {
 		return false

@@ -10,7 +10,7 @@ import (
 	"usergraph/auth"
 )
 
-// runner is who takes a turn: a user, or an address (address.Key) from which anonymous callers come.
+// runner is a quota key: a user, or an address (address.Key) of anonymous callers.
 type runner struct {
 	user    uuid.UUID
 	address string
@@ -24,17 +24,17 @@ func runnerOf(ctx context.Context) runner {
 	return runner{address: address}
 }
 
-// addressKey is where the address of an anonymous caller is.
+// addressKey is the context key of the address of an anonymous caller.
 type addressKey struct{}
 
-// running counts the operations of each caller.
+// inFlight counts the concurrent operations of each caller, like a weighted semaphore.
 type running struct {
 	mu      sync.Mutex
 	count   map[runner]int
-	waiting map[runner][]chan struct{} // for a turn, in order
+	waiting map[runner][]chan struct{} // for a slot, in order
 }
 
-// enter takes a turn unless as many as atMost are taken.
+// tryAcquire takes a slot unless atMost slots are taken.
 func (r *running) enter(who runner, atMost int) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -52,7 +52,7 @@ func (r *running) enterLocked(who runner, atMost int) bool {
 	return true
 }
 
-// wait takes a turn as soon as fewer than atMost are taken. It returns false if done is closed before.
+// acquire waits until fewer than atMost slots are taken and takes one. It returns false if done is closed before.
 func (r *running) wait(who runner, atMost int, done <-chan struct{}) bool {
 	r.mu.Lock()
 	if r.enterLocked(who, atMost) {
@@ -76,13 +76,13 @@ func (r *running) wait(who runner, atMost int, done <-chan struct{}) bool {
 		r.setWaiting(who, slices.Delete(r.waiting[who], at, at+1))
 	}
 	r.mu.Unlock()
-	if at < 0 { // leave has given it the turn
+	if at < 0 { // release has granted the slot
 		r.leave(who)
 	}
 	return false
 }
 
-// setWaiting keeps nothing of a caller for whom nothing waits.
+// setWaiting stores the waiters of a caller, and deletes an empty list.
 func (r *running) setWaiting(who runner, turns []chan struct{}) {
 	if len(turns) == 0 {
 		delete(r.waiting, who)
@@ -91,7 +91,7 @@ func (r *running) setWaiting(who runner, turns []chan struct{}) {
 	r.waiting[who] = turns
 }
 
-// leave gives a turn back, or on to what has waited longest for it.
+// release frees a slot, or grants it to the first waiter.
 func (r *running) leave(who runner) {
 	r.mu.Lock()
 	defer r.mu.Unlock()

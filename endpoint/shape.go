@@ -8,8 +8,8 @@ import (
 	"github.com/vektah/gqlparser/v2/lexer"
 )
 
-// shape is how large a document is. It is found in one pass over what was parsed, each fragment once, before the
-// document is validated: validation of a hostile document costs far more than its size.
+// documentStats are the sizes of a document. They are computed in one pass, each fragment once, and before validation:
+// the validation of a hostile document costs far more than its size.
 type shape struct {
 	bytes              int
 	tokens             int
@@ -23,7 +23,8 @@ type shape struct {
 	introspects        bool
 }
 
-// check returns the first bound that a shape exceeds. A document of the cache is checked for each caller who sends it.
+// check returns an error for the first bound that is exceeded. A cached document is checked for each request, because
+// callers have different bounds.
 func (s *shape) check(b *Bounds) *gqlerror.Error {
 	for _, limit := range []struct {
 		what       string
@@ -47,7 +48,7 @@ func (s *shape) check(b *Bounds) *gqlerror.Error {
 	return nil
 }
 
-// part is the shape of a selection set where it stands, fragments expanded. Its numbers stop at maxNumber.
+// selectionStats are the sizes of a selection set, fragments expanded. The numbers are capped at maxNumber.
 type part struct {
 	depth      int // nested fields, not counting those below __schema and __type
 	lists      int // nested fields with the name of one of introspection's lists
@@ -55,16 +56,16 @@ type part struct {
 	rootFields int // fields that are not nested in another
 }
 
-// measurer walks a document. Fragments that are being walked are in open, those that were in done.
+// analyzer walks a document. open holds the fragments on the current path, done those that were analyzed.
 type measurer struct {
 	shape
 	fragments map[string]*ast.FragmentDefinition
 	open      map[string]bool
 	done      map[string]part
-	refusal   *gqlerror.Error // what is wrong with the document, besides its size
+	refusal   *gqlerror.Error // a fault of the document other than its size
 }
 
-// measure finds the shape of a document, or an error if fragments form a cycle or parts of the answer should come later.
+// analyze returns the sizes of a document. It refuses cycles of fragments and @defer.
 func measure(text string, document *ast.QueryDocument) (shape, *gqlerror.Error) {
 	m := measurer{shape: shape{bytes: len(text), tokens: countTokens(text)}}
 	if len(document.Fragments) > 0 {
@@ -93,8 +94,8 @@ func measure(text string, document *ast.QueryDocument) (shape, *gqlerror.Error) 
 	return m.shape, m.refusal
 }
 
-// count counts directives. gqlparser knows @defer, and gqlgen leaves a goroutine behind for whoever does not fetch what
-// it defers: no transport here does.
+// count counts directives. It refuses @defer: gqlparser supports it, but no transport here fetches deferred parts, and
+// gqlgen leaks a goroutine for parts that are not fetched.
 func (m *measurer) count(list ast.DirectiveList) {
 	m.directives += len(list)
 	if directive := list.ForName("defer"); directive != nil {
@@ -148,7 +149,7 @@ func (m *measurer) fragment(name string) part {
 		return whole
 	}
 	fragment := m.fragments[name]
-	if fragment == nil { // validation says so
+	if fragment == nil { // validation reports it
 		return part{}
 	}
 	if m.open[name] {
@@ -163,14 +164,14 @@ func (m *measurer) fragment(name string) part {
 	return whole
 }
 
-// maxNumber is where counting stops: two such numbers can be added and multiplied.
+// maxNumber caps counts, so that the sum and the product of two counts do not overflow.
 const maxNumber = math.MaxInt32
 
 func addCapped(a, b int) int { return min(a+b, maxNumber) }
 
 func timesCapped(a, b int) int { return min(a*b, maxNumber) }
 
-// countTokens counts the tokens of a document that was parsed, as the parser does: comments too.
+// countTokens counts the tokens of a parsed document as the parser does, comments included.
 func countTokens(text string) (count int) {
 	lexed := lexer.New(&ast.Source{Input: text})
 	for {
