@@ -45,14 +45,14 @@ func (c *Caller) HasRole(role string) bool {
 type callerKey struct{}
 
 // withCaller adds the caller of an operation to its context. An anonymous operation has no caller.
-func withCaller(ctx context.Context, operation ast.Operation, lag lag) context.Context {
+func withCaller(ctx context.Context, operation ast.Operation, router replicaRouter) context.Context {
 	claims, ok := auth.FromContext(ctx)
 	if !ok {
 		return ctx
 	}
 	caller := newCaller(claims)
 	caller.ReadOnly = operation != ast.Mutation
-	caller.MayLag = lag.allows(ctx, operation, caller.Subject)
+	caller.MayLag = router.allows(ctx, operation, caller.Subject)
 	if operation == ast.Query {
 		caller.loaded = new(loaded)
 	}

@@ -74,55 +74,55 @@ func costOf(field *ast.FieldDefinition) (cost, error) {
 
 // complexity returns the cost of an operation. The cost of each fragment is computed once.
 func (c costs) complexity(operation *ast.OperationDefinition, variables map[string]any) int {
-	adder := adder{costs: c, variables: variables}
-	return adder.selections(operation.SelectionSet)
+	counter := costCounter{costs: c, variables: variables}
+	return counter.selections(operation.SelectionSet)
 }
 
-type adder struct {
+type costCounter struct {
 	costs     costs
 	variables map[string]any
 	fragments map[string]int
 }
 
-func (a *adder) selections(set ast.SelectionSet) int {
+func (counter *costCounter) selections(set ast.SelectionSet) int {
 	sum := 0
 	for _, selection := range set {
 		switch s := selection.(type) {
 		case *ast.Field:
-			sum = addCapped(sum, a.field(s))
+			sum = addCapped(sum, counter.field(s))
 		case *ast.InlineFragment:
-			sum = addCapped(sum, a.selections(s.SelectionSet))
+			sum = addCapped(sum, counter.selections(s.SelectionSet))
 		case *ast.FragmentSpread:
-			sum = addCapped(sum, a.fragment(s))
+			sum = addCapped(sum, counter.fragment(s))
 		}
 	}
 	return sum
 }
 
-func (a *adder) field(field *ast.Field) int {
-	c, ok := a.costs[field.Definition]
+func (counter *costCounter) field(field *ast.Field) int {
+	c, ok := counter.costs[field.Definition]
 	if !ok {
 		return 0
 	}
-	below := a.selections(field.SelectionSet)
+	below := counter.selections(field.SelectionSet)
 	if below == 0 {
 		return c.weight
 	}
-	return addCapped(c.weight, timesCapped(a.size(field, c), below))
+	return addCapped(c.weight, timesCapped(counter.size(field, c), below))
 }
 
 // size returns the largest slicing argument, or the assumed size if no slicing argument is a number.
-func (a *adder) size(field *ast.Field, c cost) int {
+func (counter *costCounter) size(field *ast.Field, c cost) int {
 	size, asked := 0, false
 	for _, name := range c.slicing {
 		argument := field.Arguments.ForName(name)
 		given := argument != nil
 		if given && argument.Value.Kind == ast.Variable {
-			_, given = a.variables[argument.Value.Raw]
+			_, given = counter.variables[argument.Value.Raw]
 		}
 		var value any
 		if given {
-			value, _ = argument.Value.Value(a.variables)
+			value, _ = argument.Value.Value(counter.variables)
 		} else if defined := field.Definition.Arguments.ForName(name); defined.DefaultValue != nil {
 			value, _ = defined.DefaultValue.Value(nil)
 		}
@@ -136,14 +136,14 @@ func (a *adder) size(field *ast.Field, c cost) int {
 	return size
 }
 
-func (a *adder) fragment(spread *ast.FragmentSpread) int {
-	sum, ok := a.fragments[spread.Name]
+func (counter *costCounter) fragment(spread *ast.FragmentSpread) int {
+	sum, ok := counter.fragments[spread.Name]
 	if !ok && spread.Definition != nil {
-		sum = a.selections(spread.Definition.SelectionSet)
-		if a.fragments == nil {
-			a.fragments = map[string]int{}
+		sum = counter.selections(spread.Definition.SelectionSet)
+		if counter.fragments == nil {
+			counter.fragments = map[string]int{}
 		}
-		a.fragments[spread.Name] = sum
+		counter.fragments[spread.Name] = sum
 	}
 	return sum
 }

@@ -31,7 +31,7 @@ type Debug struct {
 }
 
 // debugInfo is what Debug records about one operation.
-type tally struct {
+type debugInfo struct {
 	statements atomic.Int64
 	mu         sync.Mutex
 	whyNull    []reason
@@ -43,7 +43,7 @@ type reason struct {
 	Reason string `json:"reason"`
 }
 
-type tallyKey struct{}
+type debugKey struct{}
 
 // Observe returns an observer for database.Open that counts the statements of each operation. It then calls next,
 // which may be nil. A nil Debug returns next.
@@ -52,8 +52,8 @@ func (d *Debug) Observe(next database.Observer) database.Observer {
 		return next
 	}
 	return func(ctx context.Context, statement string, took time.Duration, err error) {
-		if t, ok := ctx.Value(tallyKey{}).(*tally); ok {
-			t.statements.Add(1)
+		if info, ok := ctx.Value(debugKey{}).(*debugInfo); ok {
+			info.statements.Add(1)
 		}
 		if next != nil {
 			next(ctx, statement, took, err)
@@ -63,7 +63,7 @@ func (d *Debug) Observe(next database.Observer) database.Observer {
 
 // begin adds an empty debugInfo to ctx.
 func (d *Debug) begin(ctx context.Context) context.Context {
-	return context.WithValue(ctx, tallyKey{}, new(tally))
+	return context.WithValue(ctx, debugKey{}, new(debugInfo))
 }
 
 // aroundField is a graphql.FieldMiddleware that explains a null where a row is expected. The row is the one that the
@@ -98,33 +98,33 @@ func (d *Debug) aroundField(ctx context.Context, db *database.DB, next graphql.R
 	case exists:
 		why = fmt.Sprintf("the row is there, but row-level security hides it: the policies that let %s read %s are %s", caller.Role, table, strings.Join(policies, ", "))
 	}
-	if t, ok := ctx.Value(tallyKey{}).(*tally); ok {
-		t.mu.Lock()
-		t.whyNull = append(t.whyNull, reason{graphql.GetPath(ctx).String(), why})
-		t.mu.Unlock()
+	if info, ok := ctx.Value(debugKey{}).(*debugInfo); ok {
+		info.mu.Lock()
+		info.whyNull = append(info.whyNull, reason{graphql.GetPath(ctx).String(), why})
+		info.mu.Unlock()
 	}
 	return result, err
 }
 
 // annotate adds extensions.debug if the client asked for it or if a field is null for a known reason.
-func (d *Debug) tell(ctx context.Context, response *graphql.Response) {
-	t := ctx.Value(tallyKey{}).(*tally)
+func (d *Debug) annotate(ctx context.Context, response *graphql.Response) {
+	info := ctx.Value(debugKey{}).(*debugInfo)
 	operation := graphql.GetOperationContext(ctx)
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if operation.Headers.Get(DebugHeader) == "" && len(t.whyNull) == 0 {
+	info.mu.Lock()
+	defer info.mu.Unlock()
+	if operation.Headers.Get(DebugHeader) == "" && len(info.whyNull) == 0 {
 		return
 	}
 	told := map[string]any{
 		"caller": nil, "role": "anon",
-		"statements":   t.statements.Load(),
+		"statements":   info.statements.Load(),
 		"milliseconds": float64(time.Since(operation.Stats.OperationStart).Microseconds()) / 1000,
 	}
 	if claims, ok := auth.FromContext(ctx); ok {
 		told["caller"], told["role"] = claims.UserID, claims.Role
 	}
-	if len(t.whyNull) > 0 {
-		told["whyNull"], t.whyNull = t.whyNull, nil
+	if len(info.whyNull) > 0 {
+		told["whyNull"], info.whyNull = info.whyNull, nil
 	}
 	response.Extensions = with(response.Extensions, "debug", told)
 }

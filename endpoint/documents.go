@@ -31,14 +31,14 @@ const (
 type document struct {
 	text    string
 	parsed  *ast.QueryDocument
-	shape   shape
+	stats   documentStats
 	trusted bool
 	// neverNull are the nullable variables in non-null positions.
 	neverNull map[string]bool
 }
 
 // weight estimates the memory of a document in bytes, rounded up. A text with escapes is stored twice.
-func (d *document) weight() int { return 1<<10 + 3*d.shape.bytes + tokenBytes*d.shape.tokens }
+func (d *document) weight() int { return 1<<10 + 3*d.stats.bytes + tokenBytes*d.stats.tokens }
 
 // documents resolves a request to the document that it sends or names.
 type documents struct {
@@ -76,16 +76,16 @@ func newDocumentCache[Key comparable]() (*otter.Cache[Key, *document], error) {
 
 // resolve returns the document of a request. It refuses one that exceeds the bounds, or introspects without
 // permission.
-func (d *documents) admit(ctx context.Context, params *graphql.RawParams, bounds *Bounds) (*document, *gqlerror.Error) {
-	found, err := d.find(ctx, params, bounds)
+func (d *documents) resolve(ctx context.Context, params *graphql.RawParams, bounds *Bounds) (*document, *gqlerror.Error) {
+	found, err := d.lookup(ctx, params, bounds)
 	if err != nil {
 		return nil, err
 	}
-	if found.shape.introspects && !d.introspection.allows(ctx) {
+	if found.stats.introspects && !d.introspection.allows(ctx) {
 		return nil, refusef(CodeIntrospectionDisabled, "introspection is not open to you on this server")
 	}
 	if !found.trusted {
-		if err := found.shape.check(bounds); err != nil {
+		if err := found.stats.check(bounds); err != nil {
 			return nil, err
 		}
 	}
@@ -93,7 +93,7 @@ func (d *documents) admit(ctx context.Context, params *graphql.RawParams, bounds
 }
 
 // lookup returns the document that a request names or sends.
-func (d *documents) find(ctx context.Context, params *graphql.RawParams, bounds *Bounds) (*document, *gqlerror.Error) {
+func (d *documents) lookup(ctx context.Context, params *graphql.RawParams, bounds *Bounds) (*document, *gqlerror.Error) {
 	id, isHash, err := documentID(params)
 	if err != nil {
 		return nil, err
@@ -112,19 +112,19 @@ func (d *documents) find(ctx context.Context, params *graphql.RawParams, bounds 
 	if id == "" {
 		return d.parse(ctx, params.Query, bounds)
 	}
-	return d.automatic(ctx, id, isHash, params.Query, bounds)
+	return d.automaticPersistedQuery(ctx, id, isHash, params.Query, bounds)
 }
 
 // parse returns the document of a text, from the cache or from parseAndValidate.
 func (d *documents) parse(ctx context.Context, text string, bounds *Bounds) (*document, *gqlerror.Error) {
-	if refusal := (&shape{bytes: len(text)}).check(bounds); refusal != nil {
+	if refusal := (&documentStats{bytes: len(text)}).check(bounds); refusal != nil {
 		return nil, refusal
 	}
 	if found, ok := d.sent.GetIfPresent(text); ok {
 		return found, nil
 	}
 	// The clone keeps the cache from retaining the request body that text is a slice of.
-	found, err := d.compile(strings.Clone(text), bounds, d.introspection.allows(ctx))
+	found, err := d.parseAndValidate(strings.Clone(text), bounds, d.introspection.allows(ctx))
 	if err != nil {
 		return nil, err
 	}
@@ -134,7 +134,7 @@ func (d *documents) parse(ctx context.Context, text string, bounds *Bounds) (*do
 
 // automaticPersistedQuery implements automatic persisted queries. A client sends the hash alone, and repeats it with
 // the text if the server does not have the hash. https://www.apollographql.com/docs/apollo-server/performance/apq
-func (d *documents) automatic(ctx context.Context, id string, isHash bool, text string, bounds *Bounds) (*document, *gqlerror.Error) {
+func (d *documents) automaticPersistedQuery(ctx context.Context, id string, isHash bool, text string, bounds *Bounds) (*document, *gqlerror.Error) {
 	var hash [sha256.Size]byte
 	if length, err := hex.Decode(hash[:], []byte(id[:min(len(id), 2*len(hash))])); err != nil || length != len(hash) || len(id) != 2*len(hash) {
 		if isHash {
@@ -152,14 +152,14 @@ func (d *documents) automatic(ctx context.Context, id string, isHash bool, text 
 		return nil, refusef(CodeBadRequest, "the hash is not that of the query")
 	}
 	found, err := d.parse(ctx, text, bounds)
-	if err == nil && found.shape.check(bounds) == nil {
+	if err == nil && found.stats.check(bounds) == nil {
 		d.hashed.Set(hash, found)
 	}
 	return found, err
 }
 
 // parseAndValidate parses a text, checks it against bounds, and validates it last. Nil bounds are no bounds.
-func (d *documents) compile(text string, bounds *Bounds, suggest bool) (*document, *gqlerror.Error) {
+func (d *documents) parseAndValidate(text string, bounds *Bounds, suggest bool) (*document, *gqlerror.Error) {
 	if !utf8.ValidString(text) {
 		return nil, refusef(CodeParseFailed, "the document is not Unicode text in UTF-8")
 	}
@@ -183,9 +183,9 @@ func (d *documents) compile(text string, bounds *Bounds, suggest bool) (*documen
 	if len(parsed.Operations) == 0 {
 		return nil, refusef(CodeValidationFailed, "the document has no operation")
 	}
-	size, refusal := measure(text, parsed)
+	stats, refusal := analyze(text, parsed)
 	if refusal == nil && bounds != nil {
-		refusal = size.check(bounds)
+		refusal = stats.check(bounds)
 	}
 	if refusal != nil {
 		return nil, refusal
@@ -197,7 +197,7 @@ func (d *documents) compile(text string, bounds *Bounds, suggest bool) (*documen
 	if errs := validator.ValidateWithRules(d.schema, parsed, ruleset); len(errs) > 0 {
 		return nil, invalid(errs, CodeValidationFailed)
 	}
-	return &document{text: text, parsed: parsed, shape: size, neverNull: neverNull(d.schema, parsed)}, nil
+	return &document{text: text, parsed: parsed, stats: stats, neverNull: neverNull(d.schema, parsed)}, nil
 }
 
 // unreadable returns the first error of the lexer, or nil.

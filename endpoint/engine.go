@@ -9,8 +9,8 @@ import (
 
 // Engine gives resolvers the database and the watching of rows.
 type Engine struct {
-	db   *database.DB
-	live *live
+	db      *database.DB
+	watcher *rowWatcher
 }
 
 // As returns a database that runs every statement as caller, in one round trip. See database.DB.As.

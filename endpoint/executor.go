@@ -18,10 +18,10 @@ type executor struct {
 	documents    *documents
 	limits       *Limits
 	costs        costs
-	running      running
+	inFlight     inFlight
 	held         *held
-	starting     running // operations on websockets that are prepared, refused, run or subscribed
-	lag          lag
+	starting     inFlight // operations on websockets that are prepared, refused, run or subscribed
+	router       replicaRouter
 	aroundFields graphql.FieldMiddleware
 	introspect   graphql.FieldMiddleware // aroundFields, for operations with introspection
 	observer     Observer                // may be nil
@@ -63,13 +63,13 @@ func (e *executor) prepare(ctx context.Context, params *graphql.RawParams) (prep
 // fill sets the document, the operation and its variables. It refuses invalid and too expensive operations.
 func (e *executor) fill(ctx context.Context, operation *prepared, params *graphql.RawParams) *gqlerror.Error {
 	bounds := e.limits.of(ctx)
-	document, refusal := e.documents.admit(ctx, params, bounds)
+	document, refusal := e.documents.resolve(ctx, params, bounds)
 	if refusal != nil {
 		return refusal
 	}
 	operation.document = document
 	operation.RawQuery, operation.Doc = document.text, document.parsed
-	if document.shape.introspects {
+	if document.stats.introspects {
 		operation.ResolverMiddleware = e.introspect
 	}
 	operation.Operation = document.parsed.Operations.ForName(params.OperationName)
@@ -123,7 +123,7 @@ func (e *executor) run(ctx context.Context, operation prepared) (graphql.Respons
 			refusal := *errNoRoom
 			return graphql.OneShot(e.refuse(ctx, &refusal)), ctx
 		}
-		streamFrom(ctx).whenEnded(release)
+		streamFrom(ctx).onClose(release)
 	}
 	ctx = graphql.WithOperationContext(ctx, operation.OperationContext)
 	if e.observer != nil {
@@ -132,7 +132,7 @@ func (e *executor) run(ctx context.Context, operation prepared) (graphql.Respons
 	if e.debug != nil {
 		ctx = e.debug.begin(ctx)
 	}
-	ctx = withCaller(ctx, kind, e.lag)
+	ctx = withCaller(ctx, kind, e.router)
 	if kind == ast.Subscription {
 		return e.subscribe(ctx, operation), ctx
 	}
@@ -160,12 +160,12 @@ func (e *executor) execute(ctx context.Context, operation prepared) (response *g
 		}(ctx)
 	}
 	bounds, who := e.limits.of(ctx), runnerOf(ctx)
-	if !e.running.enter(who, bounds.Operations) {
+	if !e.inFlight.tryAcquire(who, bounds.Operations) {
 		return &graphql.Response{Errors: gqlerror.List{
 			refusef(CodeOperationLimit, "you run %d operations already: wait for one to end", bounds.Operations),
 		}}
 	}
-	defer e.running.leave(who)
+	defer e.inFlight.release(who)
 	ctx, cancel := withTimeout(ctx, bounds.Time)
 	defer cancel()
 	if ctx.Err() != nil { // the time limit has passed already
@@ -178,7 +178,7 @@ func (e *executor) execute(ctx context.Context, operation prepared) (response *g
 		}
 	}
 	response = e.answer(ctx, e.schema.Exec(ctx))
-	e.lag.note(ctx, kind)
+	e.router.recordWrite(ctx, kind)
 	return response
 }
 
@@ -233,7 +233,7 @@ func (e *executor) answer(ctx context.Context, next graphql.ResponseHandler) *gr
 	}
 	response.Extensions = graphql.GetExtensions(ctx)
 	if e.debug != nil {
-		e.debug.tell(ctx, response)
+		e.debug.annotate(ctx, response)
 	}
 	return response
 }

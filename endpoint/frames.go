@@ -168,13 +168,13 @@ func (f *frames) read(limit int) (message []byte, whole bool, err error) {
 	}()
 	header, err := ws.ReadHeader(f.input)
 	if errors.Is(err, ws.ErrHeaderLengthMSB) {
-		return nil, false, &closure{ws.StatusProtocolError, err.Error()}
+		return nil, false, &closeError{ws.StatusProtocolError, err.Error()}
 	}
 	if err != nil {
 		return nil, false, err
 	}
 	if err := ws.CheckHeader(header, f.state.Set(ws.StateServerSide)); err != nil {
-		return nil, false, &closure{ws.StatusProtocolError, err.Error()}
+		return nil, false, &closeError{ws.StatusProtocolError, err.Error()}
 	}
 	f.answered.Store(true)
 	switch {
@@ -183,7 +183,7 @@ func (f *frames) read(limit int) (message []byte, whole bool, err error) {
 	case header.OpCode == ws.OpBinary:
 		return nil, false, malformed("a message is text")
 	case header.Length > int64(limit-len(f.partial)):
-		return nil, false, &closure{ws.StatusMessageTooBig, "the message is too long"}
+		return nil, false, &closeError{ws.StatusMessageTooBig, "the message is too long"}
 	}
 	if f.partial, err = f.payload(f.partial, header); err != nil {
 		return nil, false, err
@@ -205,7 +205,7 @@ func (f *frames) payload(to []byte, header ws.Header) ([]byte, error) {
 		before, step := len(to), min(int(header.Length)-done, payloadStep)
 		to = slices.Grow(to, step)[:before+step]
 		if cap(to) > freeBytes && !f.reserve(&f.reserved, cap(to)) {
-			return nil, &closure{closeTryAgain, "too much is being sent at once, try again later"}
+			return nil, &closeError{closeTryAgain, "too much is being sent at once, try again later"}
 		}
 		if _, err := io.ReadFull(f.input, to[before:]); err != nil {
 			return nil, err
@@ -233,7 +233,7 @@ func (f *frames) control(header ws.Header) error {
 	if len(payload) > 0 {
 		code, reason := ws.ParseCloseFrameData(payload)
 		if err := ws.CheckCloseFrameData(code, reason); err != nil {
-			return &closure{ws.StatusProtocolError, err.Error()}
+			return &closeError{ws.StatusProtocolError, err.Error()}
 		}
 		payload = payload[:2]
 	}

@@ -67,7 +67,7 @@ type Handler struct {
 	engine      *Engine
 	exec        *executor
 	transports  []transport
-	live        *live
+	watcher     *rowWatcher
 	connections *connections
 }
 
@@ -82,8 +82,8 @@ func NewHandler(options Options) (*Handler, error) {
 	if options.Schema == nil || options.Log == nil {
 		return nil, errors.New("endpoint: a schema and a logger are required")
 	}
-	live := newLive(options.Changes, options.Log)
-	engine := &Engine{db: options.DB, live: live}
+	watcher := newRowWatcher(options.Changes, options.Log)
+	engine := &Engine{db: options.DB, watcher: watcher}
 	schema := options.Schema(engine)
 	if options.Limits == nil {
 		limits := DefaultLimits()
@@ -122,14 +122,14 @@ func NewHandler(options Options) (*Handler, error) {
 		documents:    documents,
 		limits:       options.Limits,
 		costs:        costs,
-		lag:          lag{writers: options.Writers},
+		router:       replicaRouter{writers: options.Writers},
 		aroundFields: options.AroundFields,
 		observer:     options.Observer,
 		debug:        options.Debug,
 		presenter:    presenter{known: slices.Concat(options.Errors, publicErrors), log: options.Log, requestID: options.RequestID},
 	}
 	if options.Writers != nil {
-		exec.lag.replica = options.DB.Replica()
+		exec.router.replica = options.DB.Replica()
 	}
 	if exec.aroundFields == nil {
 		exec.aroundFields = passField
@@ -147,7 +147,7 @@ func NewHandler(options Options) (*Handler, error) {
 	return &Handler{
 		engine:      engine,
 		exec:        exec,
-		live:        live,
+		watcher:     watcher,
 		connections: connections,
 		// The first transport that supports a request answers it. The last supports every request.
 		transports: []transport{

@@ -19,21 +19,21 @@ type Writers interface {
 
 // replicaRouter decides whether an operation may read from the replica. A query may, unless its caller has changed
 // something recently. A subscription may not: it reads what has changed just now.
-type lag struct {
+type replicaRouter struct {
 	replica *database.Replica
 	writers Writers // nil if there is no replica
 }
 
-func (l lag) allows(ctx context.Context, operation ast.Operation, caller string) bool {
-	return operation == ast.Query && l.writers != nil && l.replica.InUse() && !l.writers.Recent(ctx, caller)
+func (r replicaRouter) allows(ctx context.Context, operation ast.Operation, caller string) bool {
+	return operation == ast.Query && r.writers != nil && r.replica.InUse() && !r.writers.Recent(ctx, caller)
 }
 
 // recordWrite records a mutation of the caller of ctx, even if it has failed: a part of it may be committed.
-func (l lag) note(ctx context.Context, operation ast.Operation) {
-	if operation != ast.Mutation || l.writers == nil {
+func (r replicaRouter) recordWrite(ctx context.Context, operation ast.Operation) {
+	if operation != ast.Mutation || r.writers == nil {
 		return
 	}
 	if claims, ok := auth.FromContext(ctx); ok {
-		l.writers.Note(ctx, claims.UserID.String())
+		r.writers.Note(ctx, claims.UserID.String())
 	}
 }

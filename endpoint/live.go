@@ -29,13 +29,13 @@ const (
 
 // rowWatcher sends changed rows to subscribers. It reads a changed row once for each caller that watches it, as that
 // caller, and sends the result to all of the caller's subscribers. Without changes it runs no goroutine.
-type live struct {
+type rowWatcher struct {
 	changes *database.Changes // nil: Watch returns database.ErrNotAnnounced
 	log     *slog.Logger
 
 	mu      sync.Mutex
-	watches map[watchKey]*watch
-	queue   []*watch
+	watches map[watchKey]*watchedRow
+	queue   []*watchedRow
 	readers int
 }
 
@@ -48,27 +48,27 @@ type watchKey struct {
 }
 
 // watchedRow is a row and the subscribers of one caller.
-type watch struct {
-	key    watchKey
-	read   func(context.Context) (any, error)
-	ignore func() // unregisters from changes
+type watchedRow struct {
+	key     watchKey
+	read    func(context.Context) (any, error)
+	unwatch func() // unregisters from changes
 
 	// Guarded by rowWatcher.mu.
 	subscribers []subscriber
 	queued      bool
-	turn        uint64 // of the last read that was started
+	revision    uint64 // of the last read that was started
 }
 
 // subscriber receives the results of reads.
 type subscriber interface {
 	// publish sends a state. It is ignored if a later revision was published before.
-	offer(turn uint64, state any)
+	publish(revision uint64, state any)
 	// fail ends the subscription.
 	fail(err error)
 }
 
-func newLive(changes *database.Changes, log *slog.Logger) *live {
-	return &live{changes: changes, log: log, watches: map[watchKey]*watch{}}
+func newRowWatcher(changes *database.Changes, log *slog.Logger) *rowWatcher {
+	return &rowWatcher{changes: changes, log: log, watches: map[watchKey]*watchedRow{}}
 }
 
 // Watch returns a channel with the latest state of a row as the caller sees it: the present state at once, then a
@@ -77,7 +77,7 @@ func newLive(changes *database.Changes, log *slog.Logger) *live {
 //
 // readAs must depend on the caller and the row alone, because subscribers share its result.
 func Watch[T any](ctx context.Context, e *Engine, caller *Caller, row database.Row, readAs func(context.Context, bun.IDB) (T, error)) (<-chan T, error) {
-	l, db := e.live, e.As(caller)
+	l, db := e.watcher, e.As(caller)
 	read := func(ctx context.Context) (T, error) { return readAs(ctx, db) }
 	if l.changes == nil {
 		return nil, database.ErrNotAnnounced
@@ -89,26 +89,26 @@ func Watch[T any](ctx context.Context, e *Engine, caller *Caller, row database.R
 	key := watchKey{row, caller.Role, sha256.Sum256(caller.Claims)}
 	w := l.join(key, s, func(ctx context.Context) (any, error) { return read(ctx) })
 	// Join before reading, so that no change is missed.
-	turn := l.begin(w)
+	revision := l.begin(w)
 	state, err := read(ctx)
 	if err != nil {
 		l.leave(w, s)
 		return nil, err
 	}
-	s.stream.states = true
-	s.offer(turn, state)
-	s.stream.whenEnded(func() { l.leave(w, s) })
+	s.stream.latestOnly = true
+	s.publish(revision, state)
+	s.stream.onClose(func() { l.leave(w, s) })
 	return s.latest, nil
 }
 
 // join adds a subscriber to the watched row of a key.
-func (l *live) join(key watchKey, s subscriber, read func(context.Context) (any, error)) *watch {
+func (l *rowWatcher) join(key watchKey, s subscriber, read func(context.Context) (any, error)) *watchedRow {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	w := l.watches[key]
 	if w == nil {
-		w = &watch{key: key, read: read}
-		w.ignore = l.changes.Watch(key.row, func() { l.enqueue(w) })
+		w = &watchedRow{key: key, read: read}
+		w.unwatch = l.changes.Watch(key.row, func() { l.enqueue(w) })
 		l.watches[key] = w
 	}
 	w.subscribers = append(w.subscribers, s)
@@ -116,26 +116,26 @@ func (l *live) join(key watchKey, s subscriber, read func(context.Context) (any,
 }
 
 // leave removes a subscriber. The last one removes the watched row.
-func (l *live) leave(w *watch, s subscriber) {
+func (l *rowWatcher) leave(w *watchedRow, s subscriber) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	w.subscribers = slices.DeleteFunc(w.subscribers, func(other subscriber) bool { return other == s })
 	if len(w.subscribers) == 0 && l.watches[w.key] == w {
 		delete(l.watches, w.key)
-		w.ignore()
+		w.unwatch()
 	}
 }
 
 // begin returns the revision of a read that starts now.
-func (l *live) begin(w *watch) uint64 {
+func (l *rowWatcher) begin(w *watchedRow) uint64 {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	w.turn++
-	return w.turn
+	w.revision++
+	return w.revision
 }
 
 // enqueue schedules a read of a row. Changes before that read begins are merged into one.
-func (l *live) enqueue(w *watch) {
+func (l *rowWatcher) enqueue(w *watchedRow) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if w.queued || len(w.subscribers) == 0 {
@@ -145,12 +145,12 @@ func (l *live) enqueue(w *watch) {
 	l.queue = append(l.queue, w)
 	if l.readers < liveReaders {
 		l.readers++
-		go l.work()
+		go l.refreshLoop()
 	}
 }
 
 // refreshLoop reads queued rows until the queue is empty.
-func (l *live) work() {
+func (l *rowWatcher) refreshLoop() {
 	for {
 		l.mu.Lock()
 		if len(l.queue) == 0 {
@@ -168,8 +168,8 @@ func (l *live) work() {
 }
 
 // refresh reads a row as its caller and publishes it to the subscribers.
-func (l *live) refresh(w *watch) {
-	turn := l.begin(w)
+func (l *rowWatcher) refresh(w *watchedRow) {
+	revision := l.begin(w)
 	ctx, cancel := context.WithTimeout(context.Background(), liveReadTimeout)
 	defer cancel()
 	state, err := l.readAgain(ctx, w)
@@ -185,13 +185,13 @@ func (l *live) refresh(w *watch) {
 		if err != nil {
 			s.fail(err)
 		} else {
-			s.offer(turn, state)
+			s.publish(revision, state)
 		}
 	}
 }
 
 // readAgain reads a row. It converts a panic into an error, which ends only the subscriptions to this row.
-func (l *live) readAgain(ctx context.Context, w *watch) (state any, err error) {
+func (l *rowWatcher) readAgain(ctx context.Context, w *watchedRow) (state any, err error) {
 	defer func() {
 		if panicked := recover(); panicked != nil {
 			l.log.Error("panic", "panic", fmt.Sprint(panicked), "stack", string(debug.Stack()))
@@ -211,18 +211,18 @@ type stateSubscriber[T any] struct {
 	latest chan T // capacity 1
 	stream *stream
 
-	mu     sync.Mutex
-	turn   uint64
-	failed bool
+	mu       sync.Mutex
+	revision uint64
+	failed   bool
 }
 
-func (s *stateSubscriber[T]) offer(turn uint64, state any) {
+func (s *stateSubscriber[T]) publish(revision uint64, state any) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.failed || turn <= s.turn {
+	if s.failed || revision <= s.revision {
 		return
 	}
-	s.turn = turn
+	s.revision = revision
 	replaced := false
 	select {
 	case <-s.latest:

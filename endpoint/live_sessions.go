@@ -64,7 +64,7 @@ func (s *sessions) add(c connection, claims *auth.Claims) {
 	known.connections[c] = struct{}{}
 	if !s.running {
 		s.running, s.stop = true, make(chan struct{})
-		go s.watch(s.stop)
+		go s.checkLoop(s.stop)
 	}
 }
 
@@ -91,7 +91,7 @@ func (s *sessions) remove(c connection, claims *auth.Claims) {
 }
 
 // checkLoop checks all sessions, pauses, and repeats until stop is closed.
-func (s *sessions) watch(stop <-chan struct{}) {
+func (s *sessions) checkLoop(stop <-chan struct{}) {
 	for {
 		select {
 		case <-stop:
@@ -103,7 +103,7 @@ func (s *sessions) watch(stop <-chan struct{}) {
 			case <-stop:
 				return
 			default:
-				s.ask(claims)
+				s.checkSession(claims)
 			}
 		}
 	}
@@ -121,7 +121,7 @@ func (s *sessions) all() []*auth.Claims {
 
 // checkSession closes the connections of a session that has ended. If the check fails, the session goes on until its
 // token expires.
-func (s *sessions) ask(claims *auth.Claims) {
+func (s *sessions) checkSession(claims *auth.Claims) {
 	if time.Now().After(claims.ExpiresAt) {
 		return // its connections close within the leeway
 	}

@@ -12,9 +12,9 @@ type stream struct {
 	// ready is called once for each response that can be taken without blocking, and once for the end. It must not
 	// block.
 	ready func()
-	// latestOnly reports whether responses are states. The transport may then skip a response that equals the last
+	// latestOnly reports whether responses are states, of which only the latest counts. The transport may then skip a response that equals the last
 	// one, and the resolver calls ready.
-	states bool
+	latestOnly bool
 
 	mu    sync.Mutex
 	err   error
@@ -55,7 +55,7 @@ func (s *stream) failure() error {
 }
 
 // onClose registers a function to call when the subscription ends. If it has ended, onClose calls the function.
-func (s *stream) whenEnded(do func()) {
+func (s *stream) onClose(do func()) {
 	s.mu.Lock()
 	ended := s.ended
 	if !ended {
@@ -80,7 +80,7 @@ func (s *stream) end() {
 
 // repeats reports whether a response equals the last one. It must not be called concurrently.
 func (s *stream) repeats(answer []byte) bool {
-	if !s.states {
+	if !s.latestOnly {
 		return false
 	}
 	sum := sha256.Sum256(answer)

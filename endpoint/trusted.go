@@ -52,13 +52,13 @@ func (d *documents) readTrusted(texts map[string]string) (map[string]*document, 
 	trusted := make(map[string]*document, len(texts))
 	var problems []error
 	for id, text := range texts {
-		compiled, err := d.compile(text, nil, true)
+		parsed, err := d.parseAndValidate(text, nil, true)
 		if err != nil {
 			problems = append(problems, fmt.Errorf("trusted document %s: %w", d.describe(id, text), err))
 			continue
 		}
-		compiled.trusted = true
-		trusted[id] = compiled
+		parsed.trusted = true
+		trusted[id] = parsed
 	}
 	return trusted, errors.Join(problems...)
 }

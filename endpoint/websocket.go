@@ -90,7 +90,7 @@ func (t *websocketTransport) Do(w http.ResponseWriter, r *http.Request, exec *ex
 		refuse(w, r, status, refusef(CodeBadRequest, "%s", problem))
 		return
 	}
-	s := &socket{transport: t, exec: exec, operations: map[string]*operation{}, gone: make(chan struct{})}
+	s := &socket{transport: t, exec: exec, operations: map[string]*operation{}, closing: make(chan struct{})}
 	// The request's context ends with this function; its values are needed longer.
 	s.ctx = context.WithoutCancel(r.Context())
 	if err := t.connections.add(s, runnerOf(s.ctx)); err != nil {
@@ -135,15 +135,15 @@ type socket struct {
 	asked   bool        // a ping awaits its pong; only for ping
 	waiting atomic.Bool // serve does not read: too many frames or operations are queued
 
-	gone chan struct{} // closed by stop
+	closing chan struct{} // closed by stop
 
 	mu                        sync.Mutex
 	frames                    *frames               // nil before the upgrade
-	why                       *closure              // the reason of the close, or nil
+	why                       *closeError           // the reason of the close, or nil
 	operations                map[string]*operation // nil after stop
-	parting                   int                   // operations that have ended but whose last message is not queued
+	finishing                 int                   // operations that have ended but whose last message is not queued
 	initTimer, expiry, pinger *time.Timer           // nil while not armed
-	leaving                   bool                  // close as soon as no query or mutation runs
+	goingAway                 bool                  // close as soon as no query or mutation runs
 }
 
 // message is a message of the protocol, in either direction.
@@ -154,14 +154,14 @@ type message struct {
 }
 
 // closeError says why the server closes a socket.
-type closure struct {
+type closeError struct {
 	code   ws.StatusCode
 	reason string
 }
 
-func (c *closure) Error() string { return c.reason }
+func (c *closeError) Error() string { return c.reason }
 
-func malformed(reason string) error { return &closure{closeMalformed, reason} }
+func malformed(reason string) error { return &closeError{closeMalformed, reason} }
 
 // serve reads messages until the client or the server closes the socket.
 func (s *socket) serve(understood bool) {
@@ -196,7 +196,7 @@ func (s *socket) listen(understood bool) {
 		if err == nil {
 			err = s.read()
 		}
-		var why *closure
+		var why *closeError
 		switch {
 		case errors.As(err, &why):
 			s.close(why.code, why.reason)
@@ -227,7 +227,7 @@ func (s *socket) read() error {
 // them.
 func (s *socket) await(wait func(done <-chan struct{})) {
 	s.waiting.Store(true)
-	wait(s.gone)
+	wait(s.closing)
 	s.frames.answered.Store(true)
 	s.waiting.Store(false)
 }
@@ -240,7 +240,7 @@ func (s *socket) reserve(r *reservation, bytes int) bool {
 // handle processes a message. Its error ends the socket.
 func (s *socket) handle(text []byte) error {
 	if !utf8.Valid(text) {
-		return &closure{ws.StatusInvalidFramePayloadData, "a message is UTF-8"}
+		return &closeError{ws.StatusInvalidFramePayloadData, "a message is UTF-8"}
 	}
 	var m message
 	// encoding/json accepts duplicate names and lone surrogates.
@@ -280,7 +280,7 @@ func isObject(payload json.RawMessage) bool {
 // init sets the caller: the one that the payload names, or else the one of the upgrade request.
 func (s *socket) init(payload json.RawMessage) error {
 	if s.acknowledged {
-		return &closure{closeTooManyInits, "Too many initialisation requests"}
+		return &closeError{closeTooManyInits, "Too many initialisation requests"}
 	}
 	credentials, err := credentialsOf(payload)
 	if err != nil {
@@ -305,7 +305,7 @@ func (s *socket) init(payload json.RawMessage) error {
 	ack := message{Type: "connection_ack"}
 	if s.claims != nil {
 		if err := s.transport.connections.identify(s, runner{user: s.claims.UserID}); err != nil {
-			return &closure{closeTryAgain, err.Error()}
+			return &closeError{closeTryAgain, err.Error()}
 		}
 		s.transport.sessions.add(s, s.claims)
 		s.arm(&s.expiry, time.Until(s.claims.ExpiresAt.Add(expiryLeeway)), func() { s.close(closeExpired, auth.CodeTokenExpired+": token has expired") })
@@ -350,9 +350,9 @@ func apiKeyOf(payload json.RawMessage) string {
 }
 
 // refusal returns the close code and reason for an error of package auth.
-func refusal(err error) *closure {
+func refusal(err error) *closeError {
 	code, text := auth.Public(err)
-	why := &closure{closeUnauthorized, code + ": " + text}
+	why := &closeError{closeUnauthorized, code + ": " + text}
 	switch code {
 	case auth.CodeTokenExpired:
 		why.code = closeExpired
@@ -371,7 +371,7 @@ func (s *socket) revoke(err error) {
 // subscribe starts an operation.
 func (s *socket) subscribe(m message) error {
 	if !s.acknowledged {
-		return &closure{closeUnauthorized, "Unauthorized"}
+		return &closeError{closeUnauthorized, "Unauthorized"}
 	}
 	if m.ID == nil || *m.ID == "" {
 		return malformed("subscribe has an id")
@@ -385,9 +385,11 @@ func (s *socket) subscribe(m message) error {
 	if o == nil {
 		return err
 	}
-	who, turn := runnerOf(s.callerCtx), false
-	s.await(func(done <-chan struct{}) { turn = s.exec.starting.wait(who, bounds.Operations+spareStarts, done) })
-	if turn { // else the socket is closing, and the operation has ended
+	who, granted := runnerOf(s.callerCtx), false
+	s.await(func(done <-chan struct{}) {
+		granted = s.exec.starting.acquire(who, bounds.Operations+spareStarts, done)
+	})
+	if granted { // else the socket is closing, and the operation has ended
 		go o.start(params, who)
 	}
 	return nil
@@ -417,11 +419,11 @@ func (s *socket) add(id string, bounds *Bounds, refusal *gqlerror.Error) (*opera
 	case s.operations == nil:
 		return nil, nil
 	case s.operations[id] != nil:
-		return nil, &closure{closeDuplicate, "Subscriber for " + id + " already exists"}
+		return nil, &closeError{closeDuplicate, "Subscriber for " + id + " already exists"}
 	case refusal != nil:
 	case len(s.operations) >= bounds.SocketOperations:
 		refusal = refusef(CodeRateLimited, "too many operations are running on this socket")
-	case s.leaving:
+	case s.goingAway:
 		refusal = refusef(CodeUnavailable, "%s", errStopping)
 	default:
 		o := &operation{socket: s, id: id}
@@ -453,30 +455,30 @@ func (s *socket) forget(o *operation) bool {
 		return false
 	}
 	delete(s.operations, o.id)
-	s.parting++
+	s.finishing++
 	return true
 }
 
 // finished records that the last message of an operation is queued.
-func (s *socket) parted() {
+func (s *socket) finished() {
 	s.mu.Lock()
-	s.parting--
+	s.finishing--
 	s.mu.Unlock()
-	s.settle()
+	s.closeIfIdle()
 }
 
 // goAway closes the socket as soon as no query or mutation runs.
 func (s *socket) goAway() {
 	s.mu.Lock()
-	s.leaving = true
+	s.goingAway = true
 	s.mu.Unlock()
-	s.settle()
+	s.closeIfIdle()
 }
 
-func (s *socket) settle() {
+func (s *socket) closeIfIdle() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if !s.leaving || s.parting > 0 {
+	if !s.goingAway || s.finishing > 0 {
 		return
 	}
 	for _, o := range s.operations {
@@ -576,7 +578,7 @@ func (s *socket) cutOff(reason string) {
 func (s *socket) close(code ws.StatusCode, reason string) {
 	s.mu.Lock()
 	if s.why == nil {
-		s.why = &closure{code, reason}
+		s.why = &closeError{code, reason}
 		if s.frames != nil { // else serve checks why after the upgrade
 			s.frames.wake()
 		}
@@ -585,7 +587,7 @@ func (s *socket) close(code ws.StatusCode, reason string) {
 	s.stop()
 }
 
-func (s *socket) whyClosed() *closure {
+func (s *socket) whyClosed() *closeError {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.why
@@ -597,7 +599,7 @@ func (s *socket) stop() bool {
 	operations := s.operations
 	s.operations = nil
 	if operations != nil {
-		close(s.gone)
+		close(s.closing)
 	}
 	s.mu.Unlock()
 	for _, timer := range []**time.Timer{&s.initTimer, &s.expiry, &s.pinger} {

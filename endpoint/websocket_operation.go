@@ -35,7 +35,7 @@ type operation struct {
 // for any other subscription at the end: only the latter keeps this goroutine.
 func (o *operation) start(params *graphql.RawParams, who runner) {
 	exec := o.socket.exec
-	started := sync.OnceFunc(func() { exec.starting.leave(who) })
+	started := sync.OnceFunc(func() { exec.starting.release(who) })
 	defer started()
 	defer o.recover()
 	ctx := withStream(o.ctx, &o.stream)
@@ -49,11 +49,11 @@ func (o *operation) start(params *graphql.RawParams, who runner) {
 		o.socket.mu.Lock()
 		o.lasting = true
 		o.socket.mu.Unlock()
-		o.socket.settle()
+		o.socket.closeIfIdle()
 	}
 	o.responses, o.ctx = exec.run(ctx, operation)
 	switch {
-	case o.stream.states:
+	case o.stream.latestOnly:
 		o.taken()
 	case lasting:
 		started()
@@ -146,7 +146,7 @@ func (o *operation) last(m message) {
 	// Free the id before sending: the client may reuse it at once.
 	if o.socket.forget(o) {
 		_ = o.socket.send(m, nil)
-		o.socket.parted()
+		o.socket.finished()
 	}
 }
 
@@ -160,7 +160,7 @@ func (o *operation) finish() {
 	o.over = true
 	o.end()
 	if o.socket.forget(o) {
-		o.socket.parted()
+		o.socket.finished()
 	}
 }
 
