@@ -23,10 +23,10 @@ func checkAccess(schema *ast.Schema) error {
 			guarded := field.Directives.ForName("authenticated") != nil
 			open := field.Directives.ForName("public") != nil
 			if guarded == open {
-				errs = append(errs, fmt.Errorf("%s.%s: say either @authenticated or @public", root.Name, field.Name))
+				errs = append(errs, fmt.Errorf("%s.%s: needs exactly one of @authenticated and @public", root.Name, field.Name))
 			}
 			if open && Access(field) != AccessEverybody {
-				errs = append(errs, fmt.Errorf("%s.%s: what is @public needs nothing else", root.Name, field.Name))
+				errs = append(errs, fmt.Errorf("%s.%s: @public excludes the other access directives", root.Name, field.Name))
 			}
 		}
 	}

@@ -65,7 +65,7 @@ func costOf(field *ast.FieldDefinition) (cost, error) {
 	for _, name := range names {
 		name, _ := name.(string)
 		if field.Arguments.ForName(name) == nil {
-			return c, fmt.Errorf("@listSize(slicingArguments:) names %q, which is no argument of the field", name)
+			return c, fmt.Errorf("@listSize(slicingArguments:): %q is not an argument of the field", name)
 		}
 		c.slicing = append(c.slicing, name)
 	}

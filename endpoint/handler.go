@@ -80,7 +80,7 @@ type transport interface {
 // NewHandler returns the GraphQL endpoint. CrossSite and auth.Middleware must wrap it, in this order.
 func NewHandler(options Options) (*Handler, error) {
 	if options.Schema == nil || options.Log == nil {
-		return nil, errors.New("endpoint: a schema and a logger are required")
+		return nil, errors.New("endpoint: Options.Schema and Options.Log are required")
 	}
 	watcher := newRowWatcher(options.Changes, options.Log)
 	engine := &Engine{db: options.DB, watcher: watcher}

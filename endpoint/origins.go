@@ -43,7 +43,7 @@ func checkOrigin(text string) error {
 	// A * is not allowed in a port.
 	parsed, err := url.Parse(strings.ReplaceAll(text, ":*", ":0"))
 	if err != nil || parsed.Host == "" || parsed.Scheme+"://"+parsed.Host != strings.ReplaceAll(text, ":*", ":0") || text != strings.ToLower(text) {
-		return fmt.Errorf("is not of the form https://app.example.com: scheme, host and port in small letters, nothing after them")
+		return fmt.Errorf("is not of the form https://app.example.com: scheme, host and port in lower case, and nothing else")
 	}
 	if number, err := strconv.Atoi(parsed.Port()); parsed.Port() != "" && (err != nil || number > 65535 || (number == 0 && !strings.HasSuffix(text, ":*"))) {
 		return fmt.Errorf("has a port that is not a number from 1 to 65535")
@@ -53,17 +53,17 @@ func checkOrigin(text string) error {
 		return nil
 	}
 	if parsed.Scheme != "https" {
-		return fmt.Errorf("must be https: pages fetched over http can be anybody's")
+		return fmt.Errorf("must use https, because http does not authenticate the site; only loopback hosts may use http")
 	}
 	if strings.HasSuffix(text, ":*") {
-		return fmt.Errorf("has a * for a port: only this machine may have that")
+		return fmt.Errorf("has a * as the port, which only loopback hosts may have")
 	}
 	if port := parsed.Port(); port == "443" {
-		return fmt.Errorf("names the port 443, which browsers leave out")
+		return fmt.Errorf("has the port 443, which browsers omit")
 	}
 	labels := strings.Split(host, ".")
 	if strings.Contains(host, "*") && (len(labels) < 3 || strings.Contains(strings.Join(labels[len(labels)-2:], ""), "*")) {
-		return fmt.Errorf("has a * in the last two names of the host, so that it would allow strangers")
+		return fmt.Errorf("has a * in the last two labels of the host, and would match sites of other owners")
 	}
 	return nil
 }

@@ -30,7 +30,7 @@ func checkSDL(schema *ast.Schema) error {
 		}
 		got := schema.Directives[name]
 		if got != nil && (signature(got.Arguments) != signature(want.Arguments) || !slices.Equal(got.Locations, want.Locations)) {
-			errs = append(errs, fmt.Errorf("@%s is not the engine's own", name))
+			errs = append(errs, fmt.Errorf("@%s differs from the engine's declaration", name))
 		}
 	}
 	for name, want := range own.Types {
@@ -39,7 +39,7 @@ func checkSDL(schema *ast.Schema) error {
 		}
 		got := schema.Types[name]
 		if got != nil && (got.Kind != want.Kind || fmt.Sprint(valuesOf(got)) != fmt.Sprint(valuesOf(want))) {
-			errs = append(errs, fmt.Errorf("%s is not the engine's own", name))
+			errs = append(errs, fmt.Errorf("%s differs from the engine's declaration", name))
 		}
 	}
 	if len(errs) > 0 {

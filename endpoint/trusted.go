@@ -47,7 +47,7 @@ func (d *documents) readTrusted(texts map[string]string) (map[string]*document, 
 		return nil, nil
 	}
 	if len(texts) == 0 {
-		return nil, errors.New("trusted documents are wanted, and none are given")
+		return nil, fmt.Errorf("endpoint: Trust is %q, but TrustedDocuments is empty", d.trust)
 	}
 	trusted := make(map[string]*document, len(texts))
 	var problems []error

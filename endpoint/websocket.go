@@ -104,7 +104,7 @@ func (t *websocketTransport) Do(w http.ResponseWriter, r *http.Request, exec *ex
 	conn, input, err := upgrade(w, key, speaks)
 	if err != nil {
 		t.connections.remove(s)
-		t.log.WarnContext(s.ctx, "a connection cannot become a websocket", "error", err)
+		t.log.WarnContext(s.ctx, "a connection cannot be upgraded to a websocket", "error", err)
 		return
 	}
 	s.mu.Lock()

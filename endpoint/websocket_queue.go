@@ -18,7 +18,7 @@ const (
 )
 
 // errNotRead means that unread responses have exhausted maxBufferedBytes, or the caller's share of it.
-var errNotRead = errors.New("the client does not read, and too much waits to be read")
+var errNotRead = errors.New("unread responses exceed the buffer limit")
 
 // writeQueue sends the frames of a websocket in order. It runs a goroutine only while it has frames, so no other
 // goroutine waits for a write.
