@@ -18,8 +18,8 @@ type introspector struct {
 	schema *ast.Schema // a copy, adapted for introspection
 }
 
-// toldKinds are the kinds of types for which a field of __Type is not null (GraphQL, section 4.2.2).
-var toldKinds = map[string][2]ast.DefinitionKind{
+// nonNullKinds are the kinds of types for which a field of __Type is not null (GraphQL, section 4.2.2).
+var nonNullKinds = map[string][2]ast.DefinitionKind{
 	"fields":        {ast.Object, ast.Interface},
 	"interfaces":    {ast.Object, ast.Interface},
 	"possibleTypes": {ast.Interface, ast.Union},
@@ -43,7 +43,7 @@ func (i *introspector) field(ctx context.Context, next graphql.Resolver) (any, e
 		return introspection.WrapTypeFromDef(i.schema, i.schema.Types[asked]), nil
 	case field.Object == "__Type":
 		of, _ := field.Parent.Result.(*introspection.Type)
-		if kinds, ok := toldKinds[name]; ok && string(kinds[0]) != of.Kind() && string(kinds[1]) != of.Kind() {
+		if kinds, ok := nonNullKinds[name]; ok && string(kinds[0]) != of.Kind() && string(kinds[1]) != of.Kind() {
 			return nil, nil
 		}
 	}
@@ -56,7 +56,7 @@ func newIntrospector(schema *ast.Schema) *introspector {
 	copied := *schema
 	copied.Types = make(map[string]*ast.Definition, len(schema.Types))
 	for name, definition := range schema.Types {
-		copied.Types[name] = toldDefinition(schema, definition)
+		copied.Types[name] = copyDefinition(schema, definition)
 	}
 	copied.Directives = make(map[string]*ast.DirectiveDefinition, len(schema.Directives))
 	for name, definition := range schema.Directives {
@@ -64,7 +64,7 @@ func newIntrospector(schema *ast.Schema) *introspector {
 			continue
 		}
 		directive := *definition
-		directive.Arguments = toldArguments(schema, directive.Arguments)
+		directive.Arguments = copyArguments(schema, directive.Arguments)
 		copied.Directives[name] = &directive
 	}
 	for name := range scalarDescriptions {
@@ -119,7 +119,7 @@ func isReferenced(schema *ast.Schema, name string) bool {
 	return false
 }
 
-func toldDefinition(schema *ast.Schema, definition *ast.Definition) *ast.Definition {
+func copyDefinition(schema *ast.Schema, definition *ast.Definition) *ast.Definition {
 	copied := *definition
 	if description, ok := scalarDescriptions[definition.Name]; ok && definition.BuiltIn {
 		copied.Description = description
@@ -127,33 +127,33 @@ func toldDefinition(schema *ast.Schema, definition *ast.Definition) *ast.Definit
 	copied.Fields = nil
 	for _, field := range definition.Fields {
 		one := *field
-		one.Arguments = toldArguments(schema, field.Arguments)
-		one.DefaultValue = toldDefault(schema, field.Type, field.DefaultValue)
-		one.Directives = toldReason(schema, field.Directives)
+		one.Arguments = copyArguments(schema, field.Arguments)
+		one.DefaultValue = formatDefault(schema, field.Type, field.DefaultValue)
+		one.Directives = withDefaultReason(schema, field.Directives)
 		copied.Fields = append(copied.Fields, &one)
 	}
 	copied.EnumValues = nil
 	for _, value := range definition.EnumValues {
 		one := *value
-		one.Directives = toldReason(schema, value.Directives)
+		one.Directives = withDefaultReason(schema, value.Directives)
 		copied.EnumValues = append(copied.EnumValues, &one)
 	}
 	return &copied
 }
 
-func toldArguments(schema *ast.Schema, arguments ast.ArgumentDefinitionList) ast.ArgumentDefinitionList {
+func copyArguments(schema *ast.Schema, arguments ast.ArgumentDefinitionList) ast.ArgumentDefinitionList {
 	var copied ast.ArgumentDefinitionList
 	for _, argument := range arguments {
 		one := *argument
-		one.DefaultValue = toldDefault(schema, argument.Type, argument.DefaultValue)
-		one.Directives = toldReason(schema, argument.Directives)
+		one.DefaultValue = formatDefault(schema, argument.Type, argument.DefaultValue)
+		one.Directives = withDefaultReason(schema, argument.Directives)
 		copied = append(copied, &one)
 	}
 	return copied
 }
 
-// toldReason adds the default reason to @deprecated. gqlgen returns it for fields only.
-func toldReason(schema *ast.Schema, directives ast.DirectiveList) ast.DirectiveList {
+// withDefaultReason adds the default reason to @deprecated. gqlgen returns it for fields only.
+func withDefaultReason(schema *ast.Schema, directives ast.DirectiveList) ast.DirectiveList {
 	directive := directives.ForName("deprecated")
 	if directive == nil || directive.Arguments.ForName("reason") != nil {
 		return directives
@@ -162,8 +162,8 @@ func toldReason(schema *ast.Schema, directives ast.DirectiveList) ast.DirectiveL
 	return ast.DirectiveList{{Name: directive.Name, Arguments: ast.ArgumentList{{Name: "reason", Value: reason}}, Definition: directive.Definition}}
 }
 
-// toldDefault returns a value that gqlgen writes unchanged.
-func toldDefault(schema *ast.Schema, typ *ast.Type, value *ast.Value) *ast.Value {
+// formatDefault returns a value that gqlgen writes unchanged.
+func formatDefault(schema *ast.Schema, typ *ast.Type, value *ast.Value) *ast.Value {
 	if value == nil {
 		return nil
 	}

@@ -173,7 +173,7 @@ func (l *rowWatcher) refresh(w *watchedRow) {
 	ctx, cancel := context.WithTimeout(context.Background(), liveReadTimeout)
 	defer cancel()
 	state, err := l.readAgain(ctx, w)
-	if err != nil && passes(err) {
+	if err != nil && isTemporary(err) {
 		l.log.Warn("a watched row could not be read, trying again", "table", w.key.row.Table, "error", err)
 		time.AfterFunc(liveRetry/2+rand.N(liveRetry), func() { l.enqueue(w) })
 		return
@@ -201,8 +201,8 @@ func (l *rowWatcher) readAgain(ctx context.Context, w *watchedRow) (state any, e
 	return w.read(ctx)
 }
 
-// passes reports whether a failed read may succeed later.
-func passes(err error) bool {
+// isTemporary reports whether a failed read may succeed later.
+func isTemporary(err error) bool {
 	return errors.Is(err, database.ErrUnavailable) || errors.Is(err, database.ErrTimeout) || errors.Is(err, context.DeadlineExceeded)
 }
 

@@ -12,8 +12,8 @@ type stream struct {
 	// ready is called once for each response that can be taken without blocking, and once for the end. It must not
 	// block.
 	ready func()
-	// latestOnly reports whether responses are states, of which only the latest counts. The transport may then skip a response that equals the last
-	// one, and the resolver calls ready.
+	// latestOnly reports whether responses are states, of which only the latest counts. The transport may then skip a
+	// response that equals the last one, and the resolver calls ready.
 	latestOnly bool
 
 	mu    sync.Mutex

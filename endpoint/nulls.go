@@ -166,17 +166,17 @@ func (n *nulls) failure(panicked any) *gqlerror.Error {
 	if !errors.As(err, &unread) {
 		return nil
 	}
-	return n.told(unread.Num)
+	return n.errorFor(unread.Num)
 }
 
-// told returns a copy of an error, because each copy gets the path of its field.
-func (n *nulls) told(name string) *gqlerror.Error {
+// errorFor returns a copy of the error of a replaced argument, or nil: each copy gets the path of its field.
+func (n *nulls) errorFor(name string) *gqlerror.Error {
 	failure := n.failures[name]
 	if failure == nil {
 		return nil
 	}
-	told := *failure
-	return &told
+	copied := *failure
+	return &copied
 }
 
 // rootErrors returns the errors that prevent an operation from starting: those of the operation's directives and, if
@@ -206,7 +206,7 @@ func (n *nulls) rootErrors(operation *graphql.OperationContext, arguments bool) 
 			if argument.Value.Kind != ast.IntValue {
 				continue
 			}
-			if failure := n.told(argument.Value.Raw); failure != nil {
+			if failure := n.errorFor(argument.Value.Raw); failure != nil {
 				failure.Path = ast.Path{ast.PathName(field.Alias)}
 				errs = append(errs, failure)
 				break
