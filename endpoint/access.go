@@ -8,7 +8,7 @@ import (
 	"github.com/vektah/gqlparser/v2/ast"
 )
 
-// checkAccess refuses a schema with a root field that does not say who may use it, or says two things.
+// checkAccess rejects a schema with a root field that has neither or both of @authenticated and @public.
 func checkAccess(schema *ast.Schema) error {
 	var errs []error
 	for _, root := range []*ast.Definition{schema.Query, schema.Mutation, schema.Subscription} {
@@ -16,27 +16,28 @@ func checkAccess(schema *ast.Schema) error {
 			continue
 		}
 		for _, field := range root.Fields {
-			// gqlparser adds __schema and __type to Query; they have no position in a source of ours.
+			// gqlparser adds __schema and __type to Query. Their position is not in a source file of the schema.
 			if field.Position == nil || field.Position.Src.BuiltIn {
 				continue
 			}
 			guarded := field.Directives.ForName("authenticated") != nil
 			open := field.Directives.ForName("public") != nil
 			if guarded == open {
-				errs = append(errs, fmt.Errorf("%s.%s: say either @authenticated or @public", root.Name, field.Name))
+				errs = append(errs, fmt.Errorf("%s.%s: needs exactly one of @authenticated and @public", root.Name, field.Name))
 			}
 			if open && Access(field) != AccessEverybody {
-				errs = append(errs, fmt.Errorf("%s.%s: what is @public needs nothing else", root.Name, field.Name))
+				errs = append(errs, fmt.Errorf("%s.%s: @public excludes the other access directives", root.Name, field.Name))
 			}
 		}
 	}
 	return errors.Join(errs...)
 }
 
-// AccessEverybody is Access of a field that needs nothing.
+// AccessEverybody is what Access returns for a field without requirements.
 const AccessEverybody = "Access: everybody."
 
-// Access is what the description of a field says of its directives, which introspection does not show.
+// Access returns the sentence that a field's description must contain. It repeats the field's directives, because
+// introspection does not show directives.
 func Access(field *ast.FieldDefinition) string {
 	needs := []string{}
 	for _, directive := range field.Directives {

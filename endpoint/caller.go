@@ -14,25 +14,25 @@ import (
 	"usergraph/database"
 )
 
-// Caller is the signed-in user an operation acts as. There is one for each operation.
+// Caller is the signed-in user an operation acts as. Each operation has its own.
 type Caller struct {
 	database.Caller
 	UserID uuid.UUID
-	// Email is "" for a user without an address.
+	// Email is empty if the user has no address.
 	Email string
-	// AAL is how strongly the session was signed in: aal1, aal2, or "" if the token does not say.
+	// AAL is the authenticator assurance level of the session: aal1, aal2, or empty if the token has no such claim.
 	AAL string
 	// IsAnonymous reports whether the user signed in without an identity.
 	IsAnonymous bool
 
 	appMetadata json.RawMessage
-	loaded      *loaded // nil if each read must be made
+	loaded      *loaded // nil in mutations and subscriptions: each Load reads
 }
 
-// HasRole reports whether app_metadata, which users cannot change, gives the caller a role: as app_metadata.role, a
-// text, or among app_metadata.roles, a list.
+// HasRole reports whether app_metadata gives the caller a role: as the text app_metadata.role, or in the list
+// app_metadata.roles. Users cannot change app_metadata.
 func (c *Caller) HasRole(role string) bool {
-	var metadata map[string]json.RawMessage // a struct would take the names in any case
+	var metadata map[string]json.RawMessage // a struct would match names in any case
 	if json.Unmarshal(c.appMetadata, &metadata) != nil {
 		return false
 	}
@@ -44,15 +44,15 @@ func (c *Caller) HasRole(role string) bool {
 
 type callerKey struct{}
 
-// withCaller puts the caller of an operation into its context. Anonymous operations get none.
-func withCaller(ctx context.Context, operation ast.Operation, lag lag) context.Context {
+// withCaller adds the caller of an operation to its context. An anonymous operation has no caller.
+func withCaller(ctx context.Context, operation ast.Operation, router replicaRouter) context.Context {
 	claims, ok := auth.FromContext(ctx)
 	if !ok {
 		return ctx
 	}
 	caller := newCaller(claims)
 	caller.ReadOnly = operation != ast.Mutation
-	caller.MayLag = lag.allows(ctx, operation, caller.Subject)
+	caller.MayLag = router.allows(ctx, operation, caller.Subject)
 	if operation == ast.Query {
 		caller.loaded = new(loaded)
 	}
@@ -70,8 +70,8 @@ func newCaller(claims *auth.Claims) *Caller {
 	}
 }
 
-// CallerOf returns the caller of an HTTP request, or ErrUnauthenticated. The caller may write. It is for a team's own
-// routes; resolvers use CallerFrom.
+// CallerOf returns the caller of an HTTP request, or ErrUnauthenticated. It is for a team's own routes; resolvers use
+// CallerFrom. The caller may write.
 func CallerOf(r *http.Request) (*Caller, error) {
 	claims, ok := auth.FromContext(r.Context())
 	if !ok {
@@ -89,7 +89,8 @@ func CallerFrom(ctx context.Context) (*Caller, error) {
 	return caller, nil
 }
 
-// loaded holds what a query has read. What a mutation or a subscription reads may have changed since.
+// loaded holds the results of a query's reads. Mutations and subscriptions have none: a row may change between their
+// reads.
 type loaded struct {
 	mu    sync.Mutex
 	reads map[any]any // a *read[V] by a loadKey[K, V]
@@ -103,9 +104,9 @@ type read[V any] struct {
 	err   error
 }
 
-// Load reads a row once for a query, however many fields ask for it at once; in a mutation or a subscription it reads
-// each time. Two reads are the same if they have the same key and the same type of value: give the key a type of its own
-// where one type of value is read in two ways.
+// Load reads a row once per query, even if several fields ask for it concurrently. In a mutation or a subscription it
+// reads each time. Two reads are the same if their keys and the types of their values are equal. If one type of value
+// is read in two ways, give each key a type of its own.
 func Load[K comparable, V any](ctx context.Context, caller *Caller, key K, load func(context.Context) (V, error)) (V, error) {
 	if caller.loaded == nil {
 		return load(ctx)
@@ -115,7 +116,7 @@ func Load[K comparable, V any](ctx context.Context, caller *Caller, key K, load 
 	return known.value, known.err
 }
 
-// read returns what was or is being read for a key.
+// read returns the read for a key, and creates it if there is none.
 func (l *loaded) read(key any, begin func() any) any {
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -14,13 +14,13 @@ import (
 	"github.com/vektah/gqlparser/v2/validator/core"
 )
 
-// coercer gives variables values of their types (GraphQL, section 6.1.2). Its errors are those of graphql-js.
+// coercer coerces variables to their types (GraphQL, section 6.1.2). Its errors are those of graphql-js.
 type coercer struct {
 	schema  *ast.Schema
-	suggest bool // whether an error may say which names the schema has
+	suggest bool // reports whether an error may name what the schema has
 }
 
-// mismatch is a value that does not have the type that is wanted.
+// mismatch says why a value does not have the expected type.
 type mismatch struct {
 	path    ast.Path // from the value up to the variable
 	value   any
@@ -31,13 +31,13 @@ func mismatchf(value any, format string, args ...any) *mismatch {
 	return &mismatch{value: value, problem: fmt.Sprintf(format, args...)}
 }
 
-// in says that a mismatch is part of a list or an object.
+// in adds the list index or the field name of the value to the path.
 func (m *mismatch) in(element ast.PathElement) *mismatch {
 	m.path = append(m.path, element)
 	return m
 }
 
-// variables returns the values of an operation's variables. One that is not given and has no default has none.
+// variables returns the coerced variables of an operation. A variable that is absent and has no default is left out.
 func (c coercer) variables(operation *ast.OperationDefinition, given map[string]any) (map[string]any, *gqlerror.Error) {
 	coerced := make(map[string]any, len(operation.VariableDefinitions))
 	for _, variable := range operation.VariableDefinitions {
@@ -45,7 +45,7 @@ func (c coercer) variables(operation *ast.OperationDefinition, given map[string]
 		var problem string
 		switch {
 		case !ok && variable.DefaultValue != nil:
-			// The document was found valid with it.
+			// Validation has checked the default.
 			coerced[variable.Variable], _ = variable.DefaultValue.Value(nil)
 			continue
 		case !ok && variable.Type.NonNull:
@@ -82,7 +82,7 @@ func (c coercer) value(typ *ast.Type, value any) (any, *mismatch) {
 	}
 	if typ.Elem != nil {
 		items, ok := value.([]any)
-		if !ok { // a list of one
+		if !ok { // a single item becomes a list of one
 			item, wrong := c.value(typ.Elem, value)
 			return []any{item}, wrong
 		}
@@ -105,7 +105,7 @@ func (c coercer) value(typ *ast.Type, value any) (any, *mismatch) {
 	}
 }
 
-// object leaves defaults of fields to gqlgen's code, which knows them.
+// object coerces an input object. It does not add the defaults of fields: gqlgen's generated code does.
 func (c coercer) object(definition *ast.Definition, value any) (any, *mismatch) {
 	given, ok := value.(map[string]any)
 	if !ok {
@@ -158,7 +158,7 @@ func (c coercer) enum(definition *ast.Definition, value any) (any, *mismatch) {
 	return name, nil
 }
 
-// scalar takes anything for a scalar of the schema's own, whose Go type will look at it.
+// scalar coerces the built-in scalars. A custom scalar accepts any value here: its Go type checks it.
 func scalar(name string, value any) (any, *mismatch) {
 	switch name {
 	case "Int":
@@ -196,7 +196,7 @@ func scalar(name string, value any) (any, *mismatch) {
 	return value, nil
 }
 
-// whole returns a number that has no fraction. 1.0 and 1e3 are such numbers.
+// whole returns a number and reports whether it is an integer, such as 1.0 or 1e3.
 func whole(value any) (float64, bool) {
 	switch number := value.(type) {
 	case int64:
@@ -207,7 +207,7 @@ func whole(value any) (float64, bool) {
 	return 0, false
 }
 
-// maxMistyped is the length in bytes of the longest text that is taken for a mistyped name. Comparing takes time.
+// maxMistyped bounds the names, in bytes, for which similar names are suggested: comparing long ones takes time.
 const maxMistyped = 100
 
 func (c coercer) didYouMean(what, name string, names []string) string {
@@ -235,13 +235,13 @@ func fieldNames(definition *ast.Definition) []string {
 	return names
 }
 
-// The parts of a value that an error shows, as graphql-js has them.
+// shownItems and shownDepth bound the items and the nesting of a value in an error, as in graphql-js.
 const (
 	shownItems = 10
 	shownDepth = 2
 )
 
-// inspect writes a value of a variable as graphql-js does in errors. The names in an object are sorted.
+// inspect formats a variable's value as graphql-js does in errors, except that the names in an object are sorted.
 func inspect(value any, depth int) string {
 	var parts []string
 	switch value := value.(type) {

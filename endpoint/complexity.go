@@ -6,20 +6,20 @@ import (
 	"github.com/vektah/gqlparser/v2/ast"
 )
 
-// What a list is expected to have, where @listSize does not say.
+// defaultListSize is the assumed size of a list without @listSize.
 const defaultListSize = 10
 
-// cost is what the directives @cost and @listSize say of a field.
+// cost holds what @cost and @listSize say about a field.
 type cost struct {
 	weight  int
-	size    int      // how often what is selected in the field counts
-	slicing []string // arguments that say so instead
+	size    int      // multiplies the cost of the field's selections
+	slicing []string // arguments that replace size
 }
 
-// costs are those of the fields of a schema. Fields that are not in it belong to introspection, and cost nothing.
+// costs maps each field of the schema to its cost. Introspection fields are not in it: they cost nothing.
 type costs map[*ast.FieldDefinition]cost
 
-// costsOf reads the directives of a schema.
+// costsOf reads @cost and @listSize of every field of a schema.
 func costsOf(schema *ast.Schema) (costs, error) {
 	all := costs{}
 	for _, definition := range schema.Types {
@@ -27,7 +27,7 @@ func costsOf(schema *ast.Schema) (costs, error) {
 			continue
 		}
 		for _, field := range definition.Fields {
-			// gqlparser adds __schema, __type and __typename; they have no position in a source of ours.
+			// gqlparser adds __schema, __type and __typename. Their position is not in a source file of the schema.
 			if field.Position == nil || field.Position.Src.BuiltIn {
 				continue
 			}
@@ -65,64 +65,64 @@ func costOf(field *ast.FieldDefinition) (cost, error) {
 	for _, name := range names {
 		name, _ := name.(string)
 		if field.Arguments.ForName(name) == nil {
-			return c, fmt.Errorf("@listSize(slicingArguments:) names %q, which is no argument of the field", name)
+			return c, fmt.Errorf("@listSize(slicingArguments:): %q is not an argument of the field", name)
 		}
 		c.slicing = append(c.slicing, name)
 	}
 	return c, nil
 }
 
-// complexity adds up what an operation costs. Each fragment is added up once.
+// complexity returns the cost of an operation. The cost of each fragment is computed once.
 func (c costs) complexity(operation *ast.OperationDefinition, variables map[string]any) int {
-	adder := adder{costs: c, variables: variables}
-	return adder.selections(operation.SelectionSet)
+	counter := costCounter{costs: c, variables: variables}
+	return counter.selections(operation.SelectionSet)
 }
 
-type adder struct {
+type costCounter struct {
 	costs     costs
 	variables map[string]any
 	fragments map[string]int
 }
 
-func (a *adder) selections(set ast.SelectionSet) int {
+func (counter *costCounter) selections(set ast.SelectionSet) int {
 	sum := 0
 	for _, selection := range set {
 		switch s := selection.(type) {
 		case *ast.Field:
-			sum = addCapped(sum, a.field(s))
+			sum = addCapped(sum, counter.field(s))
 		case *ast.InlineFragment:
-			sum = addCapped(sum, a.selections(s.SelectionSet))
+			sum = addCapped(sum, counter.selections(s.SelectionSet))
 		case *ast.FragmentSpread:
-			sum = addCapped(sum, a.fragment(s))
+			sum = addCapped(sum, counter.fragment(s))
 		}
 	}
 	return sum
 }
 
-func (a *adder) field(field *ast.Field) int {
-	c, ok := a.costs[field.Definition]
+func (counter *costCounter) field(field *ast.Field) int {
+	c, ok := counter.costs[field.Definition]
 	if !ok {
 		return 0
 	}
-	below := a.selections(field.SelectionSet)
+	below := counter.selections(field.SelectionSet)
 	if below == 0 {
 		return c.weight
 	}
-	return addCapped(c.weight, timesCapped(a.size(field, c), below))
+	return addCapped(c.weight, timesCapped(counter.size(field, c), below))
 }
 
-// size is the largest number that an argument asks for, or what the list is expected to have.
-func (a *adder) size(field *ast.Field, c cost) int {
+// size returns the largest slicing argument, or the assumed size if no slicing argument is a number.
+func (counter *costCounter) size(field *ast.Field, c cost) int {
 	size, asked := 0, false
 	for _, name := range c.slicing {
 		argument := field.Arguments.ForName(name)
 		given := argument != nil
 		if given && argument.Value.Kind == ast.Variable {
-			_, given = a.variables[argument.Value.Raw]
+			_, given = counter.variables[argument.Value.Raw]
 		}
 		var value any
 		if given {
-			value, _ = argument.Value.Value(a.variables)
+			value, _ = argument.Value.Value(counter.variables)
 		} else if defined := field.Definition.Arguments.ForName(name); defined.DefaultValue != nil {
 			value, _ = defined.DefaultValue.Value(nil)
 		}
@@ -136,17 +136,17 @@ func (a *adder) size(field *ast.Field, c cost) int {
 	return size
 }
 
-func (a *adder) fragment(spread *ast.FragmentSpread) int {
-	sum, ok := a.fragments[spread.Name]
+func (counter *costCounter) fragment(spread *ast.FragmentSpread) int {
+	sum, ok := counter.fragments[spread.Name]
 	if !ok && spread.Definition != nil {
-		sum = a.selections(spread.Definition.SelectionSet)
-		if a.fragments == nil {
-			a.fragments = map[string]int{}
+		sum = counter.selections(spread.Definition.SelectionSet)
+		if counter.fragments == nil {
+			counter.fragments = map[string]int{}
 		}
-		a.fragments[spread.Name] = sum
+		counter.fragments[spread.Name] = sum
 	}
 	return sum
 }
 
-// clamp turns a number of a schema or a client into one that addCapped and timesCapped take.
+// clamp limits a number to the range that addCapped and timesCapped accept.
 func clamp(number int64) int { return int(min(max(number, 0), maxNumber)) }

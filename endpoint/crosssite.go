@@ -10,16 +10,16 @@ import (
 	"usergraph/auth"
 )
 
-// preflightAge is how many seconds a browser may remember what it may send: the most that Chromium takes.
+// preflightAge is how long, in seconds, a browser may cache a preflight answer. Chromium caps it at this value.
 const preflightAge = 7200
 
-// preflightHeaders are some of those that a page of another site cannot send before the browser has asked permission, by
-// a preflight request. https://fetch.spec.whatwg.org/#cors-safelisted-request-header
+// preflightHeaders are headers that a page of another site cannot send without a preflight request.
+// https://fetch.spec.whatwg.org/#cors-safelisted-request-header
 var preflightHeaders = []string{"Authorization", "Apikey", "X-Apollo-Operation-Name", "Apollo-Require-Preflight", "Graphql-Require-Preflight"}
 
-// CrossSite keeps pages of other sites from using the API, unless their origin is listed, and sets the headers that
-// keep browsers from making something else of an answer. It belongs in front of everything, so that refusals have the
-// headers too.
+// CrossSite rejects requests from pages of other sites unless their origin is listed. It also sets the headers that
+// keep browsers from interpreting a response as something else. It must be the outermost handler, so that refusals
+// carry the headers too.
 func CrossSite(origins *Origins, next http.Handler) http.Handler {
 	guard := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if !allowsRequest(origins, r) {
@@ -43,12 +43,13 @@ func CrossSite(origins *Origins, next http.Handler) http.Handler {
 			header[h.name] = h.values
 		}
 		if len(r.TransferEncoding) > 0 {
-			// net/http has dropped a Content-Length beside it; whoever sent both must not get a second answer on this
-			// connection (RFC 9112, section 6.1).
+			// With a Transfer-Encoding, net/http drops any Content-Length. A client that sent both must not get a
+			// second response on this connection (RFC 9112, section 6.1).
 			header["Connection"] = closing
 		}
 		if r.Header["Origin"] == nil {
-			// Nothing to share; caches must know that it could have been otherwise.
+			// A request without an Origin needs no CORS headers. Vary names Origin, because caches must keep the two
+			// kinds apart.
 			guard.ServeHTTP(w, r)
 			return
 		}
@@ -56,7 +57,7 @@ func CrossSite(origins *Origins, next http.Handler) http.Handler {
 	})
 }
 
-// securityHeaders are those of every answer. Their values are shared, and never changed.
+// securityHeaders are set on every response. Their values are shared and must not be modified.
 var securityHeaders = []struct {
 	name   string
 	values []string
@@ -71,8 +72,9 @@ var securityHeaders = []struct {
 
 var closing = []string{"close"}
 
-// allowsRequest tells whether a request is no forgery: a page of another site can make the browser send GET, and forms,
-// with the user's cookies and without asking. POST is taken with a JSON body only, which it must ask for.
+// allowsRequest reports whether a request cannot be a forgery. A page of another site can make the browser send GET
+// requests and forms, with the user's cookies and without a preflight. POST is safe: it needs a JSON body, and that
+// needs a preflight.
 func allowsRequest(origins *Origins, r *http.Request) bool {
 	if r.Method != http.MethodGet && r.Method != http.MethodHead {
 		return true
@@ -95,14 +97,15 @@ func allowsRequest(origins *Origins, r *http.Request) bool {
 	case "same-origin", "none":
 		return true
 	case "":
-		// No browser of the last years. An older one tells by the referrer, and can do harm only with a cookie.
+		// Only browsers that are years old omit Sec-Fetch-Site. An old browser sends a referrer, and a forged request
+		// harms only if it carries a cookie.
 		referrer := r.Header.Get("Referer")
 		return r.Header.Get("Cookie") == "" && (referrer == "" || sameHost(referrer, r))
 	}
 	return false
 }
 
-// sameHost tells whether a page's address is of the host that a request was sent to.
+// sameHost reports whether the URL of a page has the host of the request.
 func sameHost(address string, r *http.Request) bool {
 	parsed, err := url.Parse(address)
 	return err == nil && parsed.Host != "" && strings.EqualFold(parsed.Host, r.Host)

@@ -7,14 +7,14 @@ import (
 	"time"
 )
 
-// deadline is a context like that of context.WithTimeout, but its timer and its place among its parent's children are
-// made only when somebody waits for its end. Most operations are over before anybody does.
+// deadline is a context like that of context.WithTimeout, but lazy. It starts its timer and registers with its parent
+// on the first call of Done, or of Err after the end. Most operations end before that.
 type deadline struct {
 	context.Context
 	at    time.Time
 	over  atomic.Bool // cancel was called
 	mu    sync.Mutex
-	timed atomic.Pointer[timed] // nil until somebody waits; set under mu
+	timed atomic.Pointer[timed] // nil until wait is called; set with mu held
 }
 
 type timed struct {
@@ -22,7 +22,7 @@ type timed struct {
 	cancel context.CancelFunc
 }
 
-// withTimeout is context.WithTimeout.
+// withTimeout does what context.WithTimeout does, with a deadline.
 func withTimeout(parent context.Context, timeout time.Duration) (_ context.Context, cancel context.CancelFunc) {
 	d := &deadline{Context: parent, at: time.Now().Add(timeout)}
 	return d, d.cancel
@@ -37,7 +37,7 @@ func (d *deadline) cancel() {
 	}
 }
 
-// wait returns the context that has the timer.
+// wait returns the context with the timer, and creates it if there is none.
 func (d *deadline) wait() *timed {
 	if t := d.timed.Load(); t != nil {
 		return t
@@ -72,8 +72,7 @@ func (d *deadline) Err() error {
 	return d.wait().Err()
 }
 
-// Value lets package context find the context that has the timer, so that those made from this one need no goroutine to
-// end with it.
+// Value lets package context find the context with the timer, so that child contexts need no goroutine to end with it.
 func (d *deadline) Value(key any) any {
 	if t := d.timed.Load(); t != nil {
 		return t.Value(key)

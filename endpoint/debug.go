@@ -17,42 +17,43 @@ import (
 	"usergraph/database"
 )
 
-// DebugHeader is the header that asks for extensions.debug. Without it they come only with a null that has a reason.
+// DebugHeader requests extensions.debug. Without it, a response has extensions.debug only if a field is null for a
+// known reason.
 const DebugHeader = "X-Usergraph-Debug"
 
-// Debug tells developers how an answer came about, in extensions.debug. It is not for production: it looks at rows that
+// Debug adds extensions.debug to responses: how the answer came about. It is for development only: it reads rows that
 // the caller may not see.
 type Debug struct {
-	// Explain looks, as somebody who sees everything, whether a row is there, and which policies let a role read its
-	// table.
+	// Explain reports whether a row exists, and which policies let a role read its table. It runs as a role that
+	// bypasses row-level security.
 	Explain func(ctx context.Context, table string, id uuid.UUID, role string) (exists bool, policies []string, err error)
 	Log     *slog.Logger
 }
 
-// tally is what is told of one operation.
-type tally struct {
+// debugInfo is what Debug records about one operation.
+type debugInfo struct {
 	statements atomic.Int64
 	mu         sync.Mutex
 	whyNull    []reason
 }
 
-// reason is why a field is null without an error.
+// reason says why a field is null without an error.
 type reason struct {
 	Path   string `json:"path"`
 	Reason string `json:"reason"`
 }
 
-type tallyKey struct{}
+type debugKey struct{}
 
-// Observe returns an observer for database.Open that counts the statements of each operation, and then calls next,
-// which may be nil. Without a Debug it is next itself.
+// Observe returns an observer for database.Open that counts the statements of each operation. It then calls next,
+// which may be nil. A nil Debug returns next.
 func (d *Debug) Observe(next database.Observer) database.Observer {
 	if d == nil {
 		return next
 	}
 	return func(ctx context.Context, statement string, took time.Duration, err error) {
-		if t, ok := ctx.Value(tallyKey{}).(*tally); ok {
-			t.statements.Add(1)
+		if info, ok := ctx.Value(debugKey{}).(*debugInfo); ok {
+			info.statements.Add(1)
 		}
 		if next != nil {
 			next(ctx, statement, took, err)
@@ -60,13 +61,13 @@ func (d *Debug) Observe(next database.Observer) database.Observer {
 	}
 }
 
-// begin begins to count.
+// begin adds an empty debugInfo to ctx.
 func (d *Debug) begin(ctx context.Context) context.Context {
-	return context.WithValue(ctx, tallyKey{}, new(tally))
+	return context.WithValue(ctx, debugKey{}, new(debugInfo))
 }
 
-// aroundField is a graphql.FieldMiddleware that looks for the reason of a null in the place of a row: the one that the
-// argument id names, or else the one whose id is the caller's.
+// aroundField is a graphql.FieldMiddleware that explains a null where a row is expected. The row is the one that the
+// argument id names, or else the one with the caller's id.
 func (d *Debug) aroundField(ctx context.Context, db *database.DB, next graphql.Resolver) (any, error) {
 	result, err := next(ctx)
 	if err != nil || !isNull(result) {
@@ -97,33 +98,33 @@ func (d *Debug) aroundField(ctx context.Context, db *database.DB, next graphql.R
 	case exists:
 		why = fmt.Sprintf("the row is there, but row-level security hides it: the policies that let %s read %s are %s", caller.Role, table, strings.Join(policies, ", "))
 	}
-	if t, ok := ctx.Value(tallyKey{}).(*tally); ok {
-		t.mu.Lock()
-		t.whyNull = append(t.whyNull, reason{graphql.GetPath(ctx).String(), why})
-		t.mu.Unlock()
+	if info, ok := ctx.Value(debugKey{}).(*debugInfo); ok {
+		info.mu.Lock()
+		info.whyNull = append(info.whyNull, reason{graphql.GetPath(ctx).String(), why})
+		info.mu.Unlock()
 	}
 	return result, err
 }
 
-// tell tells what was found to those who have asked, and why there is a null to everybody.
-func (d *Debug) tell(ctx context.Context, response *graphql.Response) {
-	t := ctx.Value(tallyKey{}).(*tally)
+// annotate adds extensions.debug if the client asked for it or if a field is null for a known reason.
+func (d *Debug) annotate(ctx context.Context, response *graphql.Response) {
+	info := ctx.Value(debugKey{}).(*debugInfo)
 	operation := graphql.GetOperationContext(ctx)
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if operation.Headers.Get(DebugHeader) == "" && len(t.whyNull) == 0 {
+	info.mu.Lock()
+	defer info.mu.Unlock()
+	if operation.Headers.Get(DebugHeader) == "" && len(info.whyNull) == 0 {
 		return
 	}
 	told := map[string]any{
 		"caller": nil, "role": "anon",
-		"statements":   t.statements.Load(),
+		"statements":   info.statements.Load(),
 		"milliseconds": float64(time.Since(operation.Stats.OperationStart).Microseconds()) / 1000,
 	}
 	if claims, ok := auth.FromContext(ctx); ok {
 		told["caller"], told["role"] = claims.UserID, claims.Role
 	}
-	if len(t.whyNull) > 0 {
-		told["whyNull"], t.whyNull = t.whyNull, nil
+	if len(info.whyNull) > 0 {
+		told["whyNull"], info.whyNull = info.whyNull, nil
 	}
 	response.Extensions = with(response.Extensions, "debug", told)
 }

@@ -11,28 +11,28 @@ import (
 	"github.com/99designs/gqlgen/graphql"
 )
 
-// Why a caller may not use a field.
+// The errors of the access directives.
 var (
-	// ErrUnauthenticated says that only a signed-in caller may do this.
+	// ErrUnauthenticated means that the field requires a signed-in caller.
 	ErrUnauthenticated = errors.New("sign in to use this field")
-	// ErrMFARequired says that the session must be signed in with a second factor.
+	// ErrMFARequired means that the session needs a second factor.
 	ErrMFARequired = errors.New("a second factor is required")
-	// ErrAccountRequired says that a user who signed in without an identity may not do this.
+	// ErrAccountRequired means that the field refuses users without an identity.
 	ErrAccountRequired = errors.New("an account is required")
-	// ErrRoleRequired says that the caller's app_metadata does not give them the role.
+	// ErrRoleRequired means that the caller's app_metadata lacks the required role.
 	ErrRoleRequired = errors.New("a role is required")
 )
 
-// AAL is the enum of the same name: how strongly a session was signed in.
+// AAL is the authenticator assurance level of a session, the enum AAL of the schema.
 type AAL string
 
-// The levels, in their order. A token has them in lower case, in its claim aal.
+// The assurance levels in ascending order. The claim aal of a token has them in lower case.
 const (
 	AAL1 AAL = "AAL1"
 	AAL2 AAL = "AAL2"
 )
 
-// levels are the names of AAL1 and AAL2 as tokens write them, in their order.
+// levels are the values of the claim aal, in ascending order.
 var levels = []string{"aal1", "aal2"}
 
 // MarshalGQL implements graphql.Marshaler.
@@ -47,10 +47,10 @@ func (a *AAL) UnmarshalGQL(value any) error {
 	return nil
 }
 
-// Directive is a directive without arguments that says who may use a field. It runs before the resolver.
+// Directive implements a directive without arguments that restricts a field. It runs before the resolver.
 type Directive = func(ctx context.Context, obj any, next graphql.Resolver) (any, error)
 
-// Require returns a directive that goes on to the field if the caller is signed in and check finds nothing against it.
+// Require returns a directive that resolves the field if the caller is signed in and check returns nil.
 func Require(check func(*Caller) error) Directive {
 	return func(ctx context.Context, _ any, next graphql.Resolver) (any, error) {
 		caller, err := CallerFrom(ctx)
@@ -78,7 +78,7 @@ var DenyAnonymousUsers = Require(func(c *Caller) error {
 	return nil
 })
 
-// Requires implements @requires. A token without the claim aal, or with another value, has no level at all.
+// Requires implements @requires. A token without the claim aal, or with an unknown value, is below every level.
 func Requires(ctx context.Context, obj any, next graphql.Resolver, aal AAL) (any, error) {
 	return Require(func(c *Caller) error {
 		if slices.Index(levels, c.AAL) < slices.Index([]AAL{AAL1, AAL2}, aal) {

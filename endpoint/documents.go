@@ -21,26 +21,26 @@ import (
 )
 
 const (
-	// documentCacheBytes bounds the memory of documents that were sent, and again that of documents found by their hash.
+	// documentCacheBytes bounds each of the two caches in bytes: documents by their text, and documents by their hash.
 	documentCacheBytes = 16 << 20
-	// tokenBytes is the memory of a parsed token, at most: fields and numbers take 230 bytes, everything else takes less.
+	// tokenBytes is the most memory of a parsed token, in bytes. Fields and numbers take 230; all others take less.
 	tokenBytes = 256
 )
 
-// document is a document that was parsed, found valid, and measured.
+// document is a parsed, validated and analyzed document.
 type document struct {
 	text    string
 	parsed  *ast.QueryDocument
-	shape   shape
+	stats   documentStats
 	trusted bool
-	// neverNull are the variables that may be null and stand where null may not.
+	// neverNull are the nullable variables in non-null positions.
 	neverNull map[string]bool
 }
 
-// weight is the memory of a document in bytes, or somewhat more. A text with escapes is there twice.
-func (d *document) weight() int { return 1<<10 + 3*d.shape.bytes + tokenBytes*d.shape.tokens }
+// weight estimates the memory of a document in bytes, rounded up. A text with escapes is stored twice.
+func (d *document) weight() int { return 1<<10 + 3*d.stats.bytes + tokenBytes*d.stats.tokens }
 
-// documents turns what a request sent into a document that may run.
+// documents resolves a request to the document that it sends or names.
 type documents struct {
 	schema        *ast.Schema
 	introspection Introspection
@@ -69,30 +69,31 @@ func newDocumentCache[Key comparable]() (*otter.Cache[Key, *document], error) {
 		Weigher: func(_ Key, d *document) uint32 {
 			return uint32(min(d.weight(), math.MaxUint32))
 		},
-		// On the caller's goroutine: eviction is quick, and nothing is left running.
+		// Evict on the goroutine of the caller: eviction is quick, and no goroutine stays behind.
 		Executor: func(task func()) { task() },
 	})
 }
 
-// admit finds the document of a request, and refuses it if it is too large or looks at a schema that is not open.
-func (d *documents) admit(ctx context.Context, params *graphql.RawParams, bounds *Bounds) (*document, *gqlerror.Error) {
-	found, err := d.find(ctx, params, bounds)
+// resolve returns the document of a request. It refuses one that exceeds the bounds, or introspects without
+// permission.
+func (d *documents) resolve(ctx context.Context, params *graphql.RawParams, bounds *Bounds) (*document, *gqlerror.Error) {
+	found, err := d.lookup(ctx, params, bounds)
 	if err != nil {
 		return nil, err
 	}
-	if found.shape.introspects && !d.introspection.allows(ctx) {
+	if found.stats.introspects && !d.introspection.allows(ctx) {
 		return nil, refusef(CodeIntrospectionDisabled, "introspection is not open to you on this server")
 	}
 	if !found.trusted {
-		if err := found.shape.check(bounds); err != nil {
+		if err := found.stats.check(bounds); err != nil {
 			return nil, err
 		}
 	}
 	return found, nil
 }
 
-// find returns the document that a request names or sends.
-func (d *documents) find(ctx context.Context, params *graphql.RawParams, bounds *Bounds) (*document, *gqlerror.Error) {
+// lookup returns the document that a request names or sends.
+func (d *documents) lookup(ctx context.Context, params *graphql.RawParams, bounds *Bounds) (*document, *gqlerror.Error) {
 	id, isHash, err := documentID(params)
 	if err != nil {
 		return nil, err
@@ -111,19 +112,19 @@ func (d *documents) find(ctx context.Context, params *graphql.RawParams, bounds 
 	if id == "" {
 		return d.parse(ctx, params.Query, bounds)
 	}
-	return d.automatic(ctx, id, isHash, params.Query, bounds)
+	return d.automaticPersistedQuery(ctx, id, isHash, params.Query, bounds)
 }
 
-// parse returns a document from the cache, or parses, measures and validates its text.
+// parse returns the document of a text, from the cache or from parseAndValidate.
 func (d *documents) parse(ctx context.Context, text string, bounds *Bounds) (*document, *gqlerror.Error) {
-	if refusal := (&shape{bytes: len(text)}).check(bounds); refusal != nil {
+	if refusal := (&documentStats{bytes: len(text)}).check(bounds); refusal != nil {
 		return nil, refusal
 	}
 	if found, ok := d.sent.GetIfPresent(text); ok {
 		return found, nil
 	}
-	// The text may be a piece of something larger, which must not stay in memory with it.
-	found, err := d.compile(strings.Clone(text), bounds, d.introspection.allows(ctx))
+	// The clone keeps the cache from retaining the request body that text is a slice of.
+	found, err := d.parseAndValidate(strings.Clone(text), bounds, d.introspection.allows(ctx))
 	if err != nil {
 		return nil, err
 	}
@@ -131,9 +132,9 @@ func (d *documents) parse(ctx context.Context, text string, bounds *Bounds) (*do
 	return found, nil
 }
 
-// automatic is the protocol of automatic persisted queries: a client sends the hash alone, and once more with the text
-// if the hash is not known. https://www.apollographql.com/docs/apollo-server/performance/apq
-func (d *documents) automatic(ctx context.Context, id string, isHash bool, text string, bounds *Bounds) (*document, *gqlerror.Error) {
+// automaticPersistedQuery implements automatic persisted queries. A client sends the hash alone, and repeats it with
+// the text if the server does not have the hash. https://www.apollographql.com/docs/apollo-server/performance/apq
+func (d *documents) automaticPersistedQuery(ctx context.Context, id string, isHash bool, text string, bounds *Bounds) (*document, *gqlerror.Error) {
 	var hash [sha256.Size]byte
 	if length, err := hex.Decode(hash[:], []byte(id[:min(len(id), 2*len(hash))])); err != nil || length != len(hash) || len(id) != 2*len(hash) {
 		if isHash {
@@ -151,14 +152,14 @@ func (d *documents) automatic(ctx context.Context, id string, isHash bool, text 
 		return nil, refusef(CodeBadRequest, "the hash is not that of the query")
 	}
 	found, err := d.parse(ctx, text, bounds)
-	if err == nil && found.shape.check(bounds) == nil {
+	if err == nil && found.stats.check(bounds) == nil {
 		d.hashed.Set(hash, found)
 	}
 	return found, err
 }
 
-// compile parses a text, and looks at its shape before it validates it. Without bounds there are none.
-func (d *documents) compile(text string, bounds *Bounds, suggest bool) (*document, *gqlerror.Error) {
+// parseAndValidate parses a text, checks it against bounds, and validates it last. Nil bounds are no bounds.
+func (d *documents) parseAndValidate(text string, bounds *Bounds, suggest bool) (*document, *gqlerror.Error) {
 	if !utf8.ValidString(text) {
 		return nil, refusef(CodeParseFailed, "the document is not Unicode text in UTF-8")
 	}
@@ -171,7 +172,7 @@ func (d *documents) compile(text string, bounds *Bounds, suggest bool) (*documen
 		if written := (*gqlerror.Error)(nil); errors.As(err, &written) && strings.HasPrefix(written.Message, "exceeded token limit") {
 			return nil, refusef(CodeTokenLimit, "the document has too many tokens: at most %d are allowed", tokens)
 		}
-		if unread := unreadable(text); unread != nil { // the parser says less of it
+		if unread := unreadable(text); unread != nil { // its message is clearer than the parser's
 			err = unread
 		}
 		return nil, invalid(err, CodeParseFailed)
@@ -182,9 +183,9 @@ func (d *documents) compile(text string, bounds *Bounds, suggest bool) (*documen
 	if len(parsed.Operations) == 0 {
 		return nil, refusef(CodeValidationFailed, "the document has no operation")
 	}
-	size, refusal := measure(text, parsed)
+	stats, refusal := analyze(text, parsed)
 	if refusal == nil && bounds != nil {
-		refusal = size.check(bounds)
+		refusal = stats.check(bounds)
 	}
 	if refusal != nil {
 		return nil, refusal
@@ -196,10 +197,10 @@ func (d *documents) compile(text string, bounds *Bounds, suggest bool) (*documen
 	if errs := validator.ValidateWithRules(d.schema, parsed, ruleset); len(errs) > 0 {
 		return nil, invalid(errs, CodeValidationFailed)
 	}
-	return &document{text: text, parsed: parsed, shape: size, neverNull: neverNull(d.schema, parsed)}, nil
+	return &document{text: text, parsed: parsed, stats: stats, neverNull: neverNull(d.schema, parsed)}, nil
 }
 
-// unreadable returns what is wrong with a text that is no sequence of tokens, or nil.
+// unreadable returns the first error of the lexer, or nil.
 func unreadable(text string) error {
 	tokens := lexer.New(&ast.Source{Input: text})
 	for {
@@ -210,11 +211,10 @@ func unreadable(text string) error {
 	}
 }
 
-// escapes finds the escapes in a text of a document, and in group 1 half of a surrogate pair that stands alone.
+// escapes matches the escapes in a string literal. Group 1 is a lone surrogate.
 var escapes = regexp.MustCompile(`\\(?:u[dD][89abAB]..\\u[dD][c-fC-F]..|(u[dD][89a-fA-F]..)|.)`)
 
-// checkEscapes refuses half of a surrogate pair in a document that was parsed (GraphQL, section 2.9.4). gqlparser takes
-// it for U+FFFD.
+// checkEscapes refuses a lone surrogate in a parsed document (GraphQL, section 2.9.4). gqlparser reads it as U+FFFD.
 func checkEscapes(text string) error {
 	if !strings.Contains(text, `\u`) {
 		return nil
@@ -236,7 +236,7 @@ func checkEscapes(text string) error {
 	}
 }
 
-// helpfulRules validate documents and say what the client may have meant; silentRules say nothing of the schema.
+// helpfulRules suggest similar names in their errors. silentRules reveal no name of the schema.
 var helpfulRules, silentRules = withSuggestions(), withoutSuggestions()
 
 func withSuggestions() *rules.Rules {

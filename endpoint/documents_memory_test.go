@@ -45,7 +45,7 @@ func TestDocumentsWeighWhatTheyTake(t *testing.T) {
 		before := liveHeap()
 		for i := range kept {
 			var refusal *gqlerror.Error
-			if kept[i], refusal = d.compile(strings.Clone(text), &bounds, true); refusal != nil {
+			if kept[i], refusal = d.parseAndValidate(strings.Clone(text), &bounds, true); refusal != nil {
 				t.Fatal(name, refusal)
 			}
 		}

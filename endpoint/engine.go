@@ -7,10 +7,10 @@ import (
 	"usergraph/database"
 )
 
-// Engine is what resolvers hold: it runs their SQL as the caller, and watches rows.
+// Engine gives resolvers the database and the watching of rows.
 type Engine struct {
-	db   *database.DB
-	live *live
+	db      *database.DB
+	watcher *rowWatcher
 }
 
 // As returns a database that runs every statement as caller, in one round trip. See database.DB.As.

@@ -20,7 +20,7 @@ import (
 	"usergraph/database/rows"
 )
 
-// The codes that a client finds in extensions.code. docs/errors.md says what to do about each.
+// The codes in extensions.code of errors. docs/errors.md says what a client does about each.
 const (
 	CodeUnauthenticated = "UNAUTHENTICATED"
 	CodeForbidden       = "FORBIDDEN"
@@ -68,13 +68,14 @@ const (
 	CodeSubscriptionsUnavailable = "SUBSCRIPTIONS_UNAVAILABLE"
 )
 
-// PublicError says what clients learn of an error: a code, and a message that says what to do.
+// PublicError maps an error to what clients receive: a code, and a message that says what to do.
 type PublicError struct {
 	Err           error
 	Code, Message string
 }
 
-// publicErrors says what a client learns of an error. What it does not name is logged and shown as an internal error.
+// publicErrors are the engine's public errors. An error that is not listed is logged, and clients receive an internal
+// error.
 var publicErrors = []PublicError{
 	{ErrUnauthenticated, CodeUnauthenticated, "sign in to use this field"},
 	{ErrMFARequired, CodeMFARequired, "this needs a second factor: verify one, and send the new token"},
@@ -93,20 +94,20 @@ var publicErrors = []PublicError{
 	{database.ErrUnavailable, CodeUnavailable, "the database cannot be reached, try again"},
 }
 
-// maxMessageLength bounds what an error tells, in bytes: those of the parser quote the document.
+// maxMessageLength bounds the message of an error in bytes: the parser's messages quote the document.
 const maxMessageLength = 300
 
-// refusef is an error whose text was written for the client.
+// refusef returns an error with a text for the client.
 func refusef(code, format string, args ...any) *gqlerror.Error {
 	err := gqlerror.Errorf(format, args...)
 	errcode.Set(err, code)
 	return err
 }
 
-// Errorf returns an error with a code of this package whose text is written for the client.
+// Errorf returns an error with a code of this package and a text for the client.
 func Errorf(code, format string, args ...any) error { return refusef(code, format, args...) }
 
-// at gives an error its place in the document.
+// at sets the location of an error in the document.
 func at(position *ast.Position, err *gqlerror.Error) *gqlerror.Error {
 	if position != nil {
 		err.Locations = []gqlerror.Location{{Line: position.Line, Column: position.Column}}
@@ -114,12 +115,12 @@ func at(position *ast.Position, err *gqlerror.Error) *gqlerror.Error {
 	return err
 }
 
-// badInput is an error that tells the client what is wrong with a value.
+// badInput returns an error that says what is wrong with a value of the client.
 func badInput(format string, args ...any) error {
 	return refusef(CodeBadUserInput, format, args...)
 }
 
-// invalid is the error of gqlparser that is the first in the document; validation may find hundreds.
+// invalid returns gqlparser's first error by position in the document. Validation may find hundreds.
 func invalid(err error, code string) *gqlerror.Error {
 	var first *gqlerror.Error
 	if !errors.As(err, &first) {
@@ -136,9 +137,9 @@ func invalid(err error, code string) *gqlerror.Error {
 	return first
 }
 
-// presenter makes of every error what the client may see.
+// presenter converts every error into the one that the client receives.
 type presenter struct {
-	known     []PublicError // the first that fits
+	known     []PublicError // the first match counts
 	log       *slog.Logger
 	requestID func(context.Context) string
 }
@@ -154,7 +155,7 @@ func (p presenter) present(ctx context.Context, err error) *gqlerror.Error {
 		if written.Locations == nil {
 			written.Locations = shown.Locations
 		}
-		// gqlgen adds the way to a value that an argument cannot be made of.
+		// gqlgen appends the path of an invalid value inside an argument.
 		if field != nil && field.Args == nil && len(written.Path) > len(shown.Path) {
 			value := written.Path[len(shown.Path):]
 			written.Path = shown.Path
@@ -164,7 +165,7 @@ func (p presenter) present(ctx context.Context, err error) *gqlerror.Error {
 			}
 		}
 		if written.Err == nil {
-			// Ours, or gqlgen's own: its text was written for the client.
+			// This package or gqlgen wrote the text, and wrote it for the client.
 			if written.Path == nil {
 				written.Path = shown.Path
 			}
@@ -183,7 +184,7 @@ func (p presenter) present(ctx context.Context, err error) *gqlerror.Error {
 			continue
 		}
 		if ofDatabase && known.Code == CodeBadUserInput && !hasInput(ctx) {
-			break // A policy or a trigger has failed, and no value of the caller's.
+			break // A policy or a trigger has failed, not a value of the caller.
 		}
 		shown.Message = known.Message
 		if ofDatabase {
@@ -201,9 +202,9 @@ func (p presenter) present(ctx context.Context, err error) *gqlerror.Error {
 	return internal
 }
 
-// locationOf returns where the field stands in the document.
+// locationOf returns the location of a field in the document.
 func locationOf(field *graphql.FieldContext) []gqlerror.Location {
-	for ; field != nil; field = field.Parent { // an item of a list has no place of its own
+	for ; field != nil; field = field.Parent { // an item of a list has no location of its own
 		if field.Field.Field != nil && field.Field.Position != nil {
 			return []gqlerror.Location{{Line: field.Field.Position.Line, Column: field.Field.Position.Column}}
 		}
@@ -211,16 +212,16 @@ func locationOf(field *graphql.FieldContext) []gqlerror.Location {
 	return nil
 }
 
-// warn tells the log what PostgreSQL has said of an error whose client learns a code.
+// warn logs PostgreSQL's message for an error of which the client receives a code.
 func (p presenter) warn(ctx context.Context, code string, refused *database.Error, path ast.Path) {
 	if errors.Is(refused, context.Canceled) {
-		return // The client has left.
+		return // The client has disconnected.
 	}
 	p.log.WarnContext(ctx, "the database has refused a statement",
 		"code", code, "sqlstate", refused.SQLState, "message", shorten(refused.Message), "path", path.String())
 }
 
-// hasInput reports whether the field of ctx, or one around it, has an argument.
+// hasInput reports whether the field of ctx or a parent of it has an argument.
 func hasInput(ctx context.Context) bool {
 	field := graphql.GetFieldContext(ctx)
 	if field == nil {
@@ -234,13 +235,13 @@ func hasInput(ctx context.Context) bool {
 	return false
 }
 
-// recovered turns a panic into an internal error; the stack goes to the log.
+// recovered converts a panic into an internal error and logs the stack.
 func (p presenter) recovered(ctx context.Context, panicked any) error {
 	p.log.ErrorContext(ctx, "panic", "panic", fmt.Sprint(panicked), "stack", string(debug.Stack()))
 	return p.internal(ctx)
 }
 
-// internal is all that a client learns of a fault of the server: the id under which the log says more.
+// internal returns the error for a fault of the server. It carries only the request id, which finds the log entry.
 func (p presenter) internal(ctx context.Context) *gqlerror.Error {
 	err := refusef(CodeInternal, "internal error")
 	if p.requestID != nil {
@@ -251,7 +252,7 @@ func (p presenter) internal(ctx context.Context) *gqlerror.Error {
 	return err
 }
 
-// shorten cuts a message that is too long, and shows it.
+// shorten cuts a message to maxMessageLength, and marks the cut with an ellipsis.
 func shorten(message string) string {
 	if short := cut(message, maxMessageLength); short != message {
 		return short + "…"
@@ -259,7 +260,7 @@ func shorten(message string) string {
 	return message
 }
 
-// cut returns no more than so many bytes of a text, up to where a character begins.
+// cut returns at most atMost bytes of a text, without splitting a character.
 func cut(text string, atMost int) string {
 	if len(text) <= atMost {
 		return text
@@ -270,7 +271,7 @@ func cut(text string, atMost int) string {
 	return text[:atMost]
 }
 
-// capErrors cuts a list of errors, and says so.
+// capErrors limits a list of errors, and replaces the rest by an error with their number.
 func capErrors(errs gqlerror.List, atMost int) gqlerror.List {
 	if len(errs) <= atMost {
 		return errs

@@ -10,30 +10,30 @@ import (
 	"github.com/vektah/gqlparser/v2/gqlerror"
 )
 
-// executor runs operations, whatever brought them: prepare finds out what is asked for, and run has gqlgen's generated
-// code answer it. It takes the place of gqlgen's own executor, each of whose extensions wraps every operation and every
-// answer in functions: that cost a lone request 4 % of its latency, and hid the order of things.
+// executor runs the operations of all transports. prepare parses and checks a request; run executes it with gqlgen's
+// generated code. It replaces gqlgen's executor, whose extensions wrap every operation and response in functions.
+// Those cost 4 % of the latency of a single request, and hid the order of the steps.
 type executor struct {
 	schema       graphql.ExecutableSchema
 	documents    *documents
 	limits       *Limits
 	costs        costs
-	running      running
+	inFlight     inFlight
 	held         *held
-	starting     running // of operations on websockets: being prepared, refused, run or subscribed
-	lag          lag
+	starting     inFlight // operations on websockets that are prepared, refused, run or subscribed
+	router       replicaRouter
 	aroundFields graphql.FieldMiddleware
-	introspect   graphql.FieldMiddleware // aroundFields, for operations that ask for the schema
-	observer     Observer                // nil if nobody wants to hear
+	introspect   graphql.FieldMiddleware // aroundFields, for operations with introspection
+	observer     Observer                // may be nil
 	debug        *Debug                  // nil in production
 	presenter    presenter
 }
 
-// prepared is an operation that is ready to run.
+// prepared is an operation that can run.
 type prepared struct {
 	*graphql.OperationContext
 	document *document
-	nulls    *nulls // nil unless there are any
+	nulls    *nulls // nil if there are none, as almost always
 }
 
 func passField(ctx context.Context, next graphql.Resolver) (any, error) { return next(ctx) }
@@ -42,7 +42,7 @@ func passRootField(ctx context.Context, next graphql.RootResolver) graphql.Marsh
 	return next(ctx)
 }
 
-// prepare returns the operation that a request asks for, ready to run, or the answer to a request that is refused.
+// prepare returns the operation of a request, or the response to a request that is refused.
 func (e *executor) prepare(ctx context.Context, params *graphql.RawParams) (prepared, *graphql.Response) {
 	operation := prepared{OperationContext: &graphql.OperationContext{
 		OperationName:          params.OperationName,
@@ -60,16 +60,16 @@ func (e *executor) prepare(ctx context.Context, params *graphql.RawParams) (prep
 	return operation, nil
 }
 
-// fill finds the document, the operation in it and its variables, and refuses what is not valid or costs too much.
+// fill sets the document, the operation and its variables. It refuses invalid and too expensive operations.
 func (e *executor) fill(ctx context.Context, operation *prepared, params *graphql.RawParams) *gqlerror.Error {
 	bounds := e.limits.of(ctx)
-	document, refusal := e.documents.admit(ctx, params, bounds)
+	document, refusal := e.documents.resolve(ctx, params, bounds)
 	if refusal != nil {
 		return refusal
 	}
 	operation.document = document
 	operation.RawQuery, operation.Doc = document.text, document.parsed
-	if document.shape.introspects {
+	if document.stats.introspects {
 		operation.ResolverMiddleware = e.introspect
 	}
 	operation.Operation = document.parsed.Operations.ForName(params.OperationName)
@@ -88,18 +88,18 @@ func (e *executor) fill(ctx context.Context, operation *prepared, params *graphq
 		return refusef(CodeComplexityLimit, "the operation has a complexity of %d: at most %d is allowed", cost, bounds.Complexity)
 	}
 	operation.nulls = findNulls(operation.OperationContext, document.neverNull)
-	// The validation counts two aliases of one field as one.
+	// Validation counts two aliases of one field as one field.
 	if operation.Operation.Operation == ast.Subscription && operation.nulls == nil &&
 		len(graphql.CollectFields(operation.OperationContext, operation.Operation.SelectionSet, nil)) != 1 {
 		return at(operation.Operation.Position, refusef(CodeValidationFailed, "a subscription has exactly one field"))
 	}
 	if operation.Operation.Operation == ast.Subscription {
-		operation.Extensions = nil // they were read, and would stay
+		operation.Extensions = nil // no longer needed, and a subscription would retain them
 	}
 	return nil
 }
 
-// refuse is the answer to a request that never became an operation.
+// refuse returns the response to a request that did not become an operation, and reports it to the observer.
 func (e *executor) refuse(ctx context.Context, refusal *gqlerror.Error) *graphql.Response {
 	response := e.fail(ctx, refusal)
 	if e.observer != nil {
@@ -108,13 +108,13 @@ func (e *executor) refuse(ctx context.Context, refusal *gqlerror.Error) *graphql
 	return response
 }
 
-// fail is an answer that tells an error and nothing else.
+// fail returns a response that has only an error.
 func (e *executor) fail(ctx context.Context, err error) *graphql.Response {
 	return &graphql.Response{Errors: gqlerror.List{e.presenter.present(ctx, err)}}
 }
 
-// run gives an operation its caller. The answers come when they are asked for, with the context that is returned: one to
-// a query or a mutation, one for each event to a subscription, and then nil.
+// run starts an operation as its caller. It returns a handler and the context to call it with. The handler returns one
+// response for a query or a mutation, one per event for a subscription, and then nil.
 func (e *executor) run(ctx context.Context, operation prepared) (graphql.ResponseHandler, context.Context) {
 	kind := operation.Operation.Operation
 	if kind == ast.Subscription {
@@ -123,7 +123,7 @@ func (e *executor) run(ctx context.Context, operation prepared) (graphql.Respons
 			refusal := *errNoRoom
 			return graphql.OneShot(e.refuse(ctx, &refusal)), ctx
 		}
-		streamFrom(ctx).whenEnded(release)
+		streamFrom(ctx).onClose(release)
 	}
 	ctx = graphql.WithOperationContext(ctx, operation.OperationContext)
 	if e.observer != nil {
@@ -132,7 +132,7 @@ func (e *executor) run(ctx context.Context, operation prepared) (graphql.Respons
 	if e.debug != nil {
 		ctx = e.debug.begin(ctx)
 	}
-	ctx = withCaller(ctx, kind, e.lag)
+	ctx = withCaller(ctx, kind, e.router)
 	if kind == ast.Subscription {
 		return e.subscribe(ctx, operation), ctx
 	}
@@ -146,11 +146,12 @@ func (e *executor) run(ctx context.Context, operation prepared) (graphql.Respons
 	}, ctx
 }
 
-// execute runs a query or a mutation, within the time it has, and if its caller does not run too many already.
+// execute runs a query or a mutation within its time limit. It refuses if the caller already runs as many operations
+// as its bounds allow.
 func (e *executor) execute(ctx context.Context, operation prepared) (response *graphql.Response) {
 	if e.observer != nil {
 		defer func(begun context.Context) {
-			codes := []string{CodeInternal} // of a panic
+			codes := []string{CodeInternal} // the code if execute panics
 			if response != nil {
 				codes = errorCodes(response.Errors)
 			}
@@ -159,15 +160,15 @@ func (e *executor) execute(ctx context.Context, operation prepared) (response *g
 		}(ctx)
 	}
 	bounds, who := e.limits.of(ctx), runnerOf(ctx)
-	if !e.running.enter(who, bounds.Operations) {
+	if !e.inFlight.tryAcquire(who, bounds.Operations) {
 		return &graphql.Response{Errors: gqlerror.List{
 			refusef(CodeOperationLimit, "you run %d operations already: wait for one to end", bounds.Operations),
 		}}
 	}
-	defer e.running.leave(who)
+	defer e.inFlight.release(who)
 	ctx, cancel := withTimeout(ctx, bounds.Time)
 	defer cancel()
-	if ctx.Err() != nil { // its time was over before it began
+	if ctx.Err() != nil { // the time limit has passed already
 		return &graphql.Response{Errors: gqlerror.List{refusef(CodeTimeout, "this took too long")}}
 	}
 	kind := operation.Operation.Operation
@@ -177,7 +178,7 @@ func (e *executor) execute(ctx context.Context, operation prepared) (response *g
 		}
 	}
 	response = e.answer(ctx, e.schema.Exec(ctx))
-	e.lag.note(ctx, kind)
+	e.router.recordWrite(ctx, kind)
 	return response
 }
 
@@ -186,7 +187,7 @@ func (e *executor) subscribe(ctx context.Context, operation prepared) graphql.Re
 	end := func() {}
 	if e.observer != nil {
 		end = sync.OnceFunc(func() { e.observer.End(ctx) })
-		// Nobody asks for the next event of a subscriber who has left.
+		// A transport stops calling the handler when its client disconnects.
 		context.AfterFunc(ctx, end)
 	}
 	var failures gqlerror.List
@@ -217,7 +218,7 @@ func (e *executor) subscribe(ctx context.Context, operation prepared) graphql.Re
 	}
 }
 
-// answer takes one answer from gqlgen's code, with the errors of its resolvers. It returns nil after the last one.
+// answer returns the next response of gqlgen's code with the errors of its resolvers, and nil after the last.
 func (e *executor) answer(ctx context.Context, next graphql.ResponseHandler) *graphql.Response {
 	ctx = e.withErrors(ctx)
 	response := next(ctx)
@@ -232,12 +233,12 @@ func (e *executor) answer(ctx context.Context, next graphql.ResponseHandler) *gr
 	}
 	response.Extensions = graphql.GetExtensions(ctx)
 	if e.debug != nil {
-		e.debug.tell(ctx, response)
+		e.debug.annotate(ctx, response)
 	}
 	return response
 }
 
-// withErrors gives resolvers a place for errors and extensions.
+// withErrors adds a response context to ctx. Resolvers add errors and extensions to it.
 func (e *executor) withErrors(ctx context.Context) context.Context {
 	return graphql.WithResponseContext(ctx, e.presenter.present, graphql.GetOperationContext(ctx).RecoverFunc)
 }

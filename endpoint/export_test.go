@@ -25,13 +25,13 @@ func (o *Options) AskOften(pause time.Duration) { o.sessionPause = pause }
 
 // Watches is how many rows are watched, each caller's counted by itself.
 func (h *Handler) Watches() int {
-	h.live.mu.Lock()
-	defer h.live.mu.Unlock()
-	return len(h.live.watches)
+	h.watcher.mu.Lock()
+	defer h.watcher.mu.Unlock()
+	return len(h.watcher.watches)
 }
 
 // Enter counts an operation of an address that does not end.
-func (h *Handler) Enter(address string) { h.exec.running.enter(runner{address: address}, 1) }
+func (h *Handler) Enter(address string) { h.exec.inFlight.tryAcquire(runner{address: address}, 1) }
 
 // Held returns how many bytes of requests are counted, and for how many callers.
 func (h *Handler) Held() (bytes, callers int) {
@@ -62,7 +62,9 @@ func (h *Handler) WrapSchema(wrap func(graphql.ExecutableSchema) graphql.Executa
 func (h *Handler) BreakSchema() { h.exec.schema = nil }
 
 // WithCaller puts the caller of claims into ctx, as an operation does.
-func WithCaller(ctx context.Context) context.Context { return withCaller(ctx, ast.Query, lag{}) }
+func WithCaller(ctx context.Context) context.Context {
+	return withCaller(ctx, ast.Query, replicaRouter{})
+}
 
 // Buffered is how many bytes of messages are counted.
 func (h *Handler) Buffered() int {

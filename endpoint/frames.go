@@ -21,45 +21,47 @@ import (
 )
 
 const (
-	// inputBytes is for a typical message. Longer ones go past the buffer.
+	// inputBytes is the read buffer of a socket: enough for a typical message. Longer messages bypass it.
 	inputBytes = 512
-	// payloadStep is how much is taken in at once of a message: nobody gets memory by announcing a long one.
+	// payloadStep bounds each read of a payload. A frame header that announces a long message allocates nothing by
+	// itself.
 	payloadStep = 4 << 10
-	// closeTimeout is how long a client may take to hang up after it was told that the socket is closed.
+	// closeTimeout bounds the wait for the client to disconnect after a close frame.
 	closeTimeout = 5 * time.Second
-	// websocketVersion and websocketGUID are those of RFC 6455, sections 4.1 and 1.3.
+	// websocketVersion and websocketGUID are from RFC 6455, sections 4.1 and 1.3.
 	websocketVersion = "13"
 	websocketGUID    = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 )
 
-// inputs are readers for sockets on which something arrives. Most are idle, and hold none.
+// inputs pools the read buffers of sockets. An idle socket, as most are, holds none.
 var inputs = sync.Pool{New: func() any { return bufio.NewReaderSize(nil, inputBytes) }}
 
-// errHungUp says that the client has closed the socket.
+// errHungUp means that the client has closed the socket.
 var errHungUp = errors.New("the client has closed the websocket")
 
-// frames are the two directions of a websocket: RFC 6455 without extensions. One goroutine reads; any may send.
+// frames reads and writes the frames of a websocket (RFC 6455, no extensions). One goroutine reads; any goroutine may
+// send.
 type frames struct {
 	conn     net.Conn
-	patience time.Duration                        // how long the client may take for a message, once it has begun
-	reserve  func(r *reservation, bytes int) bool // counts what is kept of a message
+	patience time.Duration                        // the time limit of a message, from its first byte
+	reserve  func(r *reservation, bytes int) bool // counts the bytes that the server keeps of a message
 	out      writeQueue
 
-	// Only for who reads.
-	input    *bufio.Reader // nil while nothing is there
+	// Only for the goroutine that reads.
+	input    *bufio.Reader // nil while nothing has arrived
 	partial  []byte        // the fragments of a message so far
-	reserved reservation   // for partial, and the message that it becomes
+	reserved reservation   // of partial, and of the message that it becomes
 	state    ws.State
-	begun    bool // whether the first byte of a message, or of a control frame, is there, and the last is not
+	begun    bool // reports whether a message or a control frame has arrived in part
 
-	// answered is set by each frame: a client that sends is alive, whatever it sends.
+	// answered is set by each frame that arrives: any frame proves that the client is alive.
 	answered atomic.Bool
 
 	waking sync.Mutex
-	woken  bool // whoever reads stops. Under waking
+	woken  bool // reading has ended; guarded by waking
 }
 
-// until sets the time by which the client must have sent what is read next.
+// until sets the deadline of the next read.
 func (f *frames) until(deadline time.Time) {
 	f.waking.Lock()
 	defer f.waking.Unlock()
@@ -68,7 +70,7 @@ func (f *frames) until(deadline time.Time) {
 	}
 }
 
-// wake ends all reading with os.ErrDeadlineExceeded.
+// wake makes this and all later reads fail with os.ErrDeadlineExceeded.
 func (f *frames) wake() {
 	f.waking.Lock()
 	defer f.waking.Unlock()
@@ -76,7 +78,7 @@ func (f *frames) wake() {
 	_ = f.conn.SetReadDeadline(time.Unix(1, 0))
 }
 
-// upgradeKey returns the key of a handshake, or with which status it is refused and why.
+// upgradeKey returns the key of a handshake, or the status and the reason of a refusal.
 func upgradeKey(r *http.Request) (key string, status int, problem string) {
 	key = r.Header.Get("Sec-WebSocket-Key")
 	decoded, err := base64.StdEncoding.DecodeString(key)
@@ -91,7 +93,7 @@ func upgradeKey(r *http.Request) (key string, status int, problem string) {
 	return key, http.StatusSwitchingProtocols, ""
 }
 
-// headerHas tells whether a list in a header has a token, in any case.
+// headerHas reports whether a list header contains a token, ignoring case.
 func headerHas(header http.Header, name, token string) bool {
 	for item := range strings.SplitSeq(strings.Join(header.Values(name), ","), ",") {
 		if strings.EqualFold(strings.TrimSpace(item), token) {
@@ -101,7 +103,7 @@ func headerHas(header http.Header, name, token string) bool {
 	return false
 }
 
-// upgrade answers a handshake and takes the connection over. Nothing of net/http stays in use.
+// upgrade answers a handshake and takes the connection over. It keeps nothing of net/http.
 func upgrade(w http.ResponseWriter, key, subprotocol string) (net.Conn, *bufio.Reader, error) {
 	accept := sha1.Sum([]byte(key + websocketGUID))
 	header := w.Header()
@@ -125,7 +127,7 @@ func upgrade(w http.ResponseWriter, key, subprotocol string) (net.Conn, *bufio.R
 	return conn, input, nil
 }
 
-// await returns when there is something to read, or nothing will be. Whoever only waits holds no buffer.
+// await returns when data has arrived or the connection has failed. While it waits, the socket holds no buffer.
 func (f *frames) await() error {
 	if f.input != nil {
 		if f.input.Buffered() > 0 {
@@ -141,7 +143,7 @@ func (f *frames) await() error {
 	return nil
 }
 
-// release gives the buffer back.
+// release returns the buffer to the pool.
 func (f *frames) release() {
 	if f.input != nil {
 		f.input.Reset(nil)
@@ -150,9 +152,9 @@ func (f *frames) release() {
 	}
 }
 
-// read takes a frame in, after await. It returns a message of at most limit bytes once the last frame of one is there, which
-// is counted until forget. A message that is not whole in time ends with os.ErrDeadlineExceeded; pings and fragments give no
-// more time.
+// read reads a frame, after await. With the last frame of a message it returns the message, of at most limit bytes.
+// The message is counted until forget. A message that is not complete in time ends with os.ErrDeadlineExceeded: pings
+// and fragments do not extend the time.
 func (f *frames) read(limit int) (message []byte, whole bool, err error) {
 	if !f.begun {
 		f.begun = true
@@ -166,13 +168,13 @@ func (f *frames) read(limit int) (message []byte, whole bool, err error) {
 	}()
 	header, err := ws.ReadHeader(f.input)
 	if errors.Is(err, ws.ErrHeaderLengthMSB) {
-		return nil, false, &closure{ws.StatusProtocolError, err.Error()}
+		return nil, false, &closeError{ws.StatusProtocolError, err.Error()}
 	}
 	if err != nil {
 		return nil, false, err
 	}
 	if err := ws.CheckHeader(header, f.state.Set(ws.StateServerSide)); err != nil {
-		return nil, false, &closure{ws.StatusProtocolError, err.Error()}
+		return nil, false, &closeError{ws.StatusProtocolError, err.Error()}
 	}
 	f.answered.Store(true)
 	switch {
@@ -181,7 +183,7 @@ func (f *frames) read(limit int) (message []byte, whole bool, err error) {
 	case header.OpCode == ws.OpBinary:
 		return nil, false, malformed("a message is text")
 	case header.Length > int64(limit-len(f.partial)):
-		return nil, false, &closure{ws.StatusMessageTooBig, "the message is too long"}
+		return nil, false, &closeError{ws.StatusMessageTooBig, "the message is too long"}
 	}
 	if f.partial, err = f.payload(f.partial, header); err != nil {
 		return nil, false, err
@@ -194,16 +196,16 @@ func (f *frames) read(limit int) (message []byte, whole bool, err error) {
 	return message, true, nil
 }
 
-// forget no longer counts a message.
+// forget releases the reservation of a message.
 func (f *frames) forget() { f.reserve(&f.reserved, 0) }
 
-// payload appends what a frame carries.
+// payload appends the payload of a frame.
 func (f *frames) payload(to []byte, header ws.Header) ([]byte, error) {
 	for done := 0; int64(done) < header.Length; {
 		before, step := len(to), min(int(header.Length)-done, payloadStep)
 		to = slices.Grow(to, step)[:before+step]
 		if cap(to) > freeBytes && !f.reserve(&f.reserved, cap(to)) {
-			return nil, &closure{closeTryAgain, "too much is being sent at once, try again later"}
+			return nil, &closeError{closeTryAgain, "too much is being sent at once, try again later"}
 		}
 		if _, err := io.ReadFull(f.input, to[before:]); err != nil {
 			return nil, err
@@ -214,7 +216,7 @@ func (f *frames) payload(to []byte, header ws.Header) ([]byte, error) {
 	return to, nil
 }
 
-// control obeys a ping, a pong or a close.
+// control handles a ping, a pong or a close frame.
 func (f *frames) control(header ws.Header) error {
 	payload, err := f.input.Peek(int(header.Length)) // at most 125 bytes
 	if err != nil {
@@ -231,7 +233,7 @@ func (f *frames) control(header ws.Header) error {
 	if len(payload) > 0 {
 		code, reason := ws.ParseCloseFrameData(payload)
 		if err := ws.CheckCloseFrameData(code, reason); err != nil {
-			return &closure{ws.StatusProtocolError, err.Error()}
+			return &closeError{ws.StatusProtocolError, err.Error()}
 		}
 		payload = payload[:2]
 	}
@@ -239,8 +241,8 @@ func (f *frames) control(header ws.Header) error {
 	return errHungUp
 }
 
-// close tells the client why, and waits a while until it has hung up: what it still sends would make its system forget
-// what it was told.
+// close sends a close frame and waits up to closeTimeout for the client to disconnect. Closing at once could reset the
+// connection: if data still arrives, the client's system discards the close frame.
 func (f *frames) close(code ws.StatusCode, reason string) {
 	defer f.conn.Close()
 	if f.out.push(ws.OpClose, ws.NewCloseFrameBody(code, reason), nil) != nil {

@@ -16,74 +16,74 @@ import (
 	"usergraph/internal/address"
 )
 
-// Options are what a handler needs to know.
+// Options configure a Handler.
 type Options struct {
 	DB  *database.DB
 	Log *slog.Logger
-	// Schema returns the schema with its resolvers, which hold the engine.
+	// Schema returns the schema with its resolvers. The resolvers hold the engine.
 	Schema func(*Engine) graphql.ExecutableSchema
 
-	// Errors says what clients learn of the team's own errors. They come before the engine's.
+	// Errors are the team's public errors. They are matched before the engine's.
 	Errors []PublicError
-	// Limits are DefaultLimits unless told otherwise.
+	// Limits bound requests and callers. Defaults to DefaultLimits.
 	Limits *Limits
-	// Introspection is IntrospectionAuthenticated unless told otherwise.
+	// Introspection restricts who may read the schema. Defaults to IntrospectionAuthenticated.
 	Introspection Introspection
-	// Trust is TrustOff unless told otherwise.
+	// Trust restricts which documents may run. Defaults to TrustOff.
 	Trust Trust
-	// TrustedDocuments are documents by their ids: what graphql-codegen writes into persisted-documents.json.
+	// TrustedDocuments are documents by their ids, as graphql-codegen writes them into persisted-documents.json.
 	TrustedDocuments map[string]string
-	// Admit, if set, is asked before each operation on a websocket, and before each of a batch but the first, whether the
-	// caller of ctx may ask once more, and if not, when. Other operations are requests of their own, and are counted before
-	// they come here.
+	// Admit, if set, applies the rate limit to the caller of ctx. It is called before each operation on a websocket
+	// and before each operation of a batch except the first. All other operations are HTTP requests of their own,
+	// which are counted before they reach the handler.
 	Admit func(ctx context.Context) (retryAfter time.Duration, ok bool)
-	// Observer, if set, hears of operations.
+	// Observer, if set, is notified of operations.
 	Observer Observer
-	// AroundFields, if set, goes around the resolution of each field.
+	// AroundFields, if set, wraps the resolution of each field.
 	AroundFields graphql.FieldMiddleware
-	// Verifier finds the caller of a websocket, whose token comes after the request. Without one it is who the request
-	// names.
+	// Verifier verifies the token in the payload of connection_init. If it is nil, a websocket has the caller of its
+	// upgrade request.
 	Verifier *auth.Verifier
-	// CheckSession, if set, is asked every few seconds whether the session of an open connection goes on. It returns
-	// auth.ErrSessionRevoked if not.
+	// CheckSession, if set, is called every few seconds for the session of each open connection. It returns
+	// auth.ErrSessionRevoked if the session has ended.
 	CheckSession func(context.Context, *auth.Claims) error
-	// Changes announces changed rows. Without them subscriptions are refused.
+	// Changes announces changed rows. If it is nil, subscriptions are refused.
 	Changes *database.Changes
-	// Writers, if set, lets queries read from the replica of DB, but for callers who have just changed something.
+	// Writers, if set, lets queries read from the replica of DB. Callers with a recent mutation read from the primary.
 	Writers Writers
-	// Origins are the sites whose pages may open websockets besides the server's own. nil means none.
+	// Origins are the sites, besides the server's own, whose pages may open websockets. Defaults to none.
 	Origins *Origins
-	// RequestID, if set, returns the id under which a request is logged. Clients find it with internal errors.
+	// RequestID, if set, returns the id under which a request is logged. An internal error carries it.
 	RequestID func(context.Context) string
-	// Debug, if set, tells clients how answers came about. For development only.
+	// Debug, if set, adds extensions.debug to responses. For development only.
 	Debug *Debug
 
 	patience     patience
 	sessionPause time.Duration
 }
 
-// Handler is the GraphQL endpoint: what brings operations, and what runs them.
+// Handler is the GraphQL endpoint: it receives operations over its transports and executes them.
 type Handler struct {
 	engine      *Engine
 	exec        *executor
 	transports  []transport
-	live        *live
+	watcher     *rowWatcher
 	connections *connections
 }
 
-// transport brings operations over one of the protocols of GraphQL.
+// transport receives operations over one protocol.
 type transport interface {
 	Supports(*http.Request) bool
 	Do(http.ResponseWriter, *http.Request, *executor)
 }
 
-// NewHandler returns the GraphQL endpoint. It expects CrossSite and auth.Middleware in front of it, in this order.
+// NewHandler returns the GraphQL endpoint. CrossSite and auth.Middleware must wrap it, in this order.
 func NewHandler(options Options) (*Handler, error) {
 	if options.Schema == nil || options.Log == nil {
-		return nil, errors.New("endpoint: a schema and a logger are required")
+		return nil, errors.New("endpoint: Options.Schema and Options.Log are required")
 	}
-	live := newLive(options.Changes, options.Log)
-	engine := &Engine{db: options.DB, live: live}
+	watcher := newRowWatcher(options.Changes, options.Log)
+	engine := &Engine{db: options.DB, watcher: watcher}
 	schema := options.Schema(engine)
 	if options.Limits == nil {
 		limits := DefaultLimits()
@@ -122,14 +122,14 @@ func NewHandler(options Options) (*Handler, error) {
 		documents:    documents,
 		limits:       options.Limits,
 		costs:        costs,
-		lag:          lag{writers: options.Writers},
+		router:       replicaRouter{writers: options.Writers},
 		aroundFields: options.AroundFields,
 		observer:     options.Observer,
 		debug:        options.Debug,
 		presenter:    presenter{known: slices.Concat(options.Errors, publicErrors), log: options.Log, requestID: options.RequestID},
 	}
 	if options.Writers != nil {
-		exec.lag.replica = options.DB.Replica()
+		exec.router.replica = options.DB.Replica()
 	}
 	if exec.aroundFields == nil {
 		exec.aroundFields = passField
@@ -147,9 +147,9 @@ func NewHandler(options Options) (*Handler, error) {
 	return &Handler{
 		engine:      engine,
 		exec:        exec,
-		live:        live,
+		watcher:     watcher,
 		connections: connections,
-		// The first that supports a request answers it; the last supports all.
+		// The first transport that supports a request answers it. The last supports every request.
 		transports: []transport{
 			&websocketTransport{
 				verifier: options.Verifier, log: options.Log, connections: connections, sessions: sessions, admit: options.Admit,
@@ -161,13 +161,13 @@ func NewHandler(options Options) (*Handler, error) {
 	}, nil
 }
 
-// Engine is what the resolvers hold, for a team's own routes.
+// Engine returns the engine that the resolvers hold, for a team's own routes.
 func (h *Handler) Engine() *Engine { return h.engine }
 
-// ServeHTTP answers operations, and turns requests for a websocket into one.
+// ServeHTTP answers operations and upgrades websockets.
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	defer func() {
-		// net/http means to end the connection by this one.
+		// http.ErrAbortHandler is not a fault: net/http closes the connection for it.
 		if panicked := recover(); panicked == http.ErrAbortHandler {
 			panic(panicked)
 		} else if panicked != nil {
@@ -186,9 +186,9 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// Shutdown ends the websockets and event streams, which http.Server's Shutdown does not know or would wait for. Queries
-// and mutations that run on a websocket may finish, until ctx ends. New subscribers are refused from then on.
+// Shutdown closes the websockets and event streams: http.Server.Shutdown ignores the former and would wait for the
+// latter. Queries and mutations on a websocket may finish until ctx ends. New connections are refused.
 func (h *Handler) Shutdown(ctx context.Context) error { return h.connections.shutdown(ctx) }
 
-// Connections is how many websockets and event streams are open.
+// Connections returns the number of open websockets and event streams.
 func (h *Handler) Connections() int { return h.connections.total() }

@@ -9,11 +9,11 @@ import (
 	"github.com/vektah/gqlparser/v2/gqlerror"
 )
 
-// headerOverhead is the memory of a line of a header besides its text.
+// headerOverhead is the memory of a header line besides its text, in bytes.
 const headerOverhead = 64
 
-// held counts the bytes that requests keep in memory: headers and bodies while the body arrives, answers until the client
-// has taken them, and the documents and variables of subscriptions.
+// held counts the bytes that requests occupy: headers and bodies while a body arrives, responses until the client has
+// received them, documents and variables of subscriptions.
 type held struct {
 	limits *Limits
 
@@ -21,25 +21,26 @@ type held struct {
 	all       int
 	anonymous int // of all
 	each      map[runner]int
-	documents map[*document]int // how many subscriptions share one; it counts once in all
+	documents map[*document]int // the subscriptions to each document; a document counts once in all
 }
 
 func newHeld(limits *Limits) *held {
 	return &held{limits: limits, each: map[runner]int{}, documents: map[*document]int{}}
 }
 
-// errNoRoom says that there is no room for a request.
+// errNoRoom means that HeldBytes, or the share of the caller, is exhausted.
 var errNoRoom = refusef(CodeUnavailable, "this server holds too many requests, answers or subscriptions, try again later")
 
-// take counts bytes for a caller if there is room. One caller may have an eighth of all, and always a body and an answer;
-// those who are not signed in leave half to the others.
+// take counts bytes for a caller, and reports whether there was room. A caller may have an eighth of HeldBytes, and
+// always a body and a response. Anonymous callers together may have half of HeldBytes, and one of them an eighth of
+// that.
 func (h *held) take(who runner, bytes int) bool {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	return h.takeLocked(who, bytes, bytes)
 }
 
-// takeLocked counts mine for the caller, and inAll for all.
+// takeLocked counts mine for the caller and inAll for the total.
 func (h *held) takeLocked(who runner, mine, inAll int) bool {
 	bounds, most := &h.limits.SignedIn, h.limits.HeldBytes
 	if who.user == uuid.Nil {
@@ -55,7 +56,7 @@ func (h *held) takeLocked(who runner, mine, inAll int) bool {
 	return true
 }
 
-// give takes back what was counted.
+// give returns bytes that take has counted.
 func (h *held) give(who runner, bytes int) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -72,8 +73,8 @@ func (h *held) add(who runner, mine, inAll int) {
 	}
 }
 
-// subscribe counts the document and the variables of a subscription until release is called. Subscriptions to one document
-// share it.
+// subscribe counts the document and the variables of a subscription until release is called. Subscriptions to the same
+// document share it.
 func (h *held) subscribe(who runner, document *document, variables map[string]any) (release func(), ok bool) {
 	size := sizeOf(variables)
 	mine, inAll := size+document.weight(), size
@@ -98,7 +99,7 @@ func (h *held) subscribe(who runner, document *document, variables map[string]an
 	}, true
 }
 
-// sizeOf is the memory of a value of a request, or somewhat more.
+// sizeOf estimates the memory of a value of a request, rounded up.
 func sizeOf(value any) int {
 	const each = 64
 	size := each
@@ -117,20 +118,20 @@ func sizeOf(value any) int {
 	return size
 }
 
-// holding is what one request holds.
+// holding is the number of bytes counted for one request.
 type holding struct {
 	held  *held
 	who   runner
 	bytes int
 }
 
-// begin counts the header of a request.
+// begin counts the headers of a request.
 func (h *held) begin(r *http.Request) (*holding, *gqlerror.Error) {
 	begun := &holding{held: h, who: runnerOf(r.Context())}
 	size := 0
 	for name, values := range r.Header {
 		for _, value := range values {
-			size += headerOverhead + 2*(len(name)+len(value)) // twice, as a body: net/http has read it into a buffer
+			size += headerOverhead + 2*(len(name)+len(value)) // twice: net/http has a buffer with a copy
 		}
 	}
 	if !begun.grow(size) {
@@ -139,7 +140,7 @@ func (h *held) begin(r *http.Request) (*holding, *gqlerror.Error) {
 	return begun, nil
 }
 
-// grow counts more bytes if there is room.
+// grow counts more bytes, and reports whether there was room.
 func (h *holding) grow(bytes int) bool {
 	if !h.held.take(h.who, bytes) {
 		return false
@@ -148,19 +149,19 @@ func (h *holding) grow(bytes int) bool {
 	return true
 }
 
-// insist counts more bytes, whether there is room or not.
+// insist counts more bytes, even if there is no room.
 func (h *holding) insist(bytes int) {
 	h.held.give(h.who, -bytes)
 	h.bytes += bytes
 }
 
-// release counts nothing of the request any longer.
+// release returns all bytes of the request.
 func (h *holding) release() {
 	h.held.give(h.who, h.bytes)
 	h.bytes = 0
 }
 
-// heldBody is a body that is read only while there is room for it, twice: what is decoded is a copy.
+// heldBody counts a body twice while it is read: decoding copies it. A read fails with errNoRoom if there is no room.
 type heldBody struct {
 	io.Reader
 	holding *holding
@@ -174,7 +175,7 @@ func (b *heldBody) Read(into []byte) (int, error) {
 	return read, err
 }
 
-// refuseBody answers a request that was not read.
+// refuseBody answers a request whose body was not read.
 func refuseBody(w http.ResponseWriter, r *http.Request, status int, refusal *gqlerror.Error) {
 	setRetryAfter(w.Header(), gqlerror.List{refusal})
 	refuse(w, r, status, refusal)

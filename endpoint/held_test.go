@@ -61,14 +61,14 @@ func TestHeldSubscriptions(t *testing.T) {
 		}
 		return ok
 	}
-	shared := &document{shape: shape{bytes: 2000, tokens: 500}}
+	shared := &document{stats: documentStats{bytes: 2000, tokens: 500}}
 	for range 10_000 {
 		if !subscribe(runner{user: uuid.New()}, shared, "") {
 			t.Fatal("a shared document takes room for each")
 		}
 	}
 	own := 0
-	for who := (runner{user: uuid.New()}); subscribe(who, &document{shape: shape{bytes: 2000, tokens: 500}}, strings.Repeat("x", 1000)); own++ {
+	for who := (runner{user: uuid.New()}); subscribe(who, &document{stats: documentStats{bytes: 2000, tokens: 500}}, strings.Repeat("x", 1000)); own++ {
 	}
 	if most := (2*limits.SignedIn.BodyBytes + limits.SignedIn.ResponseBytes) / shared.weight(); own > most || own < most/2 {
 		t.Errorf("a user has %d documents of their own", own)

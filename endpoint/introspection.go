@@ -12,14 +12,14 @@ import (
 	"github.com/vektah/gqlparser/v2/ast"
 )
 
-// introspector has gqlgen's code tell of a schema what graphql-js tells: no more than the server does, and null where
-// something has no meaning.
+// introspector makes gqlgen's introspection answer as graphql-js does. It leaves out what the server does not support,
+// and returns null where a field has no meaning.
 type introspector struct {
-	schema *ast.Schema // a copy, as it is told
+	schema *ast.Schema // a copy, adapted for introspection
 }
 
-// toldKinds are the kinds of types for which a field of __Type is not null (GraphQL, section 4.2.2).
-var toldKinds = map[string][2]ast.DefinitionKind{
+// nonNullKinds are the kinds of types for which a field of __Type is not null (GraphQL, section 4.2.2).
+var nonNullKinds = map[string][2]ast.DefinitionKind{
 	"fields":        {ast.Object, ast.Interface},
 	"interfaces":    {ast.Object, ast.Interface},
 	"possibleTypes": {ast.Interface, ast.Union},
@@ -28,7 +28,7 @@ var toldKinds = map[string][2]ast.DefinitionKind{
 	"isOneOf":       {ast.InputObject},
 }
 
-// field is a graphql.FieldMiddleware for operations that ask for __schema or __type.
+// field is a graphql.FieldMiddleware for operations with __schema or __type.
 func (i *introspector) field(ctx context.Context, next graphql.Resolver) (any, error) {
 	result, err := next(ctx)
 	if err != nil {
@@ -43,28 +43,28 @@ func (i *introspector) field(ctx context.Context, next graphql.Resolver) (any, e
 		return introspection.WrapTypeFromDef(i.schema, i.schema.Types[asked]), nil
 	case field.Object == "__Type":
 		of, _ := field.Parent.Result.(*introspection.Type)
-		if kinds, ok := toldKinds[name]; ok && string(kinds[0]) != of.Kind() && string(kinds[1]) != of.Kind() {
+		if kinds, ok := nonNullKinds[name]; ok && string(kinds[0]) != of.Kind() && string(kinds[1]) != of.Kind() {
 			return nil, nil
 		}
 	}
 	return result, nil
 }
 
-// newIntrospector copies a schema, with default values and reasons written as they are told, and without what the server
-// does not do.
+// newIntrospector copies a schema. In the copy, default values and deprecation reasons are written as introspection
+// returns them, and unsupported directives are missing.
 func newIntrospector(schema *ast.Schema) *introspector {
 	copied := *schema
 	copied.Types = make(map[string]*ast.Definition, len(schema.Types))
 	for name, definition := range schema.Types {
-		copied.Types[name] = toldDefinition(schema, definition)
+		copied.Types[name] = copyDefinition(schema, definition)
 	}
 	copied.Directives = make(map[string]*ast.DirectiveDefinition, len(schema.Directives))
 	for name, definition := range schema.Directives {
-		if name == "defer" { // gqlparser knows it, and measure refuses it
+		if name == "defer" { // gqlparser supports it, and analyze refuses it
 			continue
 		}
 		directive := *definition
-		directive.Arguments = toldArguments(schema, directive.Arguments)
+		directive.Arguments = copyArguments(schema, directive.Arguments)
 		copied.Directives[name] = &directive
 	}
 	for name := range scalarDescriptions {
@@ -86,7 +86,7 @@ func newIntrospector(schema *ast.Schema) *introspector {
 	return &introspector{schema: &copied}
 }
 
-// scalarDescriptions are the specification's words for the scalars that a schema may leave unused.
+// scalarDescriptions are the specification's descriptions of the scalars that a schema may leave unused.
 var scalarDescriptions = map[string]string{
 	"Int":    "The `Int` scalar type represents non-fractional signed whole numeric values. Int can represent values between -(2^31) and 2^31 - 1.",
 	"Float":  "The `Float` scalar type represents signed double-precision fractional values as specified by [IEEE 754](https://en.wikipedia.org/wiki/IEEE_floating_point).",
@@ -94,7 +94,7 @@ var scalarDescriptions = map[string]string{
 	"ID":     "The `ID` scalar type represents a unique identifier, often used to refetch an object or as key for a cache. The ID type appears in a JSON response as a String; however, it is not intended to be human-readable. When expected as an input type, any string (such as `\"4\"`) or integer (such as `4`) input value will be accepted as an ID.",
 }
 
-// isReferenced reports whether something has a type, as the schema is told.
+// isReferenced reports whether a field or an argument of the schema has the named type.
 func isReferenced(schema *ast.Schema, name string) bool {
 	takes := func(arguments ast.ArgumentDefinitionList) bool {
 		for _, argument := range arguments {
@@ -119,7 +119,7 @@ func isReferenced(schema *ast.Schema, name string) bool {
 	return false
 }
 
-func toldDefinition(schema *ast.Schema, definition *ast.Definition) *ast.Definition {
+func copyDefinition(schema *ast.Schema, definition *ast.Definition) *ast.Definition {
 	copied := *definition
 	if description, ok := scalarDescriptions[definition.Name]; ok && definition.BuiltIn {
 		copied.Description = description
@@ -127,33 +127,33 @@ func toldDefinition(schema *ast.Schema, definition *ast.Definition) *ast.Definit
 	copied.Fields = nil
 	for _, field := range definition.Fields {
 		one := *field
-		one.Arguments = toldArguments(schema, field.Arguments)
-		one.DefaultValue = toldDefault(schema, field.Type, field.DefaultValue)
-		one.Directives = toldReason(schema, field.Directives)
+		one.Arguments = copyArguments(schema, field.Arguments)
+		one.DefaultValue = formatDefault(schema, field.Type, field.DefaultValue)
+		one.Directives = withDefaultReason(schema, field.Directives)
 		copied.Fields = append(copied.Fields, &one)
 	}
 	copied.EnumValues = nil
 	for _, value := range definition.EnumValues {
 		one := *value
-		one.Directives = toldReason(schema, value.Directives)
+		one.Directives = withDefaultReason(schema, value.Directives)
 		copied.EnumValues = append(copied.EnumValues, &one)
 	}
 	return &copied
 }
 
-func toldArguments(schema *ast.Schema, arguments ast.ArgumentDefinitionList) ast.ArgumentDefinitionList {
+func copyArguments(schema *ast.Schema, arguments ast.ArgumentDefinitionList) ast.ArgumentDefinitionList {
 	var copied ast.ArgumentDefinitionList
 	for _, argument := range arguments {
 		one := *argument
-		one.DefaultValue = toldDefault(schema, argument.Type, argument.DefaultValue)
-		one.Directives = toldReason(schema, argument.Directives)
+		one.DefaultValue = formatDefault(schema, argument.Type, argument.DefaultValue)
+		one.Directives = withDefaultReason(schema, argument.Directives)
 		copied = append(copied, &one)
 	}
 	return copied
 }
 
-// toldReason gives @deprecated its default reason, which gqlgen tells for fields only.
-func toldReason(schema *ast.Schema, directives ast.DirectiveList) ast.DirectiveList {
+// withDefaultReason adds the default reason to @deprecated. gqlgen returns it for fields only.
+func withDefaultReason(schema *ast.Schema, directives ast.DirectiveList) ast.DirectiveList {
 	directive := directives.ForName("deprecated")
 	if directive == nil || directive.Arguments.ForName("reason") != nil {
 		return directives
@@ -162,8 +162,8 @@ func toldReason(schema *ast.Schema, directives ast.DirectiveList) ast.DirectiveL
 	return ast.DirectiveList{{Name: directive.Name, Arguments: ast.ArgumentList{{Name: "reason", Value: reason}}, Definition: directive.Definition}}
 }
 
-// toldDefault returns a value that gqlgen writes as it is.
-func toldDefault(schema *ast.Schema, typ *ast.Type, value *ast.Value) *ast.Value {
+// formatDefault returns a value that gqlgen writes unchanged.
+func formatDefault(schema *ast.Schema, typ *ast.Type, value *ast.Value) *ast.Value {
 	if value == nil {
 		return nil
 	}
@@ -172,7 +172,8 @@ func toldDefault(schema *ast.Schema, typ *ast.Type, value *ast.Value) *ast.Value
 
 var integer = regexp.MustCompile(`^-?(0|[1-9][0-9]*)$`)
 
-// writeDefault writes a default value as a field gets it: lists of one as lists, objects with the defaults of their fields.
+// writeDefault formats a default value after coercion: a single item as a list of one, an object with the defaults of
+// its fields.
 func writeDefault(schema *ast.Schema, typ *ast.Type, value *ast.Value) string {
 	if value.Kind == ast.NullValue {
 		return "null"

@@ -9,31 +9,31 @@ import (
 	"usergraph/database"
 )
 
-// Writers knows who has changed something so lately that a replica may lack it.
+// Writers records callers with recent mutations, which a replica may not have yet.
 type Writers interface {
-	// Note is told of a caller, by their id, when a mutation of theirs is over and before they have its answer.
+	// Note records a caller, by user id, after a mutation and before its response is sent.
 	Note(ctx context.Context, caller string)
-	// Recent says whether what a caller reads must not lag.
+	// Recent reports whether the caller must read from the primary.
 	Recent(ctx context.Context, caller string) bool
 }
 
-// lag decides whose reads may come from the replica: those of queries, unless the caller has just changed something.
-// A subscription reads what has changed this moment, so it never does.
-type lag struct {
+// replicaRouter decides whether an operation may read from the replica. A query may, unless its caller has changed
+// something recently. A subscription may not: it reads what has changed just now.
+type replicaRouter struct {
 	replica *database.Replica
 	writers Writers // nil if there is no replica
 }
 
-func (l lag) allows(ctx context.Context, operation ast.Operation, caller string) bool {
-	return operation == ast.Query && l.writers != nil && l.replica.InUse() && !l.writers.Recent(ctx, caller)
+func (r replicaRouter) allows(ctx context.Context, operation ast.Operation, caller string) bool {
+	return operation == ast.Query && r.writers != nil && r.replica.InUse() && !r.writers.Recent(ctx, caller)
 }
 
-// note keeps that the caller of ctx has changed something, also where the mutation has failed: some of it may be done.
-func (l lag) note(ctx context.Context, operation ast.Operation) {
-	if operation != ast.Mutation || l.writers == nil {
+// recordWrite records a mutation of the caller of ctx, even if it has failed: a part of it may be committed.
+func (r replicaRouter) recordWrite(ctx context.Context, operation ast.Operation) {
+	if operation != ast.Mutation || r.writers == nil {
 		return
 	}
 	if claims, ok := auth.FromContext(ctx); ok {
-		l.writers.Note(ctx, claims.UserID.String())
+		r.writers.Note(ctx, claims.UserID.String())
 	}
 }

@@ -9,21 +9,21 @@ import (
 	"usergraph/auth"
 )
 
-// Limits bound what a request may cost. docs/security.md says why each is what it is.
+// Limits bound the cost of requests. docs/security.md gives the reason for each number.
 type Limits struct {
 	SignedIn  Bounds
 	Anonymous Bounds
 
-	Connections int           // websockets and event streams at the same time; anonymous callers get half of them
-	HeldBytes   int           // of requests, answers and subscriptions in memory; anonymous callers get half, a caller an eighth
-	InitTime    time.Duration // that a websocket may be open before connection_init
+	Connections int           // open websockets and event streams; anonymous callers get half of them
+	HeldBytes   int           // bytes of requests, responses and subscriptions in memory; anonymous callers get half, one caller an eighth
+	InitTime    time.Duration // from the upgrade of a websocket to connection_init
 }
 
-// Bounds are the limits of one kind of caller. Each has a code of its own; what is cheap to check is checked first.
+// Bounds are the limits of one kind of caller. Each limit has its own error code. Cheap checks come first.
 type Bounds struct {
-	BodyBytes  int // of a request's body, and of the query string of a GET
-	Operations int // of one caller at the same time
-	Batch      int // requests in one JSON array; 0 takes no arrays
+	BodyBytes  int // of a request body, and of the query string of a GET
+	Operations int // concurrent operations of one caller
+	Batch      int // requests in one JSON array; 0 disables batches
 
 	JSONDepth int // nested arrays and objects in a request
 	Values    int // values in a request's variables and extensions
@@ -40,17 +40,17 @@ type Bounds struct {
 	Spreads            int // fragment spreads in a document
 	Complexity         int // cost of an operation, see @cost and @listSize
 
-	Connections      int // websockets and event streams of one caller at the same time
-	SocketOperations int // of one websocket at the same time
+	Connections      int // open websockets and event streams of one caller
+	SocketOperations int // concurrent operations of one websocket
 	MessageBytes     int // of a message on a websocket, after connection_init
 
-	Time          time.Duration // that an operation may take
-	Errors        int           // told in one response
-	ResponseBytes int           // of the data of a response, and of the responses to a batch
+	Time          time.Duration // of an operation
+	Errors        int           // errors in one response
+	ResponseBytes int           // of the data of a response, and of all responses to a batch
 }
 
-// DefaultLimits are those of a server that is not told otherwise. GraphiQL's introspection query, the largest document
-// that an ordinary client sends to this schema, has some 400 tokens and stays within the limits for anonymous callers.
+// DefaultLimits returns the default limits. GraphiQL's introspection query has some 400 tokens and is the largest
+// document of an ordinary client: it stays within the limits of anonymous callers.
 func DefaultLimits() Limits {
 	return Limits{
 		SignedIn: Bounds{
@@ -73,7 +73,7 @@ func DefaultLimits() Limits {
 	}
 }
 
-// of returns the bounds of whoever ctx belongs to.
+// of returns the bounds of the caller of ctx.
 func (l *Limits) of(ctx context.Context) *Bounds {
 	if _, ok := auth.FromContext(ctx); ok {
 		return &l.SignedIn
@@ -81,7 +81,7 @@ func (l *Limits) of(ctx context.Context) *Bounds {
 	return &l.Anonymous
 }
 
-// tooLarge refuses an answer that has more bytes than its caller may have.
+// tooLarge returns the error for a response with more than ResponseBytes.
 func tooLarge(bounds *Bounds) *gqlerror.Error {
 	return refusef(CodeResponseLimit, "the answer is too large: at most %d bytes are allowed, ask for less at a time", bounds.ResponseBytes)
 }

@@ -10,8 +10,8 @@ import (
 	"github.com/vektah/gqlparser/v2/validator/core"
 )
 
-// valuesOfCorrectType is the rule of that name as graphql-js has it. gqlparser's own lets numbers pass that gqlgen's code
-// then cannot read, and others that do not fit into an Int.
+// valuesOfCorrectType is the validation rule of that name as in graphql-js. gqlparser's own rule accepts numbers that
+// gqlgen's code cannot read, and numbers beyond Int.
 func valuesOfCorrectType(suggest bool) validator.RuleFunc {
 	return func(observers *core.Events, addError core.AddErrFunc) {
 		observers.OnValue(func(walker *core.Walker, value *ast.Value) {
@@ -31,12 +31,12 @@ type literalCheck struct {
 	refuse func(position *ast.Position, format string, args ...any)
 }
 
-// value checks a value without the values in it, which are checked by themselves.
+// value checks a value, but not its children: the walker visits each of them.
 func (l literalCheck) value(value *ast.Value) {
 	switch {
 	case value.Kind == ast.Variable:
 	case value.ExpectedType == nil || value.Definition == nil:
-		l.number(value) // in a scalar of the schema's own; or what it belongs to is not known, as another rule says
+		l.number(value) // inside a custom scalar; or its parent is unknown, and another rule reports that
 	case value.Kind == ast.NullValue:
 		if value.ExpectedType.NonNull {
 			l.refuse(placeOf(value), `Expected value of type "%s", found null.`, value.ExpectedType)
@@ -76,7 +76,7 @@ func (l literalCheck) leaf(value *ast.Value) {
 	switch definition.Kind {
 	case ast.InputObject:
 		wanted := *value.ExpectedType
-		wanted.NonNull = wanted.NonNull && value.Kind != ast.ListValue // as graphql-js has it
+		wanted.NonNull = wanted.NonNull && value.Kind != ast.ListValue // as in graphql-js
 		l.refuse(placeOf(value), `Expected value of type "%s", found %s.`, &wanted, printValue(value))
 		return
 	case ast.Enum:
@@ -115,14 +115,14 @@ func (l literalCheck) leaf(value *ast.Value) {
 			return
 		}
 		if _, err := strconv.ParseInt(value.Raw, 10, 64); value.Kind == ast.IntValue && err != nil {
-			value.Kind = ast.StringValue // ast.Value cannot read so long a number
+			value.Kind = ast.StringValue // ast.Value cannot read an integer beyond int64
 		}
 	default:
 		l.number(value)
 	}
 }
 
-// number refuses what no float64 can be. graphql-js takes it for infinite, which JSON cannot say.
+// number refuses a number beyond float64. graphql-js reads it as infinity, which JSON cannot express.
 func (l literalCheck) number(value *ast.Value) {
 	if value.Kind != ast.IntValue && value.Kind != ast.FloatValue {
 		return
@@ -130,12 +130,12 @@ func (l literalCheck) number(value *ast.Value) {
 	if _, err := strconv.ParseFloat(value.Raw, 64); err != nil {
 		l.refuse(placeOf(value), "Float cannot represent non numeric value: %s", value.Raw)
 	} else if _, err := strconv.ParseInt(value.Raw, 10, 64); err != nil {
-		value.Kind = ast.FloatValue // ast.Value cannot read so long a number
+		value.Kind = ast.FloatValue // ast.Value cannot read an integer beyond int64
 	}
 }
 
-// placeOf returns where a value begins. gqlparser has the column after the quotes of a text, and of a longer one its last
-// line.
+// placeOf returns the position where a value begins. gqlparser's position of a string is the column after its quote,
+// and of a block string its last line.
 func placeOf(value *ast.Value) *ast.Position {
 	place := *value.Position
 	switch value.Kind {
@@ -162,7 +162,7 @@ func placeOf(value *ast.Value) *ast.Position {
 	return &place
 }
 
-// printValue writes a value of a document as graphql-js does in errors.
+// printValue formats a value of a document as graphql-js does in errors.
 func printValue(value *ast.Value) string {
 	var parts []string
 	switch value.Kind {
@@ -178,7 +178,7 @@ func printValue(value *ast.Value) string {
 		return "{" + strings.Join(parts, ", ") + "}"
 	case ast.StringValue:
 		if integer.MatchString(value.Raw) && value.Position.End-value.Position.Start == len(value.Raw) {
-			return value.Raw // no quotes: a long number for an ID, of which leaf has made a text
+			return value.Raw // no quotes: a long number that leaf has converted for an ID
 		}
 	}
 	return value.String()

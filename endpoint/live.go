@@ -18,65 +18,66 @@ import (
 )
 
 const (
-	// liveReaders is how many rows are read again at the same time: few, so that a burst of changes leaves the pool to
-	// queries. One reads some thousand rows a second.
+	// liveReaders bounds the concurrent reads of changed rows. It is small, so that a burst of changes leaves the pool
+	// to queries. One reader reads some thousand rows a second.
 	liveReaders = 2
-	// liveReadTimeout is how long such a read may take.
+	// liveReadTimeout bounds one such read.
 	liveReadTimeout = 10 * time.Second
-	// liveRetry is when a read that failed for a passing reason is tried again, give or take a half.
+	// liveRetry is the pause before a failed read is retried, ±50 %.
 	liveRetry = 2 * time.Second
 )
 
-// live lets subscribers watch rows: when one changes, it is read again once for each caller who watches it, as that
-// caller, and given to all of that caller's subscribers. Nothing runs while nothing changes.
-type live struct {
-	changes *database.Changes // nil if nobody announces changes
+// rowWatcher sends changed rows to subscribers. It reads a changed row once for each caller that watches it, as that
+// caller, and sends the result to all of the caller's subscribers. Without changes it runs no goroutine.
+type rowWatcher struct {
+	changes *database.Changes // nil: Watch returns database.ErrNotAnnounced
 	log     *slog.Logger
 
 	mu      sync.Mutex
-	watches map[watchKey]*watch
-	queue   []*watch
+	watches map[watchKey]*watchedRow
+	queue   []*watchedRow
 	readers int
 }
 
-// watchKey is a row in the eyes of a caller. Whoever has the same role and the same claims sees the same.
+// watchKey identifies a row and the caller that reads it. Callers with the same role and the same claims read the
+// same.
 type watchKey struct {
 	row    database.Row
 	role   string
 	claims [sha256.Size]byte
 }
 
-// watch is a row that is watched by a caller.
-type watch struct {
-	key    watchKey
-	read   func(context.Context) (any, error)
-	ignore func() // the changes, from now on
+// watchedRow is a row and the subscribers of one caller.
+type watchedRow struct {
+	key     watchKey
+	read    func(context.Context) (any, error)
+	unwatch func() // unregisters from changes
 
-	// Under live.mu.
+	// Guarded by rowWatcher.mu.
 	subscribers []subscriber
 	queued      bool
-	turn        uint64 // of the last read that has begun
+	revision    uint64 // of the last read that was started
 }
 
-// subscriber is who gets what was read.
+// subscriber receives the results of reads.
 type subscriber interface {
-	// offer gives the state that was read in a turn, and is ignored if a later one has come already.
-	offer(turn uint64, state any)
+	// publish sends a state. It is ignored if a later revision was published before.
+	publish(revision uint64, state any)
 	// fail ends the subscription.
 	fail(err error)
 }
 
-func newLive(changes *database.Changes, log *slog.Logger) *live {
-	return &live{changes: changes, log: log, watches: map[watchKey]*watch{}}
+func newRowWatcher(changes *database.Changes, log *slog.Logger) *rowWatcher {
+	return &rowWatcher{changes: changes, log: log, watches: map[watchKey]*watchedRow{}}
 }
 
-// Watch returns a channel with the latest state of a row as caller sees it: the present one at once, then one for each
-// change, until ctx ends. A state that nobody has taken yet is replaced by the next. It needs no transport: without one,
-// the channel is not closed when ctx ends.
+// Watch returns a channel with the latest state of a row as the caller sees it: the present state at once, then a
+// state after each change, until ctx ends. A state that was not received is replaced by the next one. Watch also works
+// without a transport; the channel then stays open when ctx ends.
 //
-// read must depend on nothing but the caller and the row, because subscribers share what it returns.
+// readAs must depend on the caller and the row alone, because subscribers share its result.
 func Watch[T any](ctx context.Context, e *Engine, caller *Caller, row database.Row, readAs func(context.Context, bun.IDB) (T, error)) (<-chan T, error) {
-	l, db := e.live, e.As(caller)
+	l, db := e.watcher, e.As(caller)
 	read := func(ctx context.Context) (T, error) { return readAs(ctx, db) }
 	if l.changes == nil {
 		return nil, database.ErrNotAnnounced
@@ -87,54 +88,54 @@ func Watch[T any](ctx context.Context, e *Engine, caller *Caller, row database.R
 	s := &stateSubscriber[T]{latest: make(chan T, 1), stream: streamFrom(ctx)}
 	key := watchKey{row, caller.Role, sha256.Sum256(caller.Claims)}
 	w := l.join(key, s, func(ctx context.Context) (any, error) { return read(ctx) })
-	// Read after joining: what changes from here on is heard.
-	turn := l.begin(w)
+	// Join before reading, so that no change is missed.
+	revision := l.begin(w)
 	state, err := read(ctx)
 	if err != nil {
 		l.leave(w, s)
 		return nil, err
 	}
-	s.stream.states = true
-	s.offer(turn, state)
-	s.stream.whenEnded(func() { l.leave(w, s) })
+	s.stream.latestOnly = true
+	s.publish(revision, state)
+	s.stream.onClose(func() { l.leave(w, s) })
 	return s.latest, nil
 }
 
-// join adds a subscriber to the watch of a key.
-func (l *live) join(key watchKey, s subscriber, read func(context.Context) (any, error)) *watch {
+// join adds a subscriber to the watched row of a key.
+func (l *rowWatcher) join(key watchKey, s subscriber, read func(context.Context) (any, error)) *watchedRow {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	w := l.watches[key]
 	if w == nil {
-		w = &watch{key: key, read: read}
-		w.ignore = l.changes.Watch(key.row, func() { l.enqueue(w) })
+		w = &watchedRow{key: key, read: read}
+		w.unwatch = l.changes.Watch(key.row, func() { l.enqueue(w) })
 		l.watches[key] = w
 	}
 	w.subscribers = append(w.subscribers, s)
 	return w
 }
 
-// leave removes a subscriber, and the watch with its last one.
-func (l *live) leave(w *watch, s subscriber) {
+// leave removes a subscriber. The last one removes the watched row.
+func (l *rowWatcher) leave(w *watchedRow, s subscriber) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	w.subscribers = slices.DeleteFunc(w.subscribers, func(other subscriber) bool { return other == s })
 	if len(w.subscribers) == 0 && l.watches[w.key] == w {
 		delete(l.watches, w.key)
-		w.ignore()
+		w.unwatch()
 	}
 }
 
-// begin returns the turn of a read that begins now.
-func (l *live) begin(w *watch) uint64 {
+// begin returns the revision of a read that starts now.
+func (l *rowWatcher) begin(w *watchedRow) uint64 {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	w.turn++
-	return w.turn
+	w.revision++
+	return w.revision
 }
 
-// enqueue has a row read again. Changes that come while it waits for that are one.
-func (l *live) enqueue(w *watch) {
+// enqueue schedules a read of a row. Changes before that read begins are merged into one.
+func (l *rowWatcher) enqueue(w *watchedRow) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if w.queued || len(w.subscribers) == 0 {
@@ -144,12 +145,12 @@ func (l *live) enqueue(w *watch) {
 	l.queue = append(l.queue, w)
 	if l.readers < liveReaders {
 		l.readers++
-		go l.work()
+		go l.refreshLoop()
 	}
 }
 
-// work reads rows again until there are none left to read.
-func (l *live) work() {
+// refreshLoop reads queued rows until the queue is empty.
+func (l *rowWatcher) refreshLoop() {
 	for {
 		l.mu.Lock()
 		if len(l.queue) == 0 {
@@ -166,13 +167,13 @@ func (l *live) work() {
 	}
 }
 
-// refresh reads a row as its caller and gives it to the subscribers.
-func (l *live) refresh(w *watch) {
-	turn := l.begin(w)
+// refresh reads a row as its caller and publishes it to the subscribers.
+func (l *rowWatcher) refresh(w *watchedRow) {
+	revision := l.begin(w)
 	ctx, cancel := context.WithTimeout(context.Background(), liveReadTimeout)
 	defer cancel()
 	state, err := l.readAgain(ctx, w)
-	if err != nil && passes(err) {
+	if err != nil && isTemporary(err) {
 		l.log.Warn("a watched row could not be read, trying again", "table", w.key.row.Table, "error", err)
 		time.AfterFunc(liveRetry/2+rand.N(liveRetry), func() { l.enqueue(w) })
 		return
@@ -184,13 +185,13 @@ func (l *live) refresh(w *watch) {
 		if err != nil {
 			s.fail(err)
 		} else {
-			s.offer(turn, state)
+			s.publish(revision, state)
 		}
 	}
 }
 
-// readAgain reads a row. A panic ends its subscriptions, and nothing else.
-func (l *live) readAgain(ctx context.Context, w *watch) (state any, err error) {
+// readAgain reads a row. It converts a panic into an error, which ends only the subscriptions to this row.
+func (l *rowWatcher) readAgain(ctx context.Context, w *watchedRow) (state any, err error) {
 	defer func() {
 		if panicked := recover(); panicked != nil {
 			l.log.Error("panic", "panic", fmt.Sprint(panicked), "stack", string(debug.Stack()))
@@ -200,28 +201,28 @@ func (l *live) readAgain(ctx context.Context, w *watch) (state any, err error) {
 	return w.read(ctx)
 }
 
-// passes tells whether a read may succeed later.
-func passes(err error) bool {
+// isTemporary reports whether a failed read may succeed later.
+func isTemporary(err error) bool {
 	return errors.Is(err, database.ErrUnavailable) || errors.Is(err, database.ErrTimeout) || errors.Is(err, context.DeadlineExceeded)
 }
 
-// stateSubscriber keeps the latest state for gqlgen to take.
+// stateSubscriber holds the latest state until gqlgen receives it.
 type stateSubscriber[T any] struct {
-	latest chan T // holds one
+	latest chan T // capacity 1
 	stream *stream
 
-	mu     sync.Mutex
-	turn   uint64
-	failed bool
+	mu       sync.Mutex
+	revision uint64
+	failed   bool
 }
 
-func (s *stateSubscriber[T]) offer(turn uint64, state any) {
+func (s *stateSubscriber[T]) publish(revision uint64, state any) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.failed || turn <= s.turn {
+	if s.failed || revision <= s.revision {
 		return
 	}
-	s.turn = turn
+	s.revision = revision
 	replaced := false
 	select {
 	case <-s.latest:

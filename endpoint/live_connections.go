@@ -13,51 +13,50 @@ import (
 	"github.com/vektah/gqlparser/v2/gqlerror"
 )
 
-// The reasons why a connection may not stay open.
+// The reasons to refuse or close a connection.
 var (
 	errTooManyConnections = errors.New("too many connections are open, try again later")
 	errStopping           = errors.New("the server is stopping, connect again")
 )
 
 const (
-	// maxBufferedBytes is what websockets may make the server keep in all: messages that have not arrived whole, and
-	// answers that were not read. Callers who are not signed in get half of it. On a machine of 256 MB it leaves room for
-	// the connections themselves.
+	// maxBufferedBytes bounds the memory of all websockets for incomplete messages and unread responses. Anonymous
+	// callers share half of it. It fits a machine with 256 MB, beside the connections themselves.
 	maxBufferedBytes = 32 << 20
-	// maxBufferedOfOne is what one user, or one address without one, may have of it. A longer message counts as this much,
-	// so that it is taken where its caller has no other.
+	// maxBufferedOfOne bounds the share of one user, or of one address of anonymous callers. A longer message counts
+	// as this much: a caller can send it if nothing else of the caller is buffered.
 	maxBufferedOfOne = maxBufferedBytes / 4
-	// freeBytes of each websocket, in either direction, are not counted: they are what an ordinary message has, and belong
-	// to the 10 to 20 KB of a connection.
+	// freeBytes is not counted, for each websocket and each direction. It covers ordinary messages and is part of the
+	// 10 to 20 KB of a connection.
 	freeBytes = 2 << 10
 )
 
 // connection is a websocket or an event stream.
 type connection interface {
-	// goAway ends it, because the server stops. It does not wait.
+	// goAway closes the connection because the server is stopping. It does not block.
 	goAway()
-	// revoke ends it, because the session has ended. It does not wait.
+	// revoke closes the connection because the session has ended. It does not block.
 	revoke(err error)
 }
 
-// connections counts the connections that stay open, by who they belong to, and ends them when the server stops.
+// connections counts open connections by quota key and closes them when the server stops.
 type connections struct {
 	limits *Limits
 
 	mu        sync.Mutex
 	open      map[connection]runner
-	each      map[runner]int // how many are open
-	anonymous int            // of open
+	each      map[runner]int // open connections
+	anonymous int            // open connections of anonymous callers
 	buffered  buffered
 	stopping  bool
-	gone      chan struct{} // closed when stopping and none is left
+	gone      chan struct{} // closed when stopping is true and open is empty
 }
 
 func newConnections(limits *Limits) *connections {
 	return &connections{limits: limits, open: map[connection]runner{}, each: map[runner]int{}, buffered: buffered{each: map[runner]int{}}, gone: make(chan struct{})}
 }
 
-// add counts a connection, or says that it is one too many.
+// add counts a connection, or returns the reason to refuse it.
 func (c *connections) add(added connection, who runner) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -71,7 +70,7 @@ func (c *connections) add(added connection, who runner) error {
 	return nil
 }
 
-// identify makes a connection that belonged to an address a user's.
+// identify moves a connection from the quota of its address to that of its user.
 func (c *connections) identify(known connection, who runner) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -87,7 +86,7 @@ func (c *connections) identify(known connection, who runner) error {
 	return nil
 }
 
-// allows tells whether somebody may have one more. Those who are not signed in leave half of all to the others.
+// allows reports whether a caller may open one more connection. Anonymous callers together get half of all.
 func (c *connections) allows(who runner) bool {
 	if who.user != uuid.Nil {
 		return c.each[who] < c.limits.SignedIn.Connections
@@ -112,7 +111,7 @@ func (c *connections) forget(who runner) {
 	}
 }
 
-// remove no longer counts a connection.
+// remove uncounts a connection.
 func (c *connections) remove(ended connection) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -133,20 +132,20 @@ func (c *connections) total() int {
 	return len(c.open)
 }
 
-// buffered counts the bytes of maxBufferedBytes.
+// buffered counts the bytes that maxBufferedBytes bounds.
 type buffered struct {
 	all, anonymous int
 	each           map[runner]int
 }
 
-// reservation is what is counted of one message.
+// reservation is the number of bytes counted for one message.
 type reservation struct {
 	who   runner
 	bytes int
 }
 
-// reserve counts so many bytes of a connection's message instead of those that are counted already. It returns false, and
-// changes nothing, if that is too much.
+// reserve changes the number of bytes that are counted for a message. If the new number exceeds a bound, it changes
+// nothing and returns false.
 func (c *connections) reserve(of connection, r *reservation, bytes int) bool {
 	more := min(bytes, maxBufferedOfOne) - r.bytes
 	if more == 0 {
@@ -172,7 +171,7 @@ func (c *connections) reserve(of connection, r *reservation, bytes int) bool {
 	return true
 }
 
-// shutdown ends all connections and waits until they have ended, or ctx has.
+// shutdown closes all connections and waits for their end or the end of ctx.
 func (c *connections) shutdown(ctx context.Context) error {
 	c.mu.Lock()
 	all := slices.Collect(maps.Keys(c.open))
@@ -194,7 +193,7 @@ func (c *connections) shutdown(ctx context.Context) error {
 	}
 }
 
-// refuseConnection answers a request for a connection that add does not take.
+// refuseConnection answers a request for a connection that add has refused.
 func refuseConnection(w http.ResponseWriter, r *http.Request, err error) {
 	refusal := refusef(CodeUnavailable, "%s", err)
 	setRetryAfter(w.Header(), gqlerror.List{refusal})

@@ -11,14 +11,14 @@ import (
 // heldSubscriber hears how a watched row is read.
 type heldSubscriber struct{ failed error }
 
-func (s *heldSubscriber) offer(uint64, any) {}
-func (s *heldSubscriber) fail(err error)    { s.failed = err }
+func (s *heldSubscriber) publish(uint64, any) {}
+func (s *heldSubscriber) fail(err error)      { s.failed = err }
 
 // Reading a watched row again belongs to no request: its panic would end the server.
 func TestPanicOfWatchedRow(t *testing.T) {
-	l := newLive(nil, slog.New(slog.DiscardHandler))
+	l := newRowWatcher(nil, slog.New(slog.DiscardHandler))
 	s := &heldSubscriber{}
-	w := &watch{read: func(context.Context) (any, error) { panic("hunter2") }, subscribers: []subscriber{s}}
+	w := &watchedRow{read: func(context.Context) (any, error) { panic("hunter2") }, subscribers: []subscriber{s}}
 	l.refresh(w)
 	if s.failed == nil || errors.Is(s.failed, context.Canceled) || strings.Contains(s.failed.Error(), "hunter2") {
 		t.Error(s.failed)

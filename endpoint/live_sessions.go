@@ -14,31 +14,30 @@ import (
 )
 
 const (
-	// sessionPause is how long after each round the sessions of all open connections are asked about again, give or take
-	// a half: a user who has signed out is noticed within seconds.
+	// sessionPause is the pause between two checks of all sessions, ±50 %: a sign-out takes effect within seconds.
 	sessionPause = 8 * time.Second
-	// sessionTimeout is how long one answer may take.
+	// sessionTimeout bounds one check.
 	sessionTimeout = 5 * time.Second
 )
 
-// sessions asks again and again whether the sessions of open connections go on, and ends the connections of one that does
-// not. However many there are, one goroutine asks about one session at a time, once for all its connections.
+// sessions checks the sessions of open connections periodically and closes the connections of ended ones. One
+// goroutine checks one session at a time, once for all of its connections.
 type sessions struct {
-	check func(context.Context, *auth.Claims) error // nil: nobody asks
+	check func(context.Context, *auth.Claims) error // nil disables checks
 	log   *slog.Logger
 	pause time.Duration
 
 	mu      sync.Mutex
 	open    map[sessionKey]*session
 	running bool
-	stop    chan struct{} // closed when there are none left
+	stop    chan struct{} // closed when open is empty
 }
 
-// sessionKey is a session, or all of a user's tokens that name none.
+// sessionKey identifies a session, or all tokens of a user that name no session.
 type sessionKey struct{ user, session uuid.UUID }
 
 type session struct {
-	claims      *auth.Claims // of its newest token
+	claims      *auth.Claims // of the newest token
 	connections map[connection]struct{}
 }
 
@@ -46,7 +45,7 @@ func newSessions(check func(context.Context, *auth.Claims) error, log *slog.Logg
 	return &sessions{check: check, log: log, pause: pause, open: map[sessionKey]*session{}}
 }
 
-// add watches over the session behind a connection.
+// add registers a connection with its session.
 func (s *sessions) add(c connection, claims *auth.Claims) {
 	if s.check == nil {
 		return
@@ -65,11 +64,11 @@ func (s *sessions) add(c connection, claims *auth.Claims) {
 	known.connections[c] = struct{}{}
 	if !s.running {
 		s.running, s.stop = true, make(chan struct{})
-		go s.watch(s.stop)
+		go s.checkLoop(s.stop)
 	}
 }
 
-// remove forgets a connection.
+// remove unregisters a connection.
 func (s *sessions) remove(c connection, claims *auth.Claims) {
 	if s.check == nil || claims == nil {
 		return
@@ -91,8 +90,8 @@ func (s *sessions) remove(c connection, claims *auth.Claims) {
 	}
 }
 
-// watch asks about all sessions in turn, pauses, and begins again, until stop.
-func (s *sessions) watch(stop <-chan struct{}) {
+// checkLoop checks all sessions, pauses, and repeats until stop is closed.
+func (s *sessions) checkLoop(stop <-chan struct{}) {
 	for {
 		select {
 		case <-stop:
@@ -104,7 +103,7 @@ func (s *sessions) watch(stop <-chan struct{}) {
 			case <-stop:
 				return
 			default:
-				s.ask(claims)
+				s.checkSession(claims)
 			}
 		}
 	}
@@ -120,10 +119,11 @@ func (s *sessions) all() []*auth.Claims {
 	return all
 }
 
-// ask ends the connections of a session that has ended. One that cannot be asked about goes on until its token expires.
-func (s *sessions) ask(claims *auth.Claims) {
+// checkSession closes the connections of a session that has ended. If the check fails, the session goes on until its
+// token expires.
+func (s *sessions) checkSession(claims *auth.Claims) {
 	if time.Now().After(claims.ExpiresAt) {
-		return // its connections end for that, within the leeway
+		return // its connections close within the leeway
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), sessionTimeout)
 	defer cancel()

@@ -6,19 +6,21 @@ import (
 	"sync"
 )
 
-// stream is what a resolver of a subscription and the transport that sends its answers tell each other. Every operation
-// on a transport that can stream has one.
+// stream connects the resolver of a subscription with the transport that sends its responses. Every operation on a
+// transport with streaming has one.
 type stream struct {
-	// ready is called once for each answer that can be taken without waiting, and once for the end. It does not wait.
+	// ready is called once for each response that can be taken without blocking, and once for the end. It must not
+	// block.
 	ready func()
-	// states says that answers are states: one that equals the last need not be sent. The resolver calls ready then.
-	states bool
+	// latestOnly reports whether responses are states, of which only the latest counts. The transport may then skip a
+	// response that equals the last one, and the resolver calls ready.
+	latestOnly bool
 
 	mu    sync.Mutex
 	err   error
 	ended bool
 	onEnd []func()
-	// last is the hash of the last answer that was sent.
+	// last is the hash of the last response that was sent.
 	last [sha256.Size]byte
 }
 
@@ -28,7 +30,8 @@ func withStream(ctx context.Context, s *stream) context.Context {
 	return context.WithValue(ctx, streamKey{}, s)
 }
 
-// streamFrom returns the stream of a subscription. Without a transport it is one that nobody reads, which ends with ctx.
+// streamFrom returns the stream of a subscription. Without a transport it returns a stream without a reader, which
+// ends with ctx.
 func streamFrom(ctx context.Context) *stream {
 	if s, ok := ctx.Value(streamKey{}).(*stream); ok {
 		return s
@@ -38,7 +41,7 @@ func streamFrom(ctx context.Context) *stream {
 	return s
 }
 
-// fail keeps why a subscription ends.
+// fail stores the error that ends the subscription.
 func (s *stream) fail(err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -51,8 +54,8 @@ func (s *stream) failure() error {
 	return s.err
 }
 
-// whenEnded has a function called when the subscription ends, or at once if it has.
-func (s *stream) whenEnded(do func()) {
+// onClose registers a function to call when the subscription ends. If it has ended, onClose calls the function.
+func (s *stream) onClose(do func()) {
 	s.mu.Lock()
 	ended := s.ended
 	if !ended {
@@ -64,7 +67,7 @@ func (s *stream) whenEnded(do func()) {
 	}
 }
 
-// end is called by the transport when the subscription ends. It may be called twice.
+// end ends the subscription and calls the registered functions. The transport calls it; a second call has no effect.
 func (s *stream) end() {
 	s.mu.Lock()
 	all := s.onEnd
@@ -75,9 +78,9 @@ func (s *stream) end() {
 	}
 }
 
-// repeats tells whether an answer is what was sent last. Only one goroutine at a time sends.
+// repeats reports whether a response equals the last one. It must not be called concurrently.
 func (s *stream) repeats(answer []byte) bool {
-	if !s.states {
+	if !s.latestOnly {
 		return false
 	}
 	sum := sha256.Sum256(answer)

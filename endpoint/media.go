@@ -6,15 +6,15 @@ import (
 	"strings"
 )
 
-// The media types of responses (GraphQL over HTTP, section 4.2). Only the first has a status other than 200 for a
+// The media types of responses (GraphQL over HTTP, section 4.2). Only mediaGraphQL has a status other than 200 for a
 // document that is refused.
 const (
 	mediaGraphQL = "application/graphql-response+json"
 	mediaJSON    = "application/json"
 )
 
-// negotiate chooses the media type of a response from the headers Accept, or returns "" if none is acceptable. A client
-// that does not say, or takes anything, gets application/json.
+// negotiate returns the media type of a response for the Accept headers, or "" if none is acceptable. Without the
+// header, or for any media type, it is application/json.
 func negotiate(accept []string) string {
 	if len(accept) == 0 {
 		return mediaJSON
@@ -45,7 +45,7 @@ func offerFor(mediaRange string) string {
 	return ""
 }
 
-// qualityOf returns the q among the parameters of a media range, and 0 for a character encoding that is not ours.
+// qualityOf returns the parameter q of a media range, or 0 if its charset is not UTF-8.
 func qualityOf(parameters string) float64 {
 	quality := 1.0
 	for parameter := range strings.SplitSeq(parameters, ";") {
@@ -66,7 +66,8 @@ func qualityOf(parameters string) float64 {
 	return quality
 }
 
-// mediaType returns the media type in a header, in small letters and without parameters, or "". Most need no parsing.
+// mediaType returns the media type of a header in lower case and without parameters, or "". Common values need no
+// parsing.
 func mediaType(value string) string {
 	if value == mediaJSON || value == mediaGraphQL {
 		return value
@@ -78,7 +79,7 @@ func mediaType(value string) string {
 	return media
 }
 
-// isJSON tells whether a Content-Type is that of JSON in UTF-8, the only one there is (RFC 8259, section 8.1).
+// isJSON reports whether a Content-Type is JSON in UTF-8, the only encoding of JSON (RFC 8259, section 8.1).
 func isJSON(contentType string) bool {
 	if contentType == mediaJSON {
 		return true

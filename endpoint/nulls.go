@@ -12,12 +12,12 @@ import (
 	"github.com/vektah/gqlparser/v2/validator/core"
 )
 
-// A variable that may be null can stand where null may not, if there is a default (GraphQL, section 5.8.5). A client that
-// gives it null makes an argument wrong, which is found when a field is executed: the field is null, with an error. gqlgen's
-// code does not look for that, so it gets a copy of the document, in which such an argument has a value that the code
-// cannot read. It panics, in a place from which it recovers, and recovered makes an error of it.
+// A nullable variable can have a non-null position if there is a default (GraphQL, section 5.8.5). If the client gives
+// it null, the argument is invalid, and the field is null with an error. gqlgen's code does not check for that. So it
+// executes a copy of the document in which such an argument has a value that the code cannot parse. The code panics
+// and recovers, and RecoverFunc converts the panic into the error.
 
-// neverNull returns the variables that a valid document uses where null may not stand, though they may be null.
+// neverNull returns the nullable variables in non-null positions of a valid document.
 func neverNull(schema *ast.Schema, document *ast.QueryDocument) map[string]bool {
 	var names map[string]bool
 	for _, operation := range document.Operations {
@@ -40,14 +40,15 @@ func neverNull(schema *ast.Schema, document *ast.QueryDocument) map[string]bool 
 	return names
 }
 
-// nulls are the arguments of an operation that got null where it may not stand.
+// nulls are the arguments of an operation that are null in a non-null position.
 type nulls struct {
 	variables map[string]any
-	// failures are the errors, by the values that stand in the copy for the arguments.
+	// failures maps the raw value of each replaced argument to its error.
 	failures map[string]*gqlerror.Error
 }
 
-// findNulls returns nil if there are none, as in almost every operation. Else it gives the operation the copy.
+// findNulls replaces the document of an operation by the copy. It returns nil if no argument is invalid, as for almost
+// every operation.
 func findNulls(operation *graphql.OperationContext, neverNull map[string]bool) *nulls {
 	found := false
 	for name := range neverNull {
@@ -111,7 +112,7 @@ func (n *nulls) directives(list ast.DirectiveList) ast.DirectiveList {
 		skipped, _ = skip.ArgumentMap(n.variables)["if"].(bool)
 	}
 	for _, directive := range list {
-		if skipped && directive.Name == "include" { // nobody looks at it
+		if skipped && directive.Name == "include" { // a true @skip ends the evaluation
 			continue
 		}
 		one := *directive
@@ -137,7 +138,7 @@ func (n *nulls) arguments(list ast.ArgumentList) ast.ArgumentList {
 	return copied
 }
 
-// isWrong reports whether a value or something in it is null where null may not stand.
+// isWrong reports whether a value, or a value in it, is null in a non-null position.
 func (n *nulls) isWrong(value *ast.Value) bool {
 	if value.Kind == ast.Variable && value.ExpectedType != nil && value.ExpectedType.NonNull {
 		given, ok := n.variables[value.Raw]
@@ -151,7 +152,7 @@ func (n *nulls) isWrong(value *ast.Value) bool {
 	return false
 }
 
-// fail returns what stands for a wrong value: a number that is none.
+// fail returns the replacement of an invalid value: an integer that does not parse.
 func (n *nulls) fail(value *ast.Value, format string, args ...any) *ast.Value {
 	name := fmt.Sprintf("failure %d", len(n.failures))
 	n.failures[name] = at(value.Position, refusef(CodeValidationFailed, format, args...))
@@ -165,21 +166,21 @@ func (n *nulls) failure(panicked any) *gqlerror.Error {
 	if !errors.As(err, &unread) {
 		return nil
 	}
-	return n.told(unread.Num)
+	return n.errorFor(unread.Num)
 }
 
-// told returns a copy of an error, which gets the path of a field.
-func (n *nulls) told(name string) *gqlerror.Error {
+// errorFor returns a copy of the error of a replaced argument, or nil: each copy gets the path of its field.
+func (n *nulls) errorFor(name string) *gqlerror.Error {
 	failure := n.failures[name]
 	if failure == nil {
 		return nil
 	}
-	told := *failure
-	return &told
+	copied := *failure
+	return &copied
 }
 
-// rootErrors returns the errors of an operation that must not begin: those of the directives of its root fields, and, if
-// their arguments matter too, those of the arguments. A mutation then changes nothing.
+// rootErrors returns the errors that prevent an operation from starting: those of the operation's directives and, if
+// arguments is true, those of the root fields' arguments. So a mutation with an error changes nothing.
 func (n *nulls) rootErrors(operation *graphql.OperationContext, arguments bool) (errs gqlerror.List) {
 	defer func() {
 		if panicked := recover(); panicked != nil {
@@ -205,7 +206,7 @@ func (n *nulls) rootErrors(operation *graphql.OperationContext, arguments bool) 
 			if argument.Value.Kind != ast.IntValue {
 				continue
 			}
-			if failure := n.told(argument.Value.Raw); failure != nil {
+			if failure := n.errorFor(argument.Value.Raw); failure != nil {
 				failure.Path = ast.Path{ast.PathName(field.Alias)}
 				errs = append(errs, failure)
 				break

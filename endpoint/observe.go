@@ -8,27 +8,27 @@ import (
 	"github.com/vektah/gqlparser/v2/gqlerror"
 )
 
-// Operation is what a client asks for.
+// Operation describes an operation of a client.
 type Operation struct {
 	Kind     string // query, mutation or subscription
-	Field    string // its root field, or "several"
-	Name     string // what the client calls it, or ""
-	Document string // as the client wrote it, literals included
+	Field    string // the root field, or "several"
+	Name     string // the name in the document, or ""
+	Document string // the text of the document, literals included
 }
 
-// Observer hears of operations. Answer and End get the context that Begin returned.
+// Observer is notified of operations. Answer and End receive the context that Begin returned.
 type Observer interface {
-	// Begin is told of an operation before it runs. The context that it returns is that of the operation.
+	// Begin is called before an operation runs. The operation runs with the returned context.
 	Begin(ctx context.Context, operation Operation) context.Context
-	// Answer is told the codes of the errors in an answer. A subscription has an answer for each event.
+	// Answer receives the error codes of a response. A subscription has a response for each event.
 	Answer(ctx context.Context, codes []string)
-	// End is told that an operation is over.
+	// End is called when the operation has ended.
 	End(ctx context.Context)
-	// Refuse is told why a document never became an operation.
+	// Refuse receives the error codes of a request that did not become an operation.
 	Refuse(ctx context.Context, codes []string)
 }
 
-// describe tells an observer what is asked for.
+// describe returns the Operation for an observer.
 func describe(operation *graphql.OperationContext) Operation {
 	return Operation{
 		Kind:     string(operation.Operation.Operation),
@@ -38,7 +38,7 @@ func describe(operation *graphql.OperationContext) Operation {
 	}
 }
 
-// rootField returns the only root field that is selected, in fragments too, or "several".
+// rootField returns the name of the selected root field, fragments included, or "several" if there are more.
 func rootField(selections ast.SelectionSet) string {
 	found := ""
 	for _, selection := range selections {

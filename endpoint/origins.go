@@ -16,12 +16,12 @@ type Origins struct {
 	patterns []*regexp.Regexp
 }
 
-// label is what one * of a pattern stands for: a piece of one label of a host name, never a dot.
+// label matches what a * of a pattern stands for: a part of one label of a host name, never a dot.
 const label = "[a-z0-9-]+"
 
-// ParseOrigins reads origins such as https://app.example.com, and patterns such as https://app-*-team.vercel.app for
-// preview deployments. A pattern must end in two names without a *, for whoever owns those owns all that it stands for.
-// Without https only this machine is taken.
+// ParseOrigins parses origins such as https://app.example.com, and patterns such as https://app-*-team.vercel.app for
+// preview deployments. The last two labels of a pattern must not contain a *: the owner of that domain owns every
+// match. Only loopback hosts may use http.
 func ParseOrigins(list []string) (*Origins, error) {
 	origins := &Origins{exact: map[string]bool{}}
 	for _, text := range list {
@@ -38,12 +38,12 @@ func ParseOrigins(list []string) (*Origins, error) {
 	return origins, nil
 }
 
-// checkOrigin refuses what a browser would not send, and what stands for more than its writer may have thought.
+// checkOrigin refuses origins that browsers do not send, and patterns that match the sites of strangers.
 func checkOrigin(text string) error {
 	// A * is not allowed in a port.
 	parsed, err := url.Parse(strings.ReplaceAll(text, ":*", ":0"))
 	if err != nil || parsed.Host == "" || parsed.Scheme+"://"+parsed.Host != strings.ReplaceAll(text, ":*", ":0") || text != strings.ToLower(text) {
-		return fmt.Errorf("is not of the form https://app.example.com: scheme, host and port in small letters, nothing after them")
+		return fmt.Errorf("is not of the form https://app.example.com: scheme, host and port in lower case, and nothing else")
 	}
 	if number, err := strconv.Atoi(parsed.Port()); parsed.Port() != "" && (err != nil || number > 65535 || (number == 0 && !strings.HasSuffix(text, ":*"))) {
 		return fmt.Errorf("has a port that is not a number from 1 to 65535")
@@ -53,22 +53,22 @@ func checkOrigin(text string) error {
 		return nil
 	}
 	if parsed.Scheme != "https" {
-		return fmt.Errorf("must be https: pages fetched over http can be anybody's")
+		return fmt.Errorf("must use https, because http does not authenticate the site; only loopback hosts may use http")
 	}
 	if strings.HasSuffix(text, ":*") {
-		return fmt.Errorf("has a * for a port: only this machine may have that")
+		return fmt.Errorf("has a * as the port, which only loopback hosts may have")
 	}
 	if port := parsed.Port(); port == "443" {
-		return fmt.Errorf("names the port 443, which browsers leave out")
+		return fmt.Errorf("has the port 443, which browsers omit")
 	}
 	labels := strings.Split(host, ".")
 	if strings.Contains(host, "*") && (len(labels) < 3 || strings.Contains(strings.Join(labels[len(labels)-2:], ""), "*")) {
-		return fmt.Errorf("has a * in the last two names of the host, so that it would allow strangers")
+		return fmt.Errorf("has a * in the last two labels of the host, and would match sites of other owners")
 	}
 	return nil
 }
 
-// Contains tells whether pages of origin may use the API. No origins contain none.
+// Contains reports whether pages of origin may use the API. A nil Origins contains none.
 func (o *Origins) Contains(origin string) bool {
 	if o == nil {
 		return false

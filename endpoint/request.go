@@ -13,20 +13,19 @@ import (
 	"github.com/vektah/gqlparser/v2/gqlerror"
 )
 
-// A request is JSON of the strict kind (RFC 7493): an object whose names are unique, in UTF-8, with nothing after it.
-// Its names are taken as they are written, its values no deeper and no more than the bounds say. What is not read is
-// not looked at, except that it must be well formed.
+// A request is an object in I-JSON (RFC 7493): unique names, UTF-8, and nothing after it. Names are case-sensitive.
+// Depth and number of values are bounded. Unknown members must be well-formed and are ignored.
 
 var errMalformed = refusef(CodeBadRequest, "the body is not a JSON object with unique names, in UTF-8")
 
-// requestReader reads requests from JSON.
+// requestReader decodes requests from JSON.
 type requestReader struct {
 	json   jsontext.Decoder
 	bounds *Bounds
 	values int
 }
 
-// readers are kept: a decoder is larger than most requests.
+// readers pools decoders: a decoder is larger than most requests.
 var readers = sync.Pool{New: func() any { return new(requestReader) }}
 
 func newRequestReader(body []byte, bounds *Bounds) *requestReader {
@@ -36,7 +35,7 @@ func newRequestReader(body []byte, bounds *Bounds) *requestReader {
 	return r
 }
 
-// release keeps the reader for another request, and nothing of this one.
+// release returns the reader to the pool without the request.
 func (r *requestReader) release() {
 	r.json.Reset(nothing)
 	readers.Put(r)
@@ -55,7 +54,7 @@ func decodeRequest(body []byte, bounds *Bounds) (*graphql.RawParams, *gqlerror.E
 	return params, refusal
 }
 
-// decodeBatch reads a body that may also be an array of requests. It tells whether it was.
+// decodeBatch reads a request or an array of requests, and reports whether it was an array.
 func decodeBatch(body []byte, bounds *Bounds) (requests []*graphql.RawParams, isArray bool, refusal *gqlerror.Error) {
 	r := newRequestReader(body, bounds)
 	defer r.release()
@@ -133,7 +132,7 @@ func (r *requestReader) request() (*graphql.RawParams, *gqlerror.Error) {
 	return params, checkComplete(params)
 }
 
-// checkComplete wants something that can be run.
+// checkComplete refuses a request without a document and without an id.
 func checkComplete(params *graphql.RawParams) *gqlerror.Error {
 	if params.Query == "" && params.Extensions[documentIDKey] == nil && params.Extensions["persistedQuery"] == nil {
 		return refusef(CodeBadRequest, "the query is missing: send a document, or the id of one")
@@ -141,7 +140,7 @@ func checkComplete(params *graphql.RawParams) *gqlerror.Error {
 	return nil
 }
 
-// end wants nothing after the request.
+// end refuses data after the request.
 func (r *requestReader) end() *gqlerror.Error {
 	if _, err := r.json.ReadToken(); !errors.Is(err, io.EOF) {
 		return errMalformed
@@ -176,8 +175,8 @@ func (r *requestReader) object(name string) (map[string]any, *gqlerror.Error) {
 	return object, refusal
 }
 
-// value reads any value. A number is an int64 where it can be, else a float64; never a json.Number, which gqlparser takes
-// for a text.
+// value reads any value. A number is an int64 if it fits, else a float64. It is never a json.Number, because gqlparser
+// reads that as a string.
 func (r *requestReader) value() (any, *gqlerror.Error) {
 	if r.values++; r.values > r.bounds.Values {
 		return nil, refusef(CodeValueLimit, "the request has too many values: at most %d are allowed", r.bounds.Values)
@@ -216,7 +215,7 @@ func number(text string) (any, *gqlerror.Error) {
 	return float, nil
 }
 
-// members reads what is in an object that was begun.
+// members reads the members of an object after its opening brace.
 func (r *requestReader) members() (any, *gqlerror.Error) {
 	object := map[string]any{}
 	for r.json.PeekKind() != '}' {
@@ -237,7 +236,7 @@ func (r *requestReader) members() (any, *gqlerror.Error) {
 	return object, nil
 }
 
-// items reads what is in an array that was begun.
+// items reads the items of an array after its opening bracket.
 func (r *requestReader) items() (any, *gqlerror.Error) {
 	list := []any{}
 	for r.json.PeekKind() != ']' {
@@ -256,13 +255,13 @@ func (r *requestReader) items() (any, *gqlerror.Error) {
 	return list, nil
 }
 
-// skip reads a value that has no meaning here, within the same bounds.
+// skip reads a value without a meaning, within the same bounds.
 func (r *requestReader) skip() *gqlerror.Error {
 	_, refusal := r.value()
 	return refusal
 }
 
-// with adds to a map that may be nil.
+// with sets a key of a map that may be nil.
 func with(object map[string]any, key string, value any) map[string]any {
 	if object == nil {
 		object = map[string]any{}

@@ -12,16 +12,16 @@ import (
 )
 
 const (
-	// compressFrom is the size in bytes from which a response is compressed: a smaller one fits into a packet or two.
+	// compressFrom is the smallest size in bytes of a compressed response: a smaller one fits into one or two packets.
 	compressFrom = 2 << 10
-	// jitter is how many random bytes may be added to a compressed response, so that its length tells nothing of a secret
-	// that stands beside what an attacker chose (the BREACH attack).
+	// jitter bounds the random bytes added to a compressed response. They hide its length, which could reveal a secret
+	// beside text that an attacker chose (BREACH).
 	jitter = 64
-	// retryAfter is the number of seconds after which a client may try again what was unavailable.
+	// retryAfter is the Retry-After of unavailable errors, in seconds.
 	retryAfter = "5"
 )
 
-// The values of headers are shared, and never changed.
+// The values of these headers are shared and must not be modified.
 var (
 	contentTypes = map[string][]string{
 		mediaGraphQL: {mediaGraphQL + "; charset=utf-8"},
@@ -30,17 +30,17 @@ var (
 	retryLater = []string{retryAfter}
 )
 
-// responseWriter collects what is sent, to send it at once.
+// responseWriter buffers a response, which is then sent in one write.
 type responseWriter struct {
 	body []byte
 }
 
 var responses = sync.Pool{New: func() any { return &responseWriter{body: make([]byte, 0, 4<<10)} }}
 
-// keepBytes is the size of a buffer that is worth keeping for the next response.
+// keepBytes bounds the buffers that are pooled, in bytes.
 const keepBytes = 64 << 10
 
-// release keeps the buffer for another response.
+// release returns the buffer to the pool.
 func (w *responseWriter) release() {
 	if cap(w.body) <= keepBytes {
 		w.body = w.body[:0]
@@ -48,7 +48,7 @@ func (w *responseWriter) release() {
 	}
 }
 
-// append adds a response as JSON. One that was refused before it ran has no data (GraphQL, section 7.1).
+// append encodes a response as JSON. A response to a request that did not run has no data (GraphQL, section 7.1).
 func (w *responseWriter) append(response *graphql.Response) {
 	w.body = append(w.body, '{')
 	if len(response.Errors) > 0 {
@@ -76,11 +76,11 @@ func (w *responseWriter) member(name string, text []byte) {
 	w.body = append(append(append(append(w.body, '"'), name...), `":`...), text...)
 }
 
-// send writes what was collected, and counts it until the client has taken it. Where there is no room for an answer that
-// changed nothing, the client is told to ask again.
+// send writes the response and counts it until the client has received it. If there is no room, a repeatable response
+// is replaced by an error that asks the client to try again.
 func (w *responseWriter) send(to http.ResponseWriter, r *http.Request, media string, status int, holding *holding, repeatable bool) {
 	w.compress(to, r, media, status)
-	if len(w.body) >= compressFrom && holding != nil { // a smaller one waits in the buffers of the connection
+	if len(w.body) >= compressFrom && holding != nil { // a smaller response fits into the buffers of the connection
 		if repeatable && !holding.grow(len(w.body)) {
 			to.Header().Del("Content-Encoding")
 			refuseBody(to, r, http.StatusServiceUnavailable, errNoRoom)
@@ -89,15 +89,15 @@ func (w *responseWriter) send(to http.ResponseWriter, r *http.Request, media str
 			holding.insist(len(w.body))
 		}
 	}
-	if len(w.body) >= compressFrom || r.Method == http.MethodHead { // else net/http counts
+	if len(w.body) >= compressFrom || r.Method == http.MethodHead { // else net/http sets it
 		to.Header()["Content-Length"] = []string{strconv.Itoa(len(w.body))}
 	}
 	to.WriteHeader(status)
 	_, _ = to.Write(w.body)
 }
 
-// compress sets the headers of what was collected, and compresses it if that is worth it. It is done before anything is
-// sent: what compresses takes a megabyte, and would wait with the client.
+// compress sets the headers of the response and compresses it if that is worth it. Compression ends before the first
+// write: a compressor occupies a megabyte, which must not wait for a slow client.
 func (w *responseWriter) compress(to http.ResponseWriter, r *http.Request, media string, status int) {
 	header := to.Header()
 	header["Content-Type"] = contentTypes[media]
@@ -113,7 +113,7 @@ func (w *responseWriter) compress(to http.ResponseWriter, r *http.Request, media
 	w.body = short.body
 }
 
-// collected keeps what is written.
+// collected is a http.ResponseWriter that buffers the body.
 type collected struct {
 	http.ResponseWriter
 	body []byte
@@ -126,8 +126,8 @@ func (c *collected) Write(text []byte) (int, error) {
 	return len(text), nil
 }
 
-// compress wraps a handler whose response is worth it. gzip comes first: graphql-codegen and others that use graphql-tools
-// ask for zstd on every Node.js, and crash where it is too old to read it.
+// compress wraps a handler with compression. It prefers gzip: graphql-codegen and other clients built on graphql-tools
+// ask for zstd on every Node.js, and crash on versions that cannot decode it.
 var compress = func() func(http.Handler) http.HandlerFunc {
 	wrap, err := gzhttp.NewWrapper(gzhttp.MinSize(compressFrom), gzhttp.RandomJitter(jitter, 0, false), gzhttp.PreferZstd(false))
 	if err != nil {
@@ -136,7 +136,7 @@ var compress = func() func(http.Handler) http.HandlerFunc {
 	return wrap
 }()
 
-// refuse answers a request that is not run.
+// refuse answers a request that does not run.
 func refuse(w http.ResponseWriter, r *http.Request, status int, errs ...*gqlerror.Error) {
 	media := negotiate(r.Header["Accept"])
 	if media == "" {
@@ -148,8 +148,8 @@ func refuse(w http.ResponseWriter, r *http.Request, status int, errs ...*gqlerro
 	body.send(w, r, media, status, nil, false)
 }
 
-// statusOf is the status of a response. What was refused before it ran has its own; but a client that takes
-// application/json gets 200 where the request itself was well formed (GraphQL over HTTP, section 6.4.1).
+// statusOf returns the status of a response. A request that did not run has the status of its error. With
+// application/json the status is 200 if the request is well-formed (GraphQL over HTTP, section 6.4.1).
 func statusOf(response *graphql.Response, media string) int {
 	if response.Data != nil || len(response.Errors) == 0 {
 		return http.StatusOK
@@ -164,18 +164,18 @@ func statusOf(response *graphql.Response, media string) int {
 	return http.StatusOK
 }
 
-// statuses are those of errors whose status does not depend on the media type.
+// statuses are the statuses that do not depend on the media type.
 var statuses = map[string]int{
 	CodeBadRequest:     http.StatusBadRequest,
 	CodeBodyLimit:      http.StatusRequestEntityTooLarge,
 	CodeOperationLimit: http.StatusTooManyRequests,
 	CodeTimeout:        http.StatusServiceUnavailable,
 	CodeInternal:       http.StatusInternalServerError,
-	// As Apollo Server: the client then sends the text.
+	// As in Apollo Server: the client then sends the document.
 	CodeDocumentNotFound: http.StatusOK,
 }
 
-// setRetryAfter tells a client when to come back, if one of the errors makes it sensible.
+// setRetryAfter sets Retry-After if an error is temporary.
 func setRetryAfter(header http.Header, errs gqlerror.List) {
 	for _, err := range errs {
 		switch err.Extensions["code"] {

@@ -10,7 +10,7 @@ import (
 	"usergraph/auth"
 )
 
-// runner is who takes a turn: a user, or an address (address.Key) from which anonymous callers come.
+// runner is a quota key: a user, or an address (address.Key) of anonymous callers.
 type runner struct {
 	user    uuid.UUID
 	address string
@@ -24,83 +24,83 @@ func runnerOf(ctx context.Context) runner {
 	return runner{address: address}
 }
 
-// addressKey is where the address of an anonymous caller is.
+// addressKey is the context key of the address of an anonymous caller.
 type addressKey struct{}
 
-// running counts the operations of each caller.
-type running struct {
+// inFlight counts the concurrent operations of each caller, like a weighted semaphore.
+type inFlight struct {
 	mu      sync.Mutex
 	count   map[runner]int
-	waiting map[runner][]chan struct{} // for a turn, in order
+	waiting map[runner][]chan struct{} // for a slot, in order
 }
 
-// enter takes a turn unless as many as atMost are taken.
-func (r *running) enter(who runner, atMost int) bool {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return r.enterLocked(who, atMost)
+// tryAcquire takes a slot unless atMost slots are taken.
+func (f *inFlight) tryAcquire(who runner, atMost int) bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.tryAcquireLocked(who, atMost)
 }
 
-func (r *running) enterLocked(who runner, atMost int) bool {
-	if r.count[who] >= atMost {
+func (f *inFlight) tryAcquireLocked(who runner, atMost int) bool {
+	if f.count[who] >= atMost {
 		return false
 	}
-	if r.count == nil {
-		r.count = map[runner]int{}
+	if f.count == nil {
+		f.count = map[runner]int{}
 	}
-	r.count[who]++
+	f.count[who]++
 	return true
 }
 
-// wait takes a turn as soon as fewer than atMost are taken. It returns false if done is closed before.
-func (r *running) wait(who runner, atMost int, done <-chan struct{}) bool {
-	r.mu.Lock()
-	if r.enterLocked(who, atMost) {
-		r.mu.Unlock()
+// acquire waits until fewer than atMost slots are taken and takes one. It returns false if done is closed before.
+func (f *inFlight) acquire(who runner, atMost int, done <-chan struct{}) bool {
+	f.mu.Lock()
+	if f.tryAcquireLocked(who, atMost) {
+		f.mu.Unlock()
 		return true
 	}
-	if r.waiting == nil {
-		r.waiting = map[runner][]chan struct{}{}
+	if f.waiting == nil {
+		f.waiting = map[runner][]chan struct{}{}
 	}
-	turn := make(chan struct{})
-	r.waiting[who] = append(r.waiting[who], turn)
-	r.mu.Unlock()
+	slot := make(chan struct{})
+	f.waiting[who] = append(f.waiting[who], slot)
+	f.mu.Unlock()
 	select {
-	case <-turn:
+	case <-slot:
 		return true
 	case <-done:
 	}
-	r.mu.Lock()
-	at := slices.Index(r.waiting[who], turn)
+	f.mu.Lock()
+	at := slices.Index(f.waiting[who], slot)
 	if at >= 0 {
-		r.setWaiting(who, slices.Delete(r.waiting[who], at, at+1))
+		f.setWaiting(who, slices.Delete(f.waiting[who], at, at+1))
 	}
-	r.mu.Unlock()
-	if at < 0 { // leave has given it the turn
-		r.leave(who)
+	f.mu.Unlock()
+	if at < 0 { // release has granted the slot
+		f.release(who)
 	}
 	return false
 }
 
-// setWaiting keeps nothing of a caller for whom nothing waits.
-func (r *running) setWaiting(who runner, turns []chan struct{}) {
-	if len(turns) == 0 {
-		delete(r.waiting, who)
+// setWaiting stores the waiters of a caller, and deletes an empty list.
+func (f *inFlight) setWaiting(who runner, slots []chan struct{}) {
+	if len(slots) == 0 {
+		delete(f.waiting, who)
 		return
 	}
-	r.waiting[who] = turns
+	f.waiting[who] = slots
 }
 
-// leave gives a turn back, or on to what has waited longest for it.
-func (r *running) leave(who runner) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if turns := r.waiting[who]; len(turns) > 0 {
-		close(turns[0])
-		r.setWaiting(who, turns[1:])
+// release frees a slot, or grants it to the first waiter.
+func (f *inFlight) release(who runner) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if slots := f.waiting[who]; len(slots) > 0 {
+		close(slots[0])
+		f.setWaiting(who, slots[1:])
 		return
 	}
-	if r.count[who]--; r.count[who] == 0 {
-		delete(r.count, who)
+	if f.count[who]--; f.count[who] == 0 {
+		delete(f.count, who)
 	}
 }

@@ -8,9 +8,9 @@ import (
 	"github.com/vektah/gqlparser/v2/lexer"
 )
 
-// shape is how large a document is. It is found in one pass over what was parsed, each fragment once, before the
-// document is validated: validation of a hostile document costs far more than its size.
-type shape struct {
+// documentStats are the sizes of a document. They are computed in one pass, each fragment once, and before validation:
+// the validation of a hostile document costs far more than its size.
+type documentStats struct {
 	bytes              int
 	tokens             int
 	depth              int
@@ -23,8 +23,9 @@ type shape struct {
 	introspects        bool
 }
 
-// check returns the first bound that a shape exceeds. A document of the cache is checked for each caller who sends it.
-func (s *shape) check(b *Bounds) *gqlerror.Error {
+// check returns an error for the first bound that is exceeded. A cached document is checked for each request, because
+// callers have different bounds.
+func (s *documentStats) check(b *Bounds) *gqlerror.Error {
 	for _, limit := range []struct {
 		what       string
 		is, atMost int
@@ -47,75 +48,75 @@ func (s *shape) check(b *Bounds) *gqlerror.Error {
 	return nil
 }
 
-// part is the shape of a selection set where it stands, fragments expanded. Its numbers stop at maxNumber.
-type part struct {
+// selectionStats are the sizes of a selection set, fragments expanded. The numbers are capped at maxNumber.
+type selectionStats struct {
 	depth      int // nested fields, not counting those below __schema and __type
 	lists      int // nested fields with the name of one of introspection's lists
 	fields     int // all fields
 	rootFields int // fields that are not nested in another
 }
 
-// measurer walks a document. Fragments that are being walked are in open, those that were in done.
-type measurer struct {
-	shape
+// analyzer walks a document. open holds the fragments on the current path, done those that were analyzed.
+type analyzer struct {
+	documentStats
 	fragments map[string]*ast.FragmentDefinition
 	open      map[string]bool
-	done      map[string]part
-	refusal   *gqlerror.Error // what is wrong with the document, besides its size
+	done      map[string]selectionStats
+	refusal   *gqlerror.Error // a fault of the document other than its size
 }
 
-// measure finds the shape of a document, or an error if fragments form a cycle or parts of the answer should come later.
-func measure(text string, document *ast.QueryDocument) (shape, *gqlerror.Error) {
-	m := measurer{shape: shape{bytes: len(text), tokens: countTokens(text)}}
+// analyze returns the sizes of a document. It refuses cycles of fragments and @defer.
+func analyze(text string, document *ast.QueryDocument) (documentStats, *gqlerror.Error) {
+	a := analyzer{documentStats: documentStats{bytes: len(text), tokens: countTokens(text)}}
 	if len(document.Fragments) > 0 {
-		m.fragments = make(map[string]*ast.FragmentDefinition, len(document.Fragments))
-		m.open, m.done = map[string]bool{}, map[string]part{}
+		a.fragments = make(map[string]*ast.FragmentDefinition, len(document.Fragments))
+		a.open, a.done = map[string]bool{}, map[string]selectionStats{}
 	}
 	for _, fragment := range document.Fragments {
-		if m.fragments[fragment.Name] != nil {
-			return m.shape, at(fragment.Position, refusef(CodeValidationFailed, "there can be only one fragment of a name"))
+		if a.fragments[fragment.Name] != nil {
+			return a.documentStats, at(fragment.Position, refusef(CodeValidationFailed, "there can be only one fragment of a name"))
 		}
-		m.fragments[fragment.Name] = fragment
+		a.fragments[fragment.Name] = fragment
 	}
 	for _, fragment := range document.Fragments {
-		m.fragment(fragment.Name)
+		a.fragment(fragment.Name)
 	}
 	for _, operation := range document.Operations {
-		m.count(operation.Directives)
+		a.count(operation.Directives)
 		for _, variable := range operation.VariableDefinitions {
-			m.count(variable.Directives)
+			a.count(variable.Directives)
 		}
-		root := m.selections(operation.SelectionSet)
-		m.depth = max(m.depth, root.depth)
-		m.rootFields = max(m.rootFields, root.rootFields)
-		m.fields = max(m.fields, root.fields)
+		root := a.selections(operation.SelectionSet)
+		a.depth = max(a.depth, root.depth)
+		a.rootFields = max(a.rootFields, root.rootFields)
+		a.fields = max(a.fields, root.fields)
 	}
-	return m.shape, m.refusal
+	return a.documentStats, a.refusal
 }
 
-// count counts directives. gqlparser knows @defer, and gqlgen leaves a goroutine behind for whoever does not fetch what
-// it defers: no transport here does.
-func (m *measurer) count(list ast.DirectiveList) {
-	m.directives += len(list)
+// count counts directives. It refuses @defer: gqlparser supports it, but no transport here fetches deferred parts, and
+// gqlgen leaks a goroutine for parts that are not fetched.
+func (a *analyzer) count(list ast.DirectiveList) {
+	a.directives += len(list)
 	if directive := list.ForName("defer"); directive != nil {
-		m.refusal = at(directive.Position, refusef(CodeValidationFailed, "this server does not know the directive @defer"))
+		a.refusal = at(directive.Position, refusef(CodeValidationFailed, "this server does not know the directive @defer"))
 	}
 }
 
-func (m *measurer) selections(set ast.SelectionSet) part {
-	var whole part
+func (a *analyzer) selections(set ast.SelectionSet) selectionStats {
+	var whole selectionStats
 	for _, selection := range set {
-		var one part
+		var one selectionStats
 		switch s := selection.(type) {
 		case *ast.Field:
-			one = m.field(s)
+			one = a.field(s)
 		case *ast.InlineFragment:
-			m.count(s.Directives)
-			one = m.selections(s.SelectionSet)
+			a.count(s.Directives)
+			one = a.selections(s.SelectionSet)
 		case *ast.FragmentSpread:
-			m.count(s.Directives)
-			m.spreads++
-			one = m.fragment(s.Name)
+			a.count(s.Directives)
+			a.spreads++
+			one = a.fragment(s.Name)
 		}
 		whole.depth = max(whole.depth, one.depth)
 		whole.lists = max(whole.lists, one.lists)
@@ -125,17 +126,17 @@ func (m *measurer) selections(set ast.SelectionSet) part {
 	return whole
 }
 
-func (m *measurer) field(field *ast.Field) part {
-	m.count(field.Directives)
+func (a *analyzer) field(field *ast.Field) selectionStats {
+	a.count(field.Directives)
 	if field.Alias != field.Name {
-		m.aliases++
+		a.aliases++
 	}
-	below := m.selections(field.SelectionSet)
-	whole := part{depth: below.depth + 1, lists: below.lists, fields: addCapped(below.fields, 1), rootFields: 1}
+	below := a.selections(field.SelectionSet)
+	whole := selectionStats{depth: below.depth + 1, lists: below.lists, fields: addCapped(below.fields, 1), rootFields: 1}
 	switch field.Name {
 	case "__schema", "__type":
-		m.introspects = true
-		m.introspectionDepth = max(m.introspectionDepth, below.lists)
+		a.introspects = true
+		a.introspectionDepth = max(a.introspectionDepth, below.lists)
 		whole.depth, whole.lists = 1, 0
 	case "types", "fields", "args", "interfaces", "possibleTypes", "enumValues", "inputFields", "directives":
 		whole.lists++
@@ -143,34 +144,34 @@ func (m *measurer) field(field *ast.Field) part {
 	return whole
 }
 
-func (m *measurer) fragment(name string) part {
-	if whole, ok := m.done[name]; ok {
+func (a *analyzer) fragment(name string) selectionStats {
+	if whole, ok := a.done[name]; ok {
 		return whole
 	}
-	fragment := m.fragments[name]
-	if fragment == nil { // validation says so
-		return part{}
+	fragment := a.fragments[name]
+	if fragment == nil { // validation reports it
+		return selectionStats{}
 	}
-	if m.open[name] {
-		m.refusal = at(fragment.Position, refusef(CodeValidationFailed, "fragments may not contain themselves"))
-		return part{}
+	if a.open[name] {
+		a.refusal = at(fragment.Position, refusef(CodeValidationFailed, "fragments may not contain themselves"))
+		return selectionStats{}
 	}
-	m.open[name] = true
-	m.count(fragment.Directives)
-	whole := m.selections(fragment.SelectionSet)
-	delete(m.open, name)
-	m.done[name] = whole
+	a.open[name] = true
+	a.count(fragment.Directives)
+	whole := a.selections(fragment.SelectionSet)
+	delete(a.open, name)
+	a.done[name] = whole
 	return whole
 }
 
-// maxNumber is where counting stops: two such numbers can be added and multiplied.
+// maxNumber caps counts, so that the sum and the product of two counts do not overflow.
 const maxNumber = math.MaxInt32
 
 func addCapped(a, b int) int { return min(a+b, maxNumber) }
 
 func timesCapped(a, b int) int { return min(a*b, maxNumber) }
 
-// countTokens counts the tokens of a document that was parsed, as the parser does: comments too.
+// countTokens counts the tokens of a parsed document as the parser does, comments included.
 func countTokens(text string) (count int) {
 	lexed := lexer.New(&ast.Source{Input: text})
 	for {

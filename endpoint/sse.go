@@ -19,7 +19,7 @@ import (
 // eventStream is the media type of server-sent events.
 const eventStream = "text/event-stream"
 
-// sseTransport answers an operation with server-sent events, in the distinct connections mode of
+// sseTransport sends the responses of an operation as server-sent events, in the distinct connections mode of
 // https://github.com/enisdenjo/graphql-sse/blob/master/PROTOCOL.md.
 type sseTransport struct {
 	log         *slog.Logger
@@ -30,7 +30,7 @@ type sseTransport struct {
 	patience    patience
 }
 
-// Supports wants text/event-stream to come first: clients that would take it, but prefer JSON, name it later.
+// Supports requires text/event-stream as the first media type of Accept. Clients that prefer JSON list it later.
 func (t *sseTransport) Supports(r *http.Request) bool { return wantsEventStream(r) }
 
 func wantsEventStream(r *http.Request) bool {
@@ -68,18 +68,18 @@ func (t *sseTransport) Do(w http.ResponseWriter, r *http.Request, exec *executor
 		refuseBody(w, r, status, refusal)
 		return
 	}
-	// The server's limits on reading are over with the body: a stream takes its time.
+	// Clear the server's read deadline: it bounds the request body, and a stream lasts longer.
 	if err := s.control.SetReadDeadline(time.Time{}); err != nil {
 		t.log.WarnContext(ctx, "an event stream will end early", "error", err)
 	}
 	w.Header().Set("Content-Type", eventStream+"; charset=utf-8")
 	w.Header().Set("Cache-Control", "no-store")
-	w.Header().Set("X-Accel-Buffering", "no") // nginx passes each event on at once
+	w.Header().Set("X-Accel-Buffering", "no") // turns off the buffering of nginx
 	w.WriteHeader(http.StatusOK)
 	s.comment()
 
 	params, refusal := decodeRequest(body.Bytes(), bounds)
-	reading.release() // what a subscription keeps of it is counted by itself
+	reading.release() // a subscription counts what it keeps separately
 	if refusal != nil {
 		s.next(marshal(exec.refuse(ctx, refusal)))
 		s.complete()
@@ -87,7 +87,7 @@ func (t *sseTransport) Do(w http.ResponseWriter, r *http.Request, exec *executor
 	}
 	answers := make(chan []byte)
 	go t.run(ctx, exec, params, answers)
-	// A stream counts until its operation has ended, also if the client has left before.
+	// The connection counts until its operation has ended, even if the client disconnects before.
 	defer func() {
 		cancel()
 		for range answers {
@@ -125,10 +125,10 @@ func (t *sseTransport) Do(w http.ResponseWriter, r *http.Request, exec *executor
 	t.log.WarnContext(ctx, "event stream cut off", "error", s.err)
 }
 
-// run executes an operation and sends its answers, until ctx ends. Then it closes answers.
+// run executes an operation and sends its responses until ctx ends. Then it closes answers.
 func (t *sseTransport) run(ctx context.Context, exec *executor, params *graphql.RawParams, answers chan<- []byte) {
 	defer close(answers)
-	gone := ctx.Done() // not the end of the operation, which may come before its answer is sent
+	gone := ctx.Done() // not the operation's context, which may end before its response is sent
 	send := func(answer []byte) bool {
 		select {
 		case answers <- answer:
@@ -137,7 +137,7 @@ func (t *sseTransport) run(ctx context.Context, exec *executor, params *graphql.
 			return false
 		}
 	}
-	if ctx.Err() != nil { // the client has left
+	if ctx.Err() != nil { // the client has disconnected
 		return
 	}
 	defer func() {
@@ -168,14 +168,14 @@ func (t *sseTransport) run(ctx context.Context, exec *executor, params *graphql.
 	}
 }
 
-// marshal writes an answer in JSON, as the answer to an ordinary request is written.
+// marshal encodes a response as JSON, like the response to a plain HTTP request.
 func marshal(response *graphql.Response) []byte {
 	var w responseWriter
 	w.append(response)
 	return w.body
 }
 
-// events writes an event stream. After the first error it writes no more.
+// events writes an event stream. After an error it writes nothing.
 type events struct {
 	w        http.ResponseWriter
 	control  *http.ResponseController
@@ -184,7 +184,7 @@ type events struct {
 
 	stop     sync.Once
 	stopping chan struct{}
-	revoked  error // once stopping is closed
+	revoked  error // set before stopping is closed
 }
 
 func (s *events) goAway() { s.stop.Do(func() { close(s.stopping) }) }
@@ -205,10 +205,10 @@ func (s *events) refuse(err error) {
 
 func (s *events) next(answer []byte) { s.write("event: next\ndata: " + string(answer) + "\n\n") }
 
-// complete has empty data, without which a browser's EventSource drops the event.
+// complete sends a complete event. Its data is empty: without data, EventSource in browsers drops the event.
 func (s *events) complete() { s.write("event: complete\ndata:\n\n") }
 
-// comment keeps the connection alive, and shows whether it is.
+// comment sends a keep-alive comment. A failed write reveals a dead connection.
 func (s *events) comment() { s.write(":\n\n") }
 
 func (s *events) write(text string) {
@@ -224,6 +224,6 @@ func (s *events) write(text string) {
 	if s.err = s.control.Flush(); s.err != nil {
 		return
 	}
-	// Over HTTP/2 a deadline ends a stream that rests, too.
+	// Over HTTP/2 a write deadline also ends an idle stream.
 	s.err = s.control.SetWriteDeadline(time.Time{})
 }

@@ -19,12 +19,12 @@ import (
 	"github.com/vektah/gqlparser/v2/gqlerror"
 )
 
-// httpTransport is GraphQL over HTTP: one answer to one request. https://graphql.github.io/graphql-over-http/draft/
-// It takes every request that no other transport has taken.
+// httpTransport implements GraphQL over HTTP: one response to one request. It supports every request, so it is the
+// last transport. https://graphql.github.io/graphql-over-http/draft/
 type httpTransport struct {
 	limits *Limits
 	held   *held
-	admit  func(context.Context) (time.Duration, bool) // nil admits all
+	admit  func(context.Context) (time.Duration, bool) // nil admits every request
 }
 
 func (httpTransport) Supports(*http.Request) bool { return true }
@@ -107,7 +107,7 @@ func (t httpTransport) post(w http.ResponseWriter, r *http.Request, exec *execut
 			body.append(exec.refuse(ctx, tooLarge(bounds)))
 			continue
 		}
-		if i > 0 && t.admit != nil { // the first was counted as the request
+		if i > 0 && t.admit != nil { // the HTTP request itself counts as the first
 			if wait, ok := t.admit(ctx); !ok {
 				after := strconv.Itoa(int(math.Ceil(wait.Seconds())))
 				w.Header().Set("Retry-After", after)
@@ -125,7 +125,7 @@ func (t httpTransport) post(w http.ResponseWriter, r *http.Request, exec *execut
 
 var bodies = sync.Pool{New: func() any { return new(bytes.Buffer) }}
 
-// readBody reads no more than atMost bytes, and only while there is room for them.
+// readBody reads at most atMost bytes, while held has room for them.
 func readBody(buffer *bytes.Buffer, w http.ResponseWriter, r *http.Request, atMost int, holding *holding) (*gqlerror.Error, int) {
 	tooLarge := func() (*gqlerror.Error, int) {
 		return refusef(CodeBodyLimit, "the body is too large: at most %d bytes are allowed", atMost), http.StatusRequestEntityTooLarge
@@ -135,7 +135,7 @@ func readBody(buffer *bytes.Buffer, w http.ResponseWriter, r *http.Request, atMo
 		return tooLarge()
 	}
 	body := r.Body
-	if r.ContentLength < 0 { // else net/http reads no more than that
+	if r.ContentLength < 0 { // else net/http stops at ContentLength
 		body = http.MaxBytesReader(w, r.Body, int64(atMost))
 	}
 	if _, err := buffer.ReadFrom(&heldBody{body, holding}); err != nil {
@@ -178,7 +178,7 @@ func (t httpTransport) get(w http.ResponseWriter, r *http.Request, exec *executo
 	body.send(w, r, media, status, holding, true)
 }
 
-// decodeQuery reads a request from the query string of a GET.
+// decodeQuery decodes a request from the query string of a GET.
 func decodeQuery(rawQuery string, bounds *Bounds) (*graphql.RawParams, *gqlerror.Error) {
 	values, err := url.ParseQuery(rawQuery)
 	if err != nil {
@@ -229,14 +229,15 @@ func decodeObject(name, text string, bounds *Bounds) (map[string]any, *gqlerror.
 	return object, refusal
 }
 
-// onlyQueries is the answer to a mutation by GET.
+// onlyQueries is the response to a mutation by GET.
 var onlyQueries = &graphql.Response{Errors: gqlerror.List{refusef(CodeBadRequest, "GET is for queries: send this with POST")}}
 
-// onlyStreams is the answer to a subscription that would lose all events but the first.
+// onlyStreams is the response to a subscription over plain HTTP, which would deliver only the first event.
 var onlyStreams = &graphql.Response{Errors: gqlerror.List{refusef(CodeBadRequest,
 	"subscriptions need a stream: use a websocket (graphql-transport-ws), or accept text/event-stream first")}}
 
-// execute runs one request. What was not run counts as a query: it changed nothing.
+// execute runs one request and returns the kind of its operation. A request that did not run counts as a query: it
+// changed nothing.
 func execute(ctx context.Context, exec *executor, params *graphql.RawParams, headers http.Header, queriesOnly bool) (*graphql.Response, ast.Operation) {
 	params.Headers = headers
 	operation, refusal := exec.prepare(ctx, params)

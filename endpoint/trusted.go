@@ -12,16 +12,16 @@ import (
 	"usergraph/auth"
 )
 
-// Trust says which documents may run.
+// Trust restricts which documents may run.
 type Trust string
 
 const (
-	TrustOff     Trust = "off"     // any document within the limits
-	TrustPrefer  Trust = "prefer"  // any; those that were given at start need not keep to the limits of documents
-	TrustRequire Trust = "require" // only those that were given at start
+	TrustOff     Trust = "off"     // every document within the limits
+	TrustPrefer  Trust = "prefer"  // every document; trusted ones are exempt from the document limits
+	TrustRequire Trust = "require" // only trusted documents
 )
 
-// Introspection says who may read the schema, and is told what a mistyped name may have meant.
+// Introspection restricts introspection and the suggestion of names in errors.
 type Introspection string
 
 const (
@@ -38,33 +38,32 @@ func (i Introspection) allows(ctx context.Context) bool {
 	return i == IntrospectionOn
 }
 
-// documentIDKey is where a request's documentId is kept among its extensions.
+// documentIDKey is the key of a request's documentId in its extensions.
 const documentIDKey = "documentId"
 
-// readTrusted compiles the documents that clients were built with, by their ids. A document that does not fit the
-// schema is an error with the names of its operations.
+// readTrusted parses and validates the trusted documents, by id. An error about a document names its operations.
 func (d *documents) readTrusted(texts map[string]string) (map[string]*document, error) {
 	if d.trust == TrustOff {
 		return nil, nil
 	}
 	if len(texts) == 0 {
-		return nil, errors.New("trusted documents are wanted, and none are given")
+		return nil, fmt.Errorf("endpoint: Trust is %q, but TrustedDocuments is empty", d.trust)
 	}
 	trusted := make(map[string]*document, len(texts))
 	var problems []error
 	for id, text := range texts {
-		compiled, err := d.compile(text, nil, true)
+		parsed, err := d.parseAndValidate(text, nil, true)
 		if err != nil {
 			problems = append(problems, fmt.Errorf("trusted document %s: %w", d.describe(id, text), err))
 			continue
 		}
-		compiled.trusted = true
-		trusted[id] = compiled
+		parsed.trusted = true
+		trusted[id] = parsed
 	}
 	return trusted, errors.Join(problems...)
 }
 
-// describe names a document by its operations, or by its id if there is no name to be found.
+// describe returns the names of a document's operations and its id, or the id alone if it finds no name.
 func (d *documents) describe(id, text string) string {
 	var names []string
 	for line := range strings.Lines(text) {
@@ -79,7 +78,7 @@ func (d *documents) describe(id, text string) string {
 	return strings.Join(names, ", ") + " (" + id + ")"
 }
 
-// documentID returns the id of the document that a request asks for, or "", and whether it is the hash of an automatic
+// documentID returns the id of the requested document, or "". isHash reports whether it is the hash of an automatic
 // persisted query.
 func documentID(params *graphql.RawParams) (id string, isHash bool, refusal *gqlerror.Error) {
 	if given, ok := params.Extensions[documentIDKey]; ok && given != nil {

@@ -7,7 +7,7 @@ import (
 	"github.com/google/uuid"
 )
 
-// MarshalUUID writes an id in its canonical form (RFC 9562, section 4).
+// MarshalUUID writes a UUID in its canonical form (RFC 9562, section 4).
 func MarshalUUID(id uuid.UUID) graphql.Marshaler {
 	return graphql.WriterFunc(func(w io.Writer) {
 		var quoted [38]byte
@@ -18,7 +18,7 @@ func MarshalUUID(id uuid.UUID) graphql.Marshaler {
 	})
 }
 
-// UnmarshalUUID reads an id in its canonical form: 36 characters, nothing around them.
+// UnmarshalUUID reads a UUID in its canonical form of 36 characters. It accepts no braces, prefix or spaces.
 func UnmarshalUUID(value any) (uuid.UUID, error) {
 	text, ok := value.(string)
 	id, err := uuid.Parse(text)

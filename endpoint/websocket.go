@@ -27,57 +27,57 @@ import (
 // subprotocol is the name of the protocol: https://github.com/enisdenjo/graphql-ws/blob/master/PROTOCOL.md.
 const subprotocol = "graphql-transport-ws"
 
-// The close codes of the protocol, and how they are used here.
+// The close codes of the protocol and their use here.
 const (
 	closeMalformed      ws.StatusCode = 4400
-	closeUnauthorized   ws.StatusCode = 4401 // signing in again may help, repeating does not
-	closeExpired        ws.StatusCode = 4403 // come back with a fresh token
+	closeUnauthorized   ws.StatusCode = 4401 // the client must sign in again; a retry does not help
+	closeExpired        ws.StatusCode = 4403 // the client should reconnect with a new token
 	closeNoProtocol     ws.StatusCode = 4406
-	closeTimedOut       ws.StatusCode = 4408 // connection_init, or the rest of a message, did not come in time
+	closeTimedOut       ws.StatusCode = 4408 // connection_init or the rest of a message was late
 	closeDuplicate      ws.StatusCode = 4409
 	closeTooManyInits   ws.StatusCode = 4429
-	closeTryAgain       ws.StatusCode = 1013 // RFC 6455's registry: try again later
+	closeTryAgain       ws.StatusCode = 1013 // registered as Try Again Later (RFC 6455, section 11.7)
 	maxCloseReasonBytes               = ws.MaxControlFramePayloadSize - 2
 )
 
 const (
-	// maxInitBytes is for a message from somebody who is not known yet: connection_init with a token of 16 KiB, and what
-	// else clients put into its payload.
+	// maxInitBytes bounds messages before connection_init has named a caller: room for a token of 16 KiB and for other
+	// members of the payload.
 	maxInitBytes = 24 << 10
-	// spareStarts is how many operations of a caller may be on their way to be run, refused or subscribed, besides the
-	// bounds.Operations that run. A socket that brings more is not read meanwhile.
+	// spareStarts bounds the operations of a caller that are being prepared, refused or subscribed, in addition to the
+	// bounds.Operations that run. A socket that exceeds it is not read until one of them is done.
 	spareStarts = 32
-	// expiryLeeway is that of package auth, for clocks that differ.
+	// expiryLeeway allows for clock skew, as in package auth.
 	expiryLeeway = 5 * time.Second
 )
 
-// patience is how long a client may take.
+// patience holds the timeouts of a client.
 type patience struct {
 	init  time.Duration // from the upgrade to connection_init
 	ping  time.Duration // between two pings
-	pong  time.Duration // to answer one
-	write time.Duration // to take a message, or to send one that it has begun; a client that takes longer is cut off
+	pong  time.Duration // from a ping to its pong
+	write time.Duration // to receive a message, or to finish sending one; a slower client is disconnected
 }
 
-// defaultPatience pings more often than proxies cut silent connections, which some do after 30 seconds. How long init may
-// take is a limit.
+// defaultPatience has a ping interval below the idle timeout of proxies, which may be 30 seconds. Limits.InitTime sets
+// init.
 var defaultPatience = patience{ping: 25 * time.Second, pong: 10 * time.Second, write: 10 * time.Second}
 
 // websocketTransport answers operations over websockets.
 type websocketTransport struct {
-	verifier    *auth.Verifier // nil: only who the upgrade request names
+	verifier    *auth.Verifier // nil: the caller of the upgrade request
 	log         *slog.Logger
 	connections *connections
 	sessions    *sessions
 	admit       func(context.Context) (time.Duration, bool) // nil admits all
 	limits      *Limits
 	patience    patience
-	origins     *Origins // besides the server's own
+	origins     *Origins // in addition to the server's own
 }
 
 func (t *websocketTransport) Supports(r *http.Request) bool { return auth.IsWebsocket(r) }
 
-// Do upgrades the connection and returns. Everything that net/http holds for a request is free then.
+// Do upgrades the connection and returns, so that net/http frees everything it holds for the request.
 func (t *websocketTransport) Do(w http.ResponseWriter, r *http.Request, exec *executor) {
 	if !t.allows(r) {
 		refuse(w, r, http.StatusForbidden, refusef(CodeCrossSite, "pages of this origin may not connect: list it"))
@@ -90,8 +90,8 @@ func (t *websocketTransport) Do(w http.ResponseWriter, r *http.Request, exec *ex
 		refuse(w, r, status, refusef(CodeBadRequest, "%s", problem))
 		return
 	}
-	s := &socket{transport: t, exec: exec, operations: map[string]*operation{}, gone: make(chan struct{})}
-	// The request ends with this function; what is known of it lives on.
+	s := &socket{transport: t, exec: exec, operations: map[string]*operation{}, closing: make(chan struct{})}
+	// The request's context ends with this function; its values are needed longer.
 	s.ctx = context.WithoutCancel(r.Context())
 	if err := t.connections.add(s, runnerOf(s.ctx)); err != nil {
 		refuseConnection(w, r, err)
@@ -104,7 +104,7 @@ func (t *websocketTransport) Do(w http.ResponseWriter, r *http.Request, exec *ex
 	conn, input, err := upgrade(w, key, speaks)
 	if err != nil {
 		t.connections.remove(s)
-		t.log.WarnContext(s.ctx, "a connection cannot become a websocket", "error", err)
+		t.log.WarnContext(s.ctx, "a connection cannot be upgraded to a websocket", "error", err)
 		return
 	}
 	s.mu.Lock()
@@ -114,56 +114,56 @@ func (t *websocketTransport) Do(w http.ResponseWriter, r *http.Request, exec *ex
 	go s.serve(speaks != "")
 }
 
-// allows tells whether the page that connects may. Programs that are not browsers say nothing of a page.
+// allows reports whether a page of this origin may connect. Clients other than browsers send no Origin.
 func (t *websocketTransport) allows(r *http.Request) bool {
 	origin := r.Header.Get("Origin")
 	return origin == "" || sameHost(origin, r) || t.origins.Contains(origin)
 }
 
-// socket is a websocket that speaks the protocol. One goroutine, serve, reads and closes it; operations and timers push
-// frames into its queue, and another goroutine writes them while there are any.
+// socket is a websocket with the subprotocol. One goroutine, serve, reads and closes it. Operations and timers push
+// frames into a queue, and another goroutine writes while the queue has frames.
 type socket struct {
 	transport *websocketTransport
 	exec      *executor
-	ctx       context.Context // what is known of the upgrade request; without an end
+	ctx       context.Context // the values of the upgrade request; never canceled
 
 	// Only for serve.
 	acknowledged bool
 	claims       *auth.Claims
-	callerCtx    context.Context // ctx with the caller of all operations
+	callerCtx    context.Context // ctx with the caller
 
-	asked   bool        // whether a ping is on its way. Only for ping
-	waiting atomic.Bool // whether serve does not read, because answers or operations are too many
+	asked   bool        // a ping awaits its pong; only for ping
+	waiting atomic.Bool // serve does not read: too many frames or operations are queued
 
-	gone chan struct{} // closed when the socket is being closed
+	closing chan struct{} // closed by stop
 
 	mu                        sync.Mutex
-	frames                    *frames               // nil until the upgrade is over
-	why                       *closure              // why the socket is being closed, or nil
-	operations                map[string]*operation // nil once it is
-	parting                   int                   // operations that are over, and whose last message is not in the queue yet
-	initTimer, expiry, pinger *time.Timer           // nil while they are not needed
-	leaving                   bool                  // the server stops: as soon as no query or mutation runs
+	frames                    *frames               // nil before the upgrade
+	why                       *closeError           // the reason of the close, or nil
+	operations                map[string]*operation // nil after stop
+	finishing                 int                   // operations that have ended but whose last message is not queued
+	initTimer, expiry, pinger *time.Timer           // nil while not armed
+	goingAway                 bool                  // close as soon as no query or mutation runs
 }
 
-// message is what the protocol sends, in either direction.
+// message is a message of the protocol, in either direction.
 type message struct {
 	ID      *string         `json:"id,omitempty"`
 	Type    string          `json:"type"`
 	Payload json.RawMessage `json:"payload,omitempty"`
 }
 
-// closure is why the server closes a socket.
-type closure struct {
+// closeError says why the server closes a socket.
+type closeError struct {
 	code   ws.StatusCode
 	reason string
 }
 
-func (c *closure) Error() string { return c.reason }
+func (c *closeError) Error() string { return c.reason }
 
-func malformed(reason string) error { return &closure{closeMalformed, reason} }
+func malformed(reason string) error { return &closeError{closeMalformed, reason} }
 
-// serve reads messages until the socket is closed, by either side.
+// serve reads messages until the client or the server closes the socket.
 func (s *socket) serve(understood bool) {
 	defer s.transport.connections.remove(s)
 	defer func() { s.transport.sessions.remove(s, s.claims) }()
@@ -173,13 +173,13 @@ func (s *socket) serve(understood bool) {
 		s.transport.log.DebugContext(s.ctx, "websocket closed", "code", int(why.code), "reason", why.reason)
 		s.frames.close(why.code, cut(strings.ToValidUTF8(why.reason, ""), maxCloseReasonBytes))
 	}
-	s.frames.out.finish() // a client may say that it sends no more, and read on
+	s.frames.out.finish() // a client may close its writing half and read on
 	_ = s.frames.conn.Close()
 	s.frames.release()
 	s.frames.forget()
 }
 
-// listen reads messages until there is a reason to close the socket, or it is closed.
+// listen reads messages until the socket must be closed or is closed.
 func (s *socket) listen(understood bool) {
 	defer s.recover()
 	if !understood {
@@ -196,11 +196,11 @@ func (s *socket) listen(understood bool) {
 		if err == nil {
 			err = s.read()
 		}
-		var why *closure
+		var why *closeError
 		switch {
 		case errors.As(err, &why):
 			s.close(why.code, why.reason)
-		case errors.Is(err, os.ErrDeadlineExceeded): // or close has woken this goroutine, and its reason stays
+		case errors.Is(err, os.ErrDeadlineExceeded): // or close has called wake, and the first reason stays
 			s.close(closeTimedOut, "a message was begun and not finished in time")
 		}
 		if err != nil {
@@ -209,7 +209,7 @@ func (s *socket) listen(understood bool) {
 	}
 }
 
-// read takes in what is there. Its error ends the socket.
+// read reads and handles what has arrived. Its error ends the socket.
 func (s *socket) read() error {
 	limit := maxInitBytes
 	if s.acknowledged {
@@ -223,26 +223,27 @@ func (s *socket) read() error {
 	return s.handle(text)
 }
 
-// await has serve wait for something. The client's pings may be answered by frames that are not read meanwhile.
+// await blocks serve until wait returns. Meanwhile frames are not read, so answered is set: the pong may be among
+// them.
 func (s *socket) await(wait func(done <-chan struct{})) {
 	s.waiting.Store(true)
-	wait(s.gone)
+	wait(s.closing)
 	s.frames.answered.Store(true)
 	s.waiting.Store(false)
 }
 
-// reserve counts what the socket has the server keep of a message.
+// reserve counts the bytes that the server keeps of a message of this socket.
 func (s *socket) reserve(r *reservation, bytes int) bool {
 	return s.transport.connections.reserve(s, r, bytes)
 }
 
-// handle answers a message. Its error ends the socket.
+// handle processes a message. Its error ends the socket.
 func (s *socket) handle(text []byte) error {
 	if !utf8.Valid(text) {
-		return &closure{ws.StatusInvalidFramePayloadData, "a message is UTF-8"}
+		return &closeError{ws.StatusInvalidFramePayloadData, "a message is UTF-8"}
 	}
 	var m message
-	// encoding/json takes the first of two names, and half of a surrogate pair for another character.
+	// encoding/json accepts duplicate names and lone surrogates.
 	if !jsontext.Value(text).IsValid() || json.Unmarshal(text, &m) != nil {
 		return malformed("a message is a JSON object with type, and perhaps id and payload; its names are unique, its texts are Unicode")
 	}
@@ -271,15 +272,15 @@ func (s *socket) handle(text []byte) error {
 	return malformed("the type of a message is connection_init, ping, pong, subscribe or complete")
 }
 
-// isObject tells whether an optional payload is an object, null or absent.
+// isObject reports whether an optional payload is an object, null or absent.
 func isObject(payload json.RawMessage) bool {
 	return len(payload) == 0 || payload[0] == '{' || string(payload) == "null"
 }
 
-// init finds the caller: the payload's if it names one, else that of the upgrade request.
+// init sets the caller: the one that the payload names, or else the one of the upgrade request.
 func (s *socket) init(payload json.RawMessage) error {
 	if s.acknowledged {
-		return &closure{closeTooManyInits, "Too many initialisation requests"}
+		return &closeError{closeTooManyInits, "Too many initialisation requests"}
 	}
 	credentials, err := credentialsOf(payload)
 	if err != nil {
@@ -304,7 +305,7 @@ func (s *socket) init(payload json.RawMessage) error {
 	ack := message{Type: "connection_ack"}
 	if s.claims != nil {
 		if err := s.transport.connections.identify(s, runner{user: s.claims.UserID}); err != nil {
-			return &closure{closeTryAgain, err.Error()}
+			return &closeError{closeTryAgain, err.Error()}
 		}
 		s.transport.sessions.add(s, s.claims)
 		s.arm(&s.expiry, time.Until(s.claims.ExpiresAt.Add(expiryLeeway)), func() { s.close(closeExpired, auth.CodeTokenExpired+": token has expired") })
@@ -316,7 +317,7 @@ func (s *socket) init(payload json.RawMessage) error {
 	return s.send(ack, nil)
 }
 
-// credentialsOf returns what the key authorization of a payload says, in whatever case it is written.
+// credentialsOf returns the member authorization of a payload, ignoring the case of its name.
 func credentialsOf(payload json.RawMessage) (string, error) {
 	if !isObject(payload) {
 		return "", malformed("the payload of connection_init is an object")
@@ -340,7 +341,7 @@ func credentialsOf(payload json.RawMessage) (string, error) {
 	return credentials, nil
 }
 
-// apiKeyOf returns what the key apikey of a payload says, in whatever case it is written; "" if it is no text.
+// apiKeyOf returns the member apikey of a payload, ignoring the case of its name, or "" if it is not a string.
 func apiKeyOf(payload json.RawMessage) string {
 	var fields struct{ APIKey any }
 	_ = json.Unmarshal(payload, &fields)
@@ -348,10 +349,10 @@ func apiKeyOf(payload json.RawMessage) string {
 	return key
 }
 
-// refusal says how a socket is closed for an error of package auth.
-func refusal(err error) *closure {
+// refusal returns the close code and reason for an error of package auth.
+func refusal(err error) *closeError {
 	code, text := auth.Public(err)
-	why := &closure{closeUnauthorized, code + ": " + text}
+	why := &closeError{closeUnauthorized, code + ": " + text}
 	switch code {
 	case auth.CodeTokenExpired:
 		why.code = closeExpired
@@ -361,7 +362,7 @@ func refusal(err error) *closure {
 	return why
 }
 
-// revoke closes the socket, because the session behind it has ended.
+// revoke closes the socket because its session has ended.
 func (s *socket) revoke(err error) {
 	why := refusal(err)
 	s.close(why.code, why.reason)
@@ -370,7 +371,7 @@ func (s *socket) revoke(err error) {
 // subscribe starts an operation.
 func (s *socket) subscribe(m message) error {
 	if !s.acknowledged {
-		return &closure{closeUnauthorized, "Unauthorized"}
+		return &closeError{closeUnauthorized, "Unauthorized"}
 	}
 	if m.ID == nil || *m.ID == "" {
 		return malformed("subscribe has an id")
@@ -384,15 +385,17 @@ func (s *socket) subscribe(m message) error {
 	if o == nil {
 		return err
 	}
-	who, turn := runnerOf(s.callerCtx), false
-	s.await(func(done <-chan struct{}) { turn = s.exec.starting.wait(who, bounds.Operations+spareStarts, done) })
-	if turn { // else the socket is being closed, and the operation has ended
+	who, granted := runnerOf(s.callerCtx), false
+	s.await(func(done <-chan struct{}) {
+		granted = s.exec.starting.acquire(who, bounds.Operations+spareStarts, done)
+	})
+	if granted { // else the socket is closing, and the operation has ended
 		go o.start(params, who)
 	}
 	return nil
 }
 
-// request reads the payload of subscribe, unless its caller asks too often. What is refused counts, too.
+// request decodes the payload of subscribe unless the caller exceeds its rate limit. A refused request counts too.
 func (s *socket) request(payload []byte, bounds *Bounds) (params *graphql.RawParams, refusal *gqlerror.Error) {
 	defer func() {
 		if panicked := recover(); panicked != nil {
@@ -408,7 +411,7 @@ func (s *socket) request(payload []byte, bounds *Bounds) (params *graphql.RawPar
 	return decodeRequest(payload, bounds)
 }
 
-// add keeps an operation under its id, so that it can be started. If that is refused, the client is told, and there is none.
+// add registers a new operation under its id. If the operation is refused, add sends the error and returns nil.
 func (s *socket) add(id string, bounds *Bounds, refusal *gqlerror.Error) (*operation, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -416,24 +419,24 @@ func (s *socket) add(id string, bounds *Bounds, refusal *gqlerror.Error) (*opera
 	case s.operations == nil:
 		return nil, nil
 	case s.operations[id] != nil:
-		return nil, &closure{closeDuplicate, "Subscriber for " + id + " already exists"}
+		return nil, &closeError{closeDuplicate, "Subscriber for " + id + " already exists"}
 	case refusal != nil:
 	case len(s.operations) >= bounds.SocketOperations:
 		refusal = refusef(CodeRateLimited, "too many operations are running on this socket")
-	case s.leaving:
+	case s.goingAway:
 		refusal = refusef(CodeUnavailable, "%s", errStopping)
 	default:
 		o := &operation{socket: s, id: id}
 		o.ctx, o.cancel = context.WithCancel(s.callerCtx)
 		o.stream.ready = o.ready
-		o.pending.Store(1) // until it has started
+		o.pending.Store(1) // the start; see operation.pending
 		s.operations[id] = o
 		return o, nil
 	}
 	return nil, s.refuse(id, refusal)
 }
 
-// complete ends an operation that the client no longer wants.
+// complete ends an operation at the client's request.
 func (s *socket) complete(id string) {
 	s.mu.Lock()
 	o := s.operations[id]
@@ -443,7 +446,8 @@ func (s *socket) complete(id string) {
 	}
 }
 
-// forget removes an operation that is over, and tells whether the client waits for it. Then parted must be called.
+// forget removes an operation that has ended. It reports whether the client expects a last message; the caller must
+// then call finished.
 func (s *socket) forget(o *operation) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -451,30 +455,30 @@ func (s *socket) forget(o *operation) bool {
 		return false
 	}
 	delete(s.operations, o.id)
-	s.parting++
+	s.finishing++
 	return true
 }
 
-// parted says that the last message of an operation is sent.
-func (s *socket) parted() {
+// finished records that the last message of an operation is queued.
+func (s *socket) finished() {
 	s.mu.Lock()
-	s.parting--
+	s.finishing--
 	s.mu.Unlock()
-	s.settle()
+	s.closeIfIdle()
 }
 
-// goAway closes the socket as soon as no query or mutation is running.
+// goAway closes the socket as soon as no query or mutation runs.
 func (s *socket) goAway() {
 	s.mu.Lock()
-	s.leaving = true
+	s.goingAway = true
 	s.mu.Unlock()
-	s.settle()
+	s.closeIfIdle()
 }
 
-func (s *socket) settle() {
+func (s *socket) closeIfIdle() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if !s.leaving || s.parting > 0 {
+	if !s.goingAway || s.finishing > 0 {
 		return
 	}
 	for _, o := range s.operations {
@@ -482,10 +486,10 @@ func (s *socket) settle() {
 			return
 		}
 	}
-	go s.close(ws.StatusGoingAway, errStopping.Error()) // which takes the lock
+	go s.close(ws.StatusGoingAway, errStopping.Error()) // close locks mu
 }
 
-// arm has a function called later, unless the socket is being closed by then.
+// arm starts a timer, unless the socket is closing.
 func (s *socket) arm(timer **time.Timer, delay time.Duration, do func()) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -503,8 +507,8 @@ func (s *socket) disarm(timer **time.Timer) {
 	}
 }
 
-// ping asks whether the client is still there, looks a while later whether it has answered, and so on: proxies cut
-// connections that are silent, and a client may be gone without a word.
+// ping sends a ping, checks for an answer after the timeout, and repeats. Pings keep proxies from cutting idle
+// connections, and detect clients that are gone.
 func (s *socket) ping() {
 	patience := s.transport.patience
 	next := patience.pong
@@ -512,10 +516,10 @@ func (s *socket) ping() {
 	case !s.asked:
 		s.frames.answered.Store(false)
 		if s.frames.out.push(ws.OpPing, nil, nil) != nil {
-			return // the socket is being closed
+			return // the socket is closing
 		}
 		s.asked = true
-	case s.waiting.Load(): // the answer may be there
+	case s.waiting.Load(): // the pong may be unread
 	case !s.frames.answered.Load():
 		s.cutOff("no answer to a ping")
 		return
@@ -530,7 +534,7 @@ func (s *socket) ping() {
 	}
 }
 
-// send has a message written, and does not wait for that. written, if set, is called then.
+// send queues a message. written, if set, is called when it is written.
 func (s *socket) send(m message, written func()) error {
 	text, err := json.Marshal(m)
 	if err != nil {
@@ -538,12 +542,12 @@ func (s *socket) send(m message, written func()) error {
 	}
 	err = s.frames.out.push(ws.OpText, text, written)
 	if errors.Is(err, errNotRead) {
-		go s.cutOff(err.Error()) // which takes s.mu
+		go s.cutOff(err.Error()) // cutOff locks s.mu
 	}
 	return err
 }
 
-// refuse answers instead of running an operation.
+// refuse sends the error of an operation that does not run.
 func (s *socket) refuse(id string, refusal *gqlerror.Error) error {
 	payload, err := json.Marshal(gqlerror.List{refusal})
 	if err != nil {
@@ -552,7 +556,7 @@ func (s *socket) refuse(id string, refusal *gqlerror.Error) error {
 	return s.send(message{ID: &id, Type: "error", Payload: payload}, nil)
 }
 
-// writeFailed ends the socket, on which nothing can be written any more.
+// writeFailed closes the socket after a failed write.
 func (s *socket) writeFailed(err error) {
 	if errors.Is(err, os.ErrDeadlineExceeded) {
 		s.cutOff("the client does not read")
@@ -562,7 +566,7 @@ func (s *socket) writeFailed(err error) {
 	_ = s.frames.conn.Close()
 }
 
-// cutOff ends a socket that cannot be told why. The log is.
+// cutOff closes a socket without a close frame and logs the reason: a client that does not read would not receive one.
 func (s *socket) cutOff(reason string) {
 	if s.whyClosed() == nil && s.stop() {
 		s.transport.log.WarnContext(s.ctx, "websocket cut off", "reason", reason)
@@ -570,12 +574,12 @@ func (s *socket) cutOff(reason string) {
 	_ = s.frames.conn.Close()
 }
 
-// close has the socket closed. The first reason is the one that the client is told.
+// close starts to close the socket. The client receives the first reason.
 func (s *socket) close(code ws.StatusCode, reason string) {
 	s.mu.Lock()
 	if s.why == nil {
-		s.why = &closure{code, reason}
-		if s.frames != nil { // else the upgrade is not over yet, and serve will see why
+		s.why = &closeError{code, reason}
+		if s.frames != nil { // else serve checks why after the upgrade
 			s.frames.wake()
 		}
 	}
@@ -583,19 +587,19 @@ func (s *socket) close(code ws.StatusCode, reason string) {
 	s.stop()
 }
 
-func (s *socket) whyClosed() *closure {
+func (s *socket) whyClosed() *closeError {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.why
 }
 
-// stop ends the operations and the timers. It tells whether this was the first call.
+// stop ends the operations and the timers. It reports whether this was the first call.
 func (s *socket) stop() bool {
 	s.mu.Lock()
 	operations := s.operations
 	s.operations = nil
 	if operations != nil {
-		close(s.gone)
+		close(s.closing)
 	}
 	s.mu.Unlock()
 	for _, timer := range []**time.Timer{&s.initTimer, &s.expiry, &s.pinger} {
@@ -607,7 +611,7 @@ func (s *socket) stop() bool {
 	return operations != nil
 }
 
-// recover keeps a fault in one socket from ending the server.
+// recover limits a panic to this socket.
 func (s *socket) recover() {
 	if panicked := recover(); panicked != nil {
 		s.transport.log.ErrorContext(s.ctx, "panic on a websocket", "panic", panicked, "stack", string(debug.Stack()))

@@ -18,24 +18,24 @@ type operation struct {
 	stream stream
 	ctx    context.Context
 	cancel context.CancelFunc
-	// lasting says that it is a subscription. Under socket.mu.
+	// lasting reports whether the operation is a subscription. Guarded by socket.mu.
 	lasting bool
 
 	responses graphql.ResponseHandler
-	// pending counts the answers of a watched row that can be taken or are not written yet, and the start as one. One answer
-	// at a time is taken, and the next when it is written.
+	// pending counts the responses of a watched row that were not written yet, and the start as one. The goroutine
+	// that raises it from 0 to 1 sends one; each written response starts the next.
 	pending atomic.Int32
 
-	// mu is held while something is put into the queue, so that nothing is once the operation is over.
+	// mu guards over, and is held while a message is queued: no message follows the last one.
 	mu   sync.Mutex
 	over bool
 }
 
-// start runs the operation. It returns when a query or a mutation is done; a watched row goes on without a goroutine,
-// any other subscription with this one.
+// start runs the operation. For a query or a mutation it returns at the end, for a watched row after the start, and
+// for any other subscription at the end: only the latter keeps this goroutine.
 func (o *operation) start(params *graphql.RawParams, who runner) {
 	exec := o.socket.exec
-	started := sync.OnceFunc(func() { exec.starting.leave(who) })
+	started := sync.OnceFunc(func() { exec.starting.release(who) })
 	defer started()
 	defer o.recover()
 	ctx := withStream(o.ctx, &o.stream)
@@ -49,11 +49,11 @@ func (o *operation) start(params *graphql.RawParams, who runner) {
 		o.socket.mu.Lock()
 		o.lasting = true
 		o.socket.mu.Unlock()
-		o.socket.settle()
+		o.socket.closeIfIdle()
 	}
 	o.responses, o.ctx = exec.run(ctx, operation)
 	switch {
-	case o.stream.states:
+	case o.stream.latestOnly:
 		o.taken()
 	case lasting:
 		started()
@@ -70,27 +70,27 @@ func (o *operation) start(params *graphql.RawParams, who runner) {
 	}
 }
 
-// ready is called by the stream.
+// ready counts a response, and sends it if no other is being sent. The stream calls it.
 func (o *operation) ready() {
 	if o.pending.Add(1) == 1 {
 		go o.take()
 	}
 }
 
-// take sends an answer that is there.
+// take sends a response that is available.
 func (o *operation) take() {
 	defer o.recover()
 	o.next(o.taken)
 }
 
-// taken goes on to the next answer, if it is there.
+// taken uncounts a response and sends the next one, if it is available.
 func (o *operation) taken() {
 	if o.pending.Add(-1) > 0 {
 		go o.take()
 	}
 }
 
-// recover keeps a panic in the operation from ending anything else.
+// recover limits a panic to this operation.
 func (o *operation) recover() {
 	if panicked := recover(); panicked != nil {
 		exec := o.socket.exec
@@ -98,8 +98,8 @@ func (o *operation) recover() {
 	}
 }
 
-// next waits for an answer and sends it; written is called when it is written, or needs not be. It returns false after the
-// last.
+// next waits for a response and sends it. It calls written when the response is written or skipped. It returns false
+// after the last response.
 func (o *operation) next(written func()) bool {
 	response := o.responses(o.ctx)
 	switch {
@@ -133,7 +133,7 @@ func (o *operation) fail(errs gqlerror.List) {
 	o.last(message{Type: "error", Payload: payload})
 }
 
-// last sends a message after which the id is free again.
+// last ends the operation with a message and frees its id.
 func (o *operation) last(m message) {
 	m.ID = &o.id
 	o.mu.Lock()
@@ -143,14 +143,14 @@ func (o *operation) last(m message) {
 	}
 	o.over = true
 	o.end()
-	// Free before the client knows, who may use it again at once.
+	// Free the id before sending: the client may reuse it at once.
 	if o.socket.forget(o) {
 		_ = o.socket.send(m, nil)
-		o.socket.parted()
+		o.socket.finished()
 	}
 }
 
-// finish ends the operation without a message: the client has asked for it.
+// finish ends the operation without a message, at the client's request.
 func (o *operation) finish() {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -160,11 +160,11 @@ func (o *operation) finish() {
 	o.over = true
 	o.end()
 	if o.socket.forget(o) {
-		o.socket.parted()
+		o.socket.finished()
 	}
 }
 
-// end gives back what the operation has. It may be called twice.
+// end releases the resources of the operation. It may be called twice.
 func (o *operation) end() {
 	o.cancel()
 	o.stream.end()

@@ -11,39 +11,39 @@ import (
 )
 
 const (
-	// The server reads nothing more from a websocket while so many frames, or bytes, wait to be written to it. A client
-	// that reads has fewer on the way, because each frame is written as soon as the system takes it.
+	// maxQueuedFrames and maxQueuedBytes bound the queue before the server stops to read from the websocket. A client
+	// that reads stays below them, because each frame is written as soon as the system accepts it.
 	maxQueuedFrames = 16
 	maxQueuedBytes  = 64 << 10
 )
 
-// errNotRead says that the answers that clients have not read yet take too much memory for one more.
-var errNotRead = errors.New("the client does not read, and too much waits to be read")
+// errNotRead means that unread responses have exhausted maxBufferedBytes, or the caller's share of it.
+var errNotRead = errors.New("unread responses exceed the buffer limit")
 
-// writeQueue sends the frames of a websocket in order. No goroutine waits to write: one of the queue's own writes while there
-// are frames, and ends with the last.
+// writeQueue sends the frames of a websocket in order. It runs a goroutine only while it has frames, so no other
+// goroutine waits for a write.
 type writeQueue struct {
 	conn    net.Conn
-	timeout time.Duration                        // how long the client may take to accept a frame
-	reserve func(r *reservation, bytes int) bool // counts the frames
-	failed  func(error)                          // hears once that a frame could not be written
+	timeout time.Duration                        // of one write
+	reserve func(r *reservation, bytes int) bool // counts the bytes of frames
+	failed  func(error)                          // called once, after a failed write
 
 	mu      sync.Mutex
 	frames  []queuedFrame // the first is being written
 	bytes   int           // of frames
 	writing bool
-	over    bool          // no frame follows a close frame, or one that could not be written
-	closing time.Time     // when the last frame must have been written
-	changed chan struct{} // closed when frames have gone; nil while nothing waits for that
+	over    bool          // a close frame was queued, or a write has failed: no more frames
+	closing time.Time     // the deadline of the last frame
+	changed chan struct{} // closed when a frame was written; nil while no goroutine waits
 }
 
 type queuedFrame struct {
 	bytes    []byte
 	reserved reservation
-	written  func() // called once the client's system, or ours, has the frame; may be nil
+	written  func() // called when the operating system has accepted the frame; may be nil
 }
 
-// push adds a frame. It does not wait.
+// push adds a frame. It does not block.
 func (q *writeQueue) push(code ws.OpCode, payload []byte, written func()) error {
 	buffer := bytes.NewBuffer(make([]byte, 0, ws.MaxHeaderSize+len(payload)))
 	if err := ws.WriteFrame(buffer, ws.NewFrame(code, true, payload)); err != nil {
@@ -70,7 +70,7 @@ func (q *writeQueue) push(code ws.OpCode, payload []byte, written func()) error 
 	return nil
 }
 
-// write writes until no frame is left.
+// write writes frames until the queue is empty.
 func (q *writeQueue) write() {
 	for {
 		q.mu.Lock()
@@ -113,7 +113,7 @@ func (q *writeQueue) write() {
 	}
 }
 
-// clear leaves an idle queue without memory. q.mu is held.
+// clear frees the memory of an idle queue. The caller must hold q.mu.
 func (q *writeQueue) clear() {
 	q.writing, q.frames, q.bytes = false, nil, 0
 	q.signal()
@@ -126,7 +126,7 @@ func (q *writeQueue) signal() {
 	}
 }
 
-// await returns when the queue has room, takes no more frames, or done is closed. Only the goroutine that reads calls it.
+// await returns when the queue has room or is over, or done is closed. Only the goroutine that reads calls it.
 func (q *writeQueue) await(done <-chan struct{}) {
 	for {
 		q.mu.Lock()
@@ -144,14 +144,15 @@ func (q *writeQueue) await(done <-chan struct{}) {
 	}
 }
 
-// close takes no more frames. Those that are there must be written soon. q.mu is held.
+// close refuses further frames and sets a deadline for the queued ones. The caller must hold q.mu.
 func (q *writeQueue) close() {
 	if !q.over {
 		q.over, q.closing = true, time.Now().Add(q.timeout)
 	}
 }
 
-// finish takes no more frames, and returns when all are written, or one could not be. Only the goroutine that reads calls it.
+// finish refuses further frames and waits until all are written or a write fails. Only the goroutine that reads calls
+// it.
 func (q *writeQueue) finish() {
 	q.mu.Lock()
 	q.close()

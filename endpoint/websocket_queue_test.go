@@ -169,29 +169,29 @@ func TestReserve(t *testing.T) {
 	reserve(address("a"), 1, false)
 }
 
-// Turns are given on in order, to those who still wait.
-func TestWaitForTurn(t *testing.T) {
-	var r running
+// A released slot goes to the first waiter that has not given up.
+func TestWaitForSlot(t *testing.T) {
+	var slots inFlight
 	who := runner{address: "a"}
-	if !r.wait(who, 1, nil) {
-		t.Fatal("no turn")
+	if !slots.acquire(who, 1, nil) {
+		t.Fatal("no slot")
 	}
 	waits := func() int {
-		r.mu.Lock()
-		defer r.mu.Unlock()
-		return len(r.waiting[who])
+		slots.mu.Lock()
+		defer slots.mu.Unlock()
+		return len(slots.waiting[who])
 	}
-	gone, turns := make(chan struct{}), make(chan string, 3)
+	gone, granted := make(chan struct{}), make(chan string, 3)
 	for i, name := range []string{"first", "second", "third"} {
 		go func() {
 			done := make(chan struct{})
 			if name == "second" {
 				done = gone
 			}
-			if r.wait(who, 1, done) {
-				turns <- name
+			if slots.acquire(who, 1, done) {
+				granted <- name
 			} else {
-				turns <- "gone"
+				granted <- "gone"
 			}
 		}()
 		for waits() != i+1 {
@@ -199,17 +199,17 @@ func TestWaitForTurn(t *testing.T) {
 		}
 	}
 	close(gone)
-	if got := <-turns; got != "gone" {
+	if got := <-granted; got != "gone" {
 		t.Error(got)
 	}
 	for _, want := range []string{"first", "third"} {
-		r.leave(who)
-		if got := <-turns; got != want {
+		slots.release(who)
+		if got := <-granted; got != want {
 			t.Errorf("%s, not %s", got, want)
 		}
 	}
-	r.leave(who)
-	if len(r.count) != 0 || len(r.waiting) != 0 {
-		t.Errorf("%+v", &r)
+	slots.release(who)
+	if len(slots.count) != 0 || len(slots.waiting) != 0 {
+		t.Errorf("%+v", &slots)
 	}
 }

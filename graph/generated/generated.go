@@ -182,124 +182,127 @@ func newExecutionContext(
 }
 
 var sources = []*ast.Source{
-	{Name: "../../schema.graphqls", Input: `"What can be read."
+	{Name: "../../schema.graphqls", Input: `"The operations that read."
 type Query {
   """
-  The signed-in user, as far as row-level security lets them see themself. Null without an error if they have no row.
+  The signed-in user. Null without an error if the user has no row, or if row-level security hides it.
 
   Access: signed-in callers.
   """
   me: User @authenticated @cost(weight: 5)
 }
 
-"What can be changed."
+"The operations that change data."
 type Mutation {
   """
-  Changes the signed-in user and returns them as they are now. The error is NOT_FOUND if they have no row.
+  Changes the signed-in user and returns the changed user. The error is NOT_FOUND if the user has no row.
 
   Access: signed-in callers.
   """
   updateMe(
-    "What to change."
+    "The fields to change."
     input: UpdateMeInput!
   ): User @authenticated @cost(weight: 10)
 }
 
 """
-What can be watched: over a websocket that speaks graphql-transport-ws, or as server-sent events. It ends when the token does.
+The operations that watch data, over a websocket (graphql-transport-ws) or server-sent events. A subscription ends when the
+token expires.
 """
 type Subscription {
   """
-  The signed-in user now, and again whenever that answer changes. Changes that come quickly are told as one.
+  The signed-in user: the present state, then the new state after each change. Changes in quick succession are merged.
 
   Access: signed-in callers.
   """
   me: User @authenticated @cost(weight: 10)
 }
 
-"Somebody who has signed up."
+"A user who has signed up."
 type User {
   "The user's id in Supabase Auth: a UUID."
   id: ID!
 
-  "The name to show: 1 to 200 characters on one line. Null until the user gives one."
+  "The display name: 1 to 200 characters on one line. Null until the user gives one."
   fullName: String
 
-  "Where the user's picture is: an http or https URL of at most 2048 characters. Null for everything else that is stored."
+  "The URL of the user's picture: http or https, at most 2048 characters. Null if the stored value is not such a URL."
   avatarUrl: String
 
-  "The address in the caller's own token. Null for other users, and for callers without an address."
+  "The email address in the caller's own token. Null for other users, and for callers without an address."
   email: String
 }
 
-"What to change in a user. A field left out stays as it is, null clears it."
+"The fields of a user to change. An absent field keeps its value, null clears it."
 input UpdateMeInput {
-  "The name to show: 1 to 200 characters on one line."
+  "The display name: 1 to 200 characters on one line."
   fullName: String
 
-  "Where the user's picture is: an http or https URL of at most 2048 characters, with a name or an IPv4 address for a host."
+  "The URL of the user's picture: http or https, at most 2048 characters. The host is a name or an IPv4 address."
   avatarUrl: String
 }
 `, BuiltIn: false},
-	{Name: "../../schema/engine.graphqls", Input: `# The engine's own directives and types: what schema.graphqls may say of access and of cost.
-# ` + "`" + `go generate .` + "`" + ` writes this file from the engine. The server does not start with another one.
+	{Name: "../../schema/engine.graphqls", Input: `# The engine's directives and types, for access and cost.
+# ` + "`" + `go generate .` + "`" + ` writes this file from the engine. The server does not start if the file differs.
 
 """
-Only for callers who are signed in: without a valid token the field is null, with the error UNAUTHENTICATED.
+Restricts the field to signed-in callers. Without a valid token the field is null, with the error UNAUTHENTICATED.
 """
 directive @authenticated on FIELD_DEFINITION
 
 """
-For everybody, signed in or not. Every field of Query, Mutation and Subscription says this or @authenticated.
+Opens the field to all callers, signed in or not. Each field of Query, Mutation and Subscription has either this directive or
+@authenticated.
 """
 directive @public on FIELD_DEFINITION
 
 """
-Only for callers who have signed in this strongly: with AAL2, others get the error MFA_REQUIRED.
+Restricts the field by assurance level. A caller whose session is below it gets the error MFA_REQUIRED.
 """
 directive @requires(
-  "The assurance level that the caller's session must have."
+  "The lowest assurance level that the caller's session may have."
   aal: AAL!
 ) on FIELD_DEFINITION
 
 """
-Not for users who signed in without an identity (Supabase's anonymous sign-in): they get the error ACCOUNT_REQUIRED.
+Refuses users without an identity (Supabase's anonymous sign-in) with the error ACCOUNT_REQUIRED.
 """
 directive @denyAnonymousUsers on FIELD_DEFINITION
 
 """
-Only for callers whose app_metadata, which users cannot change, gives them a role: others get the error ROLE_REQUIRED.
+Restricts the field to callers with a role in app_metadata, which users cannot change. Other callers get the error
+ROLE_REQUIRED.
 """
 directive @hasRole(
-  "The role, as app_metadata.role or one of app_metadata.roles names it."
+  "The role: app_metadata.role, or an item of app_metadata.roles."
   app: String!
 ) on FIELD_DEFINITION
 
 """
-What a field adds to the cost of an operation; 1 unless this says otherwise.
+The cost that a field adds to an operation. Defaults to 1.
 """
 directive @cost(
-  "The cost of one such field, without what is selected in it."
+  "The cost of the field without its selections."
   weight: Int!
 ) on FIELD_DEFINITION
 
 """
-How often the cost of what is selected in a list counts: 10 times unless this says otherwise.
+The number by which the cost of a list's selections is multiplied. Defaults to 10.
 """
 directive @listSize(
-  "How many items the list is expected to have."
+  "The assumed number of items."
   assumedSize: Int
 
-  "The arguments that say how many items are wanted."
+  "The arguments that request a number of items. The largest of them replaces assumedSize."
   slicingArguments: [String!]
 ) on FIELD_DEFINITION
 
-"How strongly a session was signed in."
+"The authenticator assurance level of a session."
 enum AAL {
-  "With one factor, such as a password."
+  "One factor, such as a password."
   AAL1
 
-  "With a second factor."
+  "Two factors."
   AAL2
 }
 `, BuiltIn: false},

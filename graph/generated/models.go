@@ -6,22 +6,23 @@ import (
 	"github.com/99designs/gqlgen/graphql"
 )
 
-// What can be changed.
+// The operations that change data.
 type Mutation struct {
 }
 
-// What can be read.
+// The operations that read.
 type Query struct {
 }
 
-// What can be watched: over a websocket that speaks graphql-transport-ws, or as server-sent events. It ends when the token does.
+// The operations that watch data, over a websocket (graphql-transport-ws) or server-sent events. A subscription ends when the
+// token expires.
 type Subscription struct {
 }
 
-// What to change in a user. A field left out stays as it is, null clears it.
+// The fields of a user to change. An absent field keeps its value, null clears it.
 type UpdateMeInput struct {
-	// The name to show: 1 to 200 characters on one line.
+	// The display name: 1 to 200 characters on one line.
 	FullName graphql.Omittable[*string] `json:"fullName,omitempty"`
-	// Where the user's picture is: an http or https URL of at most 2048 characters, with a name or an IPv4 address for a host.
+	// The URL of the user's picture: http or https, at most 2048 characters. The host is a name or an IPv4 address.
 	AvatarURL graphql.Omittable[*string] `json:"avatarUrl,omitempty"`
 }
