@@ -1,8 +1,8 @@
 // Package apitest answers one question: how is an API tested?
 //
-// By documents: each file of testdata is one behaviour, asked by its owner, by somebody else or by nobody, on a real
-// PostgreSQL of its own. Documents runs them, Schema holds a schema to the rules of the house, Postgres is for tests of
-// queries. The first test of a process starts a PostgreSQL, and downloads one where none is installed.
+// Documents runs the documents of testdata: each is one behaviour, requested by the owner, by another user or
+// anonymously, on a real PostgreSQL. Schema checks a schema against the rules of the house. Postgres is for tests of
+// queries. The first test of a process starts a PostgreSQL, and downloads one if none is installed.
 package apitest
 
 import (
@@ -20,7 +20,7 @@ import (
 	"usergraph/internal/pgtest"
 )
 
-// maxConns is how many connections a test's database may open.
+// maxConns bounds the connections of a test's database.
 const maxConns = 4
 
 // Database is a PostgreSQL database that belongs to one test.
@@ -29,7 +29,7 @@ type Database struct {
 	db *database.DB
 }
 
-// Postgres returns a fresh database with these migrations applied: a folder migrations of <version>_<name>.sql. It is
+// Postgres returns a new database with these migrations applied: a folder migrations of <version>_<name>.sql. It is
 // dropped when the test ends.
 func Postgres(t testing.TB, migrations fs.FS) *Database {
 	t.Helper()
@@ -46,7 +46,7 @@ func Postgres(t testing.TB, migrations fs.FS) *Database {
 	return &Database{pg, db}
 }
 
-// Exec runs SQL as the superuser: several statements without arguments, or one with.
+// Exec runs SQL as the superuser: several statements, or one with arguments.
 func (d *Database) Exec(t testing.TB, sql string, args ...any) {
 	t.Helper()
 	d.pg.Exec(t, sql, args...)
@@ -63,8 +63,8 @@ func (d *Database) Anonymous() bun.IDB {
 	return d.db.As(database.Caller{Role: "anon", Claims: []byte(`{"role":"anon"}`)})
 }
 
-// Schema fails the test for each type, field, argument and value that has no description, and for each field whose
-// description does not end with who may use it, as its directives say: introspection does not show directives.
+// Schema fails the test for each type, field, argument and value without a description. It also fails for a field whose
+// description does not end with its required caller, as in its directives: introspection does not show directives.
 func Schema(t *testing.T, api app.API) {
 	t.Helper()
 	schema := api.Schema(new(endpoint.Engine)).Schema()

@@ -24,17 +24,18 @@ import (
 
 var update = flag.Bool("update", false, "write the answers into testdata")
 
-// Documents asks what the documents ask, and compares the answers. A document is a txtar file: a sentence, then
+// Documents runs the requests of the documents, and compares the responses. A document is a txtar file: a sentence,
+// then
 //
 //	-- seed.sql --        SQL that the superuser runs, after the API's seed
-//	-- caller --          the id of the user who asks from here on; empty for nobody
-//	-- claims.json --     what the caller's token says besides, such as {"aal": "aal2"}
-//	-- 1.graphql --       what they ask
-//	-- 1.variables.json --  with which variables
-//	-- 1.json --          what they get
+//	-- caller --          the id of the user who sends the next requests; empty for anonymous
+//	-- claims.json --     more claims of the caller's token, such as {"aal": "aal2"}
+//	-- 1.graphql --       the operation
+//	-- 1.variables.json --  its variables
+//	-- 1.json --          the response
 //
-// go test -update writes the answers. It does not store an INTERNAL_SERVER_ERROR, and a FORBIDDEN only where the
-// sentence speaks of one.
+// go test -update writes the responses. It never stores an INTERNAL_SERVER_ERROR, and a FORBIDDEN only if the sentence
+// mentions one.
 func Documents(t *testing.T, api app.API, pattern string) {
 	t.Helper()
 	files, err := filepath.Glob(pattern)
@@ -57,7 +58,7 @@ func Documents(t *testing.T, api app.API, pattern string) {
 	}
 }
 
-// run asks what one document asks. It reports whether answers in it were rewritten.
+// run runs one document. It reports whether responses in it were rewritten.
 func run(t *testing.T, api app.API, document *txtar.Archive) (changed bool) {
 	t.Helper()
 	d := Postgres(t, api.Migrations)
@@ -109,7 +110,7 @@ func run(t *testing.T, api app.API, document *txtar.Archive) (changed bool) {
 	return changed
 }
 
-// storable reports whether an answer may become what a document wants.
+// storable reports whether -update may store a response.
 func storable(t *testing.T, sentence, answer string) bool {
 	t.Helper()
 	switch {
@@ -123,10 +124,10 @@ func storable(t *testing.T, sentence, answer string) bool {
 	return false
 }
 
-// question is what a caller asks.
+// question is a caller's request.
 type question struct{ caller, claims, query, variables string }
 
-// ask returns the answer, indented.
+// ask returns the response, indented.
 func ask(t *testing.T, handler http.Handler, q question) string {
 	t.Helper()
 	request := map[string]any{"query": q.query}
@@ -151,7 +152,7 @@ func ask(t *testing.T, handler http.Handler, q question) string {
 	return indented.String() + "\n"
 }
 
-// claimsOf are those of a token of the caller.
+// claimsOf returns the claims of the caller's token.
 func claimsOf(t *testing.T, q question) *auth.Claims {
 	t.Helper()
 	id, err := uuid.Parse(q.caller)

@@ -7,7 +7,7 @@ import (
 	"strings"
 )
 
-// setProxies reads addresses and networks, separated by commas.
+// setProxies parses addresses and networks separated by commas.
 func setProxies(target *[]netip.Prefix, value string) error {
 	*target = nil
 	for i, part := range splitList(value) {
@@ -23,8 +23,8 @@ func setProxies(target *[]netip.Prefix, value string) error {
 	return nil
 }
 
-// withClientAddress makes RemoteAddr that of the client where the request came through proxies that are trusted to say
-// so, in X-Forwarded-For. Anybody else may write what they like there. The port is 0 then.
+// withClientAddress sets RemoteAddr to the client's address if the request came through trusted proxies.
+// X-Forwarded-For names it, and is ignored from other peers, which may write anything there. The port is then 0.
 func withClientAddress(proxies []netip.Prefix, next http.Handler) http.Handler {
 	if len(proxies) == 0 {
 		return next
@@ -44,7 +44,7 @@ func withClientAddress(proxies []netip.Prefix, next http.Handler) http.Handler {
 			next.ServeHTTP(w, r)
 			return
 		}
-		// Each proxy appends who it got the request from: what stands before the first stranger is hearsay.
+		// Each proxy appends the address of its peer. Entries before the last untrusted address may be forged.
 		hops := splitList(strings.Join(r.Header.Values("X-Forwarded-For"), ","))
 		for i := len(hops) - 1; i >= 0 && trusted(client); i-- {
 			hop, err := netip.ParseAddr(hops[i])

@@ -1,7 +1,7 @@
 // Package app answers one question: how does the program run?
 //
-// A team's main is one call, Main, with what the team owns: its schema, its migrations, its documents, and what it adds to
-// the program. Settings, commands, life cycle, probes and telemetry are here.
+// A team's main is one call of Main, with the team's schema, migrations, documents and additions. Settings, commands,
+// life cycle, probes and telemetry are in this package.
 package app
 
 import (
@@ -22,45 +22,46 @@ import (
 	"usergraph/endpoint"
 )
 
-// API is what a team owns. Schema is required.
+// API holds the team's half of the program. Schema is required.
 type API struct {
-	// Schema returns the schema with its resolvers, which hold the engine. Commands that only print the schema call it with
-	// an engine that has no database.
+	// Schema returns the schema with its resolvers, which hold the engine. Commands that only print the schema pass an
+	// engine without a database.
 	Schema func(*endpoint.Engine) graphql.ExecutableSchema
 	// Migrations holds migrations/<version>_<name>.sql, in the layout of the Supabase CLI.
 	Migrations fs.FS
-	// Seed is SQL that fills the database of `usergraph dev`. It runs at each start: a second run must change nothing.
+	// Seed is SQL that fills the database of `usergraph dev`. It runs at each start, so a second run must change
+	// nothing.
 	Seed string
-	// Documents holds named operations, *.graphql: the playground's tabs, in the order of their file names.
+	// Documents holds named operations, *.graphql. Each is a tab of the playground, in the order of the file names.
 	Documents fs.FS
-	// Errors says what clients learn of the team's own errors. They come before the engine's.
+	// Errors says what clients learn of the team's own errors. They are looked up before the engine's.
 	Errors []endpoint.PublicError
-	// Settings are environment variables of the team's own, added to those of the program.
+	// Settings are the team's own environment variables, added to the engine's.
 	Settings []Setting
 	// Models are structs that bun has to know before a query names them: the tables between two others of an m2m relation.
 	Models []any
 	// QueryHooks are bun's. They are called for each statement of each caller, arguments included.
 	QueryHooks []bun.QueryHook
-	// Commands are added to those of the program.
+	// Commands are the team's own, added to the engine's.
 	Commands []Command
-	// Routes, if set, adds HTTP routes. They are behind the same guards as /graphql: cross-site requests, tokens, rate limits.
+	// Routes, if set, adds HTTP routes. The guards of /graphql apply to them: cross-site requests, tokens, rate limits.
 	Routes func(*http.ServeMux, *endpoint.Engine)
-	// Middleware, if set, goes around all that the server answers but for the admin listener.
+	// Middleware, if set, wraps every handler of the server except those of the admin listener.
 	Middleware func(http.Handler) http.Handler
 }
 
-// Command is a word that may follow the program's name.
+// Command is a command of the program: usergraph NAME.
 type Command struct {
 	Name string
-	// Doc is what the list of commands says of it.
+	// Doc describes the command in the list of commands.
 	Doc string
-	// Run does it. An error ends the program with exit code 1, one that Usage has made with 2.
+	// Run runs the command. An error ends the program with exit code 1, or 2 if it was made by Usage.
 	Run func(ctx context.Context, env Env, args []string) error
 }
 
-// Env is what surrounds the program.
+// Env holds the surroundings of the program.
 type Env struct {
-	// Args are the words that follow the program's name.
+	// Args are the command-line arguments after the program's name.
 	Args []string
 	// Getenv looks up an environment variable. The files .env.local and .env add to it.
 	Getenv func(string) string
@@ -68,8 +69,7 @@ type Env struct {
 	Stdout io.Writer
 }
 
-// The exit codes: 2 says that the command line or a setting is wrong, 1 that something failed, 3 that `usergraph doctor`
-// found nothing worse than warnings.
+// The exit codes: 1 for a failure, 2 for a wrong command line or setting, 3 if `usergraph doctor` found only warnings.
 const (
 	exitFailed   = 1
 	exitUsage    = 2
@@ -106,30 +106,30 @@ func Main(api API) {
 	os.Exit(exitFailed)
 }
 
-// warn tells whoever started the program of something that does not stop it. Standard output may be a log or a schema.
+// warn writes a warning to standard error. Standard output may be a log or a schema.
 func warn(text string) { fmt.Fprintln(os.Stderr, "usergraph:", text) }
 
-// usageError is an error that the user mends on the command line or in the settings.
+// usageError is an error to correct on the command line or in the settings.
 type usageError struct{ error }
 
 func (e usageError) Unwrap() error { return e.error }
 
-// Usage marks an error that the user mends on the command line or in the settings.
+// Usage marks an error to correct on the command line or in the settings.
 func Usage(err error) error { return usageError{err} }
 
-// application is an API and its surroundings.
+// application holds an API and its surroundings.
 type application struct {
 	API
 	Env
 }
 
-// command is one of the engine's own.
+// command is one of the engine's commands.
 type command struct {
 	name, meaning string
 	run           func(ctx context.Context, args []string) error
 }
 
-// commands are the words that may follow `usergraph`. None means serve.
+// commands returns the engine's and the team's commands. The default is serve.
 func (p *application) commands() []command {
 	all := []command{
 		{"serve", "run the server with the settings of the environment (the default)", p.runServe},
@@ -149,7 +149,7 @@ func (p *application) commands() []command {
 	return all
 }
 
-// Run runs the program until ctx is done: the whole of it, as a function of its surroundings.
+// Run runs the whole program until ctx is done, as a function of its surroundings.
 func Run(ctx context.Context, api API, env Env) error { return (&application{api, env}).run(ctx) }
 
 func (p *application) run(ctx context.Context) error {

@@ -15,7 +15,7 @@ import (
 	"usergraph/endpoint"
 )
 
-// runMigrate applies the migrations that the database does not have yet.
+// runMigrate applies the pending migrations.
 func (p *application) runMigrate(ctx context.Context, args []string) error {
 	flags := newFlags(p.Stdout, "migrate", "Applies the migrations that the database does not have yet. It logs in with DATABASE_MIGRATE_URL, or the file\n"+
 		"DATABASE_MIGRATE_URL_FILE, where the server's DATABASE_URL may not change the schema.",
@@ -50,7 +50,7 @@ func (p *application) runMigrate(ctx context.Context, args []string) error {
 	return err
 }
 
-// runSchema prints what tools may read instead of asking a server.
+// runSchema prints the schema for tools, which then need no server.
 func (p *application) runSchema(_ context.Context, args []string) error {
 	flags := newFlags(p.Stdout, "schema", "Prints the GraphQL schema with its descriptions, for code generators and editors.", "usergraph schema > schema.graphqls")
 	if err := parseFlags(flags, args); err != nil {
@@ -60,7 +60,7 @@ func (p *application) runSchema(_ context.Context, args []string) error {
 	return err
 }
 
-// sourceOf returns the SDL files that a schema was made from, one after the other.
+// sourceOf returns the SDL files of a schema, concatenated.
 func sourceOf(schema *ast.Schema) string {
 	sources := map[string]*ast.Source{}
 	for _, definition := range schema.Types {
@@ -75,7 +75,7 @@ func sourceOf(schema *ast.Schema) string {
 	return strings.Join(files, "\n")
 }
 
-// runConfig prints the settings in use, and then complains as serve would.
+// runConfig prints the settings in use, and then fails with the problems that serve would report.
 func (p *application) runConfig(_ context.Context, args []string) error {
 	flags := newFlags(p.Stdout, "config", "Prints the settings in use, secrets hidden, and says what is wrong with them as `usergraph serve` would. It connects to nothing.",
 		"usergraph config")

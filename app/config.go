@@ -18,7 +18,7 @@ import (
 	"usergraph/playground"
 )
 
-// config is every setting of the server, checked.
+// config holds the checked value of every setting.
 type config struct {
 	host              string
 	port              int
@@ -57,45 +57,45 @@ type config struct {
 	redisURL       string // "" for none
 	endpoint       endpointConfig
 
-	// development and debug are set by `usergraph dev`, and by no setting.
-	development bool // asked for on this machine only
+	// development and debug are set by `usergraph dev`, not by a setting.
+	development bool // the server is reachable from this machine only
 	debug       *endpoint.Debug
 }
 
-// settings are all that can be set, one environment variable each: name, default, meaning, and how its value gets into
-// the config. docs/settings.md is written from them: go test ./app -run Settings -update.
+// settings lists the environment variables of the server: name, default, meaning, and the function that puts the value
+// into the config. docs/settings.md is written from the list: go test ./app -run Settings -update.
 var settings = slices.Concat([]setting{
-	{"DATABASE_URL", "", "PostgreSQL, logging in as a role that can become only `anon` and `authenticated`; required. SUPABASE_DB_URL is read too",
+	{"DATABASE_URL", "", "connection string of PostgreSQL; required. Its login role can switch only to `anon` and `authenticated`. SUPABASE_DB_URL is read too",
 		func(c *config, v string) error { return setDatabase(&c.databaseURL, v) }},
-	{"DATABASE_LISTEN_URL", "", "PostgreSQL for hearing of changes, past a pooler in transaction mode; default: DATABASE_URL",
+	{"DATABASE_LISTEN_URL", "", "connection string for LISTEN, which does not work through a pooler in transaction mode. Defaults to DATABASE_URL",
 		func(c *config, v string) error { return setDatabase(&c.databaseListenURL, v) }},
-	{"DATABASE_MIGRATE_URL", "", "PostgreSQL for `usergraph migrate`, logging in as one who may change the schema; default: DATABASE_URL",
+	{"DATABASE_MIGRATE_URL", "", "connection string for `usergraph migrate`. Its login role may change the schema. Defaults to DATABASE_URL",
 		func(_ *config, v string) error { return setDatabase(new(string), v) }},
-	{"DATABASE_READ_URL", "", "a streaming replica of the database, which queries read from; with the same login",
+	{"DATABASE_READ_URL", "", "connection string of a streaming replica that queries read from, with the login role of DATABASE_URL",
 		func(c *config, v string) error { return setDatabase(&c.databaseReadURL, v) }},
-	{"DATABASE_READ_MAX_LAG", "5s", "how old may be what is read there; for so long whoever has changed something reads from DATABASE_URL",
+	{"DATABASE_READ_MAX_LAG", "5s", "largest replication lag of reads. After a mutation a caller reads from DATABASE_URL for this long",
 		func(c *config, v string) error { return setDuration(&c.databaseMaxLag, v, time.Second, time.Hour) }},
-	{"DATABASE_MAX_CONNS", "16", "connections to PostgreSQL at most, all kept open; as many more to DATABASE_READ_URL",
+	{"DATABASE_MAX_CONNS", "16", "largest number of connections to DATABASE_URL, and the same again to DATABASE_READ_URL. Idle connections stay open",
 		func(c *config, v string) error { return setInt(&c.databaseConns, v, 1, 10_000) }},
-	{"DATABASE_MAX_RESULT_BYTES", "4194304", "bytes that one SQL statement may return",
+	{"DATABASE_MAX_RESULT_BYTES", "4194304", "largest result of one SQL statement, in bytes",
 		func(c *config, v string) error { return setInt(&c.databaseResult, v, 1<<10, 1<<30) }},
-	{"SUPABASE_URL", "", "the project, `https://<ref>.supabase.co`: issuer and key set follow from it",
+	{"SUPABASE_URL", "", "the project, `https://<ref>.supabase.co`. SUPABASE_JWT_ISSUER and SUPABASE_JWKS_URL follow from it",
 		func(c *config, v string) error { return setProject(&c.supabaseURL, v) }},
-	{"SUPABASE_JWT_ISSUER", "", "the names under which the project issues tokens, separated by commas; default: SUPABASE_URL + `/auth/v1`",
+	{"SUPABASE_JWT_ISSUER", "", "accepted issuers (iss), all names of one project, separated by commas. Defaults to SUPABASE_URL + `/auth/v1`",
 		func(c *config, v string) error { return setIssuers(&c.issuers, v) }},
-	{"SUPABASE_JWKS_URL", "", "where the public keys are; default: the issuer + `/.well-known/jwks.json`",
+	{"SUPABASE_JWKS_URL", "", "URL of the public keys (JWKS). Defaults to the issuer + `/.well-known/jwks.json`",
 		func(c *config, v string) error { c.jwksURL = v; return checkURL(v) }},
-	{"SUPABASE_JWKS", "", "the public keys themselves, a JWKS in JSON; nothing is fetched then. `{\"keys\":[]}`: only SUPABASE_JWT_SECRET counts",
+	{"SUPABASE_JWKS", "", "the public keys as JSON (JWKS). If set, no keys are fetched. `{\"keys\":[]}` accepts only tokens signed with SUPABASE_JWT_SECRET",
 		func(c *config, v string) error { return setJWKS(&c.jwks, v) }},
-	{"SUPABASE_JWT_SECRET", "", "the HS256 secret of a project that has not moved to signing keys",
+	{"SUPABASE_JWT_SECRET", "", "HS256 secret of a project that has not moved to signing keys",
 		func(c *config, v string) error { return setSecret(&c.jwtSecret, v) }},
-	{"SUPABASE_JWKS_MAX_STALE", "1h", "how long fetched keys stay in use while they cannot be fetched again",
+	{"SUPABASE_JWKS_MAX_STALE", "1h", "how long fetched keys stay in use while fetching fails",
 		func(c *config, v string) error { return setDuration(&c.jwksMaxStale, v, 10*time.Minute, 24*time.Hour) }},
-	{"SUPABASE_ACCEPT_NO_ISSUER", "off", "`on`: a token without iss, as some self-hosted projects sign, is the first issuer's",
+	{"SUPABASE_ACCEPT_NO_ISSUER", "off", "`on`: a token without iss counts as issued by the first issuer. Some self-hosted projects sign such tokens",
 		func(c *config, v string) error { return setSwitch(&c.acceptNoIssuer, v) }},
-	{"SUPABASE_OAUTH_CLIENTS", "", "ids of OAuth apps whose tokens are accepted, separated by commas",
+	{"SUPABASE_OAUTH_CLIENTS", "", "ids of OAuth clients whose tokens are accepted, separated by commas",
 		func(c *config, v string) error { return setNames(&c.oauthClients, v) }},
-	{"SUPABASE_PUBLISHABLE_KEYS", "", "the project's API keys for clients, as JSON by name or separated by commas. SUPABASE_PUBLISHABLE_KEY is read too",
+	{"SUPABASE_PUBLISHABLE_KEYS", "", "publishable API keys of the project, as a JSON object by name or separated by commas. SUPABASE_PUBLISHABLE_KEY is read too",
 		func(c *config, v string) (err error) {
 			if c.publishableKeys, err = parsePublishableKeys(v); err != nil {
 				return err
@@ -107,17 +107,17 @@ var settings = slices.Concat([]setting{
 			}
 			return checkNotEmpty(c.publishableKeys)
 		}},
-	{"API_KEY_REQUIRED", "off", "`on`: a request needs one of SUPABASE_PUBLISHABLE_KEYS in the header apikey",
+	{"API_KEY_REQUIRED", "off", "`on`: a request needs one of SUPABASE_PUBLISHABLE_KEYS in its apikey header",
 		func(c *config, v string) error { return setSwitch(&c.apiKeyRequired, v) }},
-	{"SESSION_COOKIE", "off", "`on`: take the session cookie of @supabase/ssr from pages of the same origin; or that cookie's name, if it has another",
+	{"SESSION_COOKIE", "off", "`on`: pages of the same origin may authenticate with the session cookie of @supabase/ssr. A cookie with another name is set by its name",
 		func(c *config, v string) error { return setCookie(&c.sessionCookie, v) }},
-	{"SESSION_COOKIE_ORIGINS", "", "other origins whose pages may use the session cookie, separated by commas: `https://app.example.com`",
+	{"SESSION_COOKIE_ORIGINS", "", "more origins whose pages may use the session cookie, separated by commas: `https://app.example.com`",
 		func(c *config, v string) error { return setCookieOrigins(&c.sessionCookieOrigins, v) }},
-	{"SESSION_CHECK", "off", "`always`: ask PostgreSQL in each request whether the session has ended or the user is banned",
+	{"SESSION_CHECK", "off", "`always`: each request asks PostgreSQL whether the session has ended or the user is banned",
 		func(c *config, v string) error { c.sessionCheck = v; return checkOneOf(v, "off", "always") }},
-	{"SESSION_CHECK_MAX_AGE", "0s", "how long SESSION_CHECK may rely on the last answer: a few seconds make it cheap, and revocation as much slower",
+	{"SESSION_CHECK_MAX_AGE", "0s", "how long SESSION_CHECK caches that a session is live. A few seconds make the check cheap; revocation takes effect that much later",
 		func(c *config, v string) error { return setDuration(&c.sessionCheckMaxAge, v, 0, time.Minute) }},
-	{"HOST", "0.0.0.0", "the address to listen on", func(c *config, v string) error {
+	{"HOST", "0.0.0.0", "address to listen on", func(c *config, v string) error {
 		c.host = v
 		_, err := netip.ParseAddr(v)
 		if err != nil && v != "localhost" {
@@ -125,45 +125,45 @@ var settings = slices.Concat([]setting{
 		}
 		return nil
 	}},
-	{"PORT", "8080", "the port to listen on; 0 lets the system choose",
+	{"PORT", "8080", "port to listen on. `0` lets the system choose",
 		func(c *config, v string) error { return setInt(&c.port, v, 0, 65535) }},
-	{"PLAYGROUND", "off", "`on`: a browser IDE at `/`, for whoever has a token or can sign in; the IDE needs INTROSPECTION",
+	{"PLAYGROUND", "off", "`on`: serves a browser IDE at `/`, for users with a token or a password. The IDE needs INTROSPECTION",
 		func(c *config, v string) error { return setSwitch(&c.playground, v) }},
-	{"DRAIN_DELAY", "5s", "how long the server goes on after SIGTERM while `/readyz` says no, so that nobody is sent to it any more",
+	{"DRAIN_DELAY", "5s", "how long the server still accepts requests after SIGTERM. `/readyz` fails meanwhile, so that load balancers stop sending them",
 		func(c *config, v string) error { return setDuration(&c.drainDelay, v, 0, time.Hour) }},
-	{"DRAIN_TIMEOUT", "20s", "how long requests may then take to finish",
+	{"DRAIN_TIMEOUT", "20s", "how long requests may take to finish after DRAIN_DELAY",
 		func(c *config, v string) error { return setDuration(&c.drainTimeout, v, 0, time.Hour) }},
-	{"RATE_LIMIT", "off", "requests of a signed-in caller, such as `600/1m`; all of them may come at once",
+	{"RATE_LIMIT", "off", "requests of a signed-in caller in a duration, such as `600/1m`. A burst may use all of them",
 		func(c *config, v string) error { return setLimit(&c.rateLimit.Caller, v) }},
-	{"RATE_LIMIT_ANONYMOUS", "off", "requests of callers who are not signed in, for each address or IPv6 /64 network",
+	{"RATE_LIMIT_ANONYMOUS", "off", "requests of anonymous callers in a duration, for each IP address or IPv6 /64 network",
 		func(c *config, v string) error { return setLimit(&c.rateLimit.Anonymous, v) }},
-	{"REDIS_URL", "", "where servers share rate limits and who has just changed something, `redis://` or `rediss://`; default: each knows its own",
+	{"REDIS_URL", "", "Redis for shared rate limits and recent writers, `redis://` or `rediss://`. Defaults to the memory of each server",
 		func(c *config, v string) error { return setRedis(&c.redisURL, v) }},
-	{"TRUSTED_PROXIES", "", "addresses and networks, separated by commas, whose X-Forwarded-For is believed",
+	{"TRUSTED_PROXIES", "", "IP addresses and networks whose X-Forwarded-For header is trusted, separated by commas",
 		func(c *config, v string) error { return setProxies(&c.trustedProxies, v) }},
 	{"LOG_FORMAT", "auto", "`json`, `text`, or `auto`: text in a terminal, JSON elsewhere", func(c *config, v string) error {
 		c.logFormat = v
 		return checkOneOf(v, "auto", "json", "text")
 	}},
-	{"LOG_LEVEL", "info", "`debug`, `info`, `warn` or `error`; `warn` leaves out the line for each request", func(c *config, v string) error {
+	{"LOG_LEVEL", "info", "`debug`, `info`, `warn` or `error`. `warn` leaves out the line for each request", func(c *config, v string) error {
 		if err := checkOneOf(v, "debug", "info", "warn", "error"); err != nil {
 			return err
 		}
 		return c.logLevel.UnmarshalText([]byte(v))
 	}},
-	{"SLOW_OPERATION", "1s", "operations that take longer are logged as slow; `0s` for none",
+	{"SLOW_OPERATION", "1s", "operations that take longer are logged as slow. `0s` logs none",
 		func(c *config, v string) error { return setDuration(&c.slowOperation, v, 0, time.Hour) }},
-	{"ADMIN_ADDR", "", "where metrics, profiles and `POST /purge` are, such as `127.0.0.1:9090`; not for the public; default: nowhere",
+	{"ADMIN_ADDR", "", "address of a listener for metrics, profiles and `POST /purge`, such as `127.0.0.1:9090`. It must not be public. Defaults to no listener",
 		func(c *config, v string) error { c.adminAddress = v; return checkAddress(v) }},
-	{"H2C", "off", "`on`: HTTP/2 without TLS as well, for a proxy in front that speaks it",
+	{"H2C", "off", "`on`: also serves HTTP/2 without TLS (h2c), for a proxy that speaks it",
 		func(c *config, v string) error { return setSwitch(&c.h2c, v) }},
 }, endpointSettings)
 
-// secrets are the settings that nobody may see. Each can be given as NAME_FILE, the path of a file that holds the value.
-// Publishable keys are no secret, but a secret one may be put in their place by mistake.
+// secrets names the settings that are never shown. Each can also be given as NAME_FILE, the path of a file with the
+// value. Publishable keys are public, but a secret key may be put in their place by mistake.
 var secrets = []string{"DATABASE_URL", "DATABASE_LISTEN_URL", "DATABASE_READ_URL", "DATABASE_MIGRATE_URL", "SUPABASE_JWT_SECRET", "REDIS_URL", "SUPABASE_PUBLISHABLE_KEYS"}
 
-// derive fills in the settings whose default follows from another one.
+// derive fills in defaults that follow from another setting.
 func derive(values map[string]string) {
 	project := strings.TrimSuffix(values["SUPABASE_URL"], "/")
 	if project != "" {
@@ -181,7 +181,8 @@ func derive(values map[string]string) {
 	}
 }
 
-// problems are what is wrong with settings that are each right by themselves. Those that are wrong anyway are not missing.
+// problems returns what is wrong between settings that are valid alone. A setting that is already reported as wrong is
+// not also reported as missing.
 func (c config) problems(wrong map[string]bool) []error {
 	var problems []error
 	refuse := func(is bool, text string) {
@@ -217,7 +218,7 @@ func (c config) problems(wrong map[string]bool) []error {
 	return problems
 }
 
-// checkKeys asks package auth whether it would verify an issuer's tokens with the secret and with the keys of the settings.
+// checkKeys asks package auth whether it would verify an issuer's tokens with the configured secret and keys.
 func checkKeys(issuer string, c config) (problems []error) {
 	if c.jwtSecret != "" {
 		if _, err := auth.NewVerifier(auth.Config{Issuers: []auth.Issuer{{URL: issuer, Secret: []byte(c.jwtSecret)}}}); err != nil {
@@ -236,7 +237,7 @@ func checkKeys(issuer string, c config) (problems []error) {
 	return problems
 }
 
-// sharesPort tells whether both listeners would be at the same address.
+// sharesPort reports whether both listeners would use the same address.
 func (c config) sharesPort() bool {
 	host, port, err := net.SplitHostPort(c.adminAddress)
 	if err != nil || port != strconv.Itoa(c.port) || c.port == 0 {
@@ -246,5 +247,5 @@ func (c config) sharesPort() bool {
 	return everywhere(host) || everywhere(c.host) || host == c.host || host == "localhost" || c.host == "localhost"
 }
 
-// listen is the address to listen on.
+// listen returns the address to listen on.
 func (c config) listen() string { return net.JoinHostPort(c.host, strconv.Itoa(c.port)) }

@@ -27,13 +27,14 @@ import (
 )
 
 const (
-	// devPassword is that of the users of the seed that `usergraph init` writes. The banner tells it if it is the first one's.
+	// devPassword is the password of the users in the seed that `usergraph init` writes. The banner shows it if the
+	// first user has it.
 	devPassword = "usergraph-dev"
-	// maxIdentities is how many users the playground offers.
+	// maxIdentities bounds the users that the playground offers.
 	maxIdentities = 20
 )
 
-// runDev starts a PostgreSQL and a stand-in for Supabase Auth, then the same server with these surroundings.
+// runDev starts PostgreSQL, a stand-in for Supabase Auth, and then the same server as serve.
 func (p *application) runDev(ctx context.Context, args []string) error {
 	flags := newFlags(p.Stdout, "dev", "Starts a PostgreSQL with users, a stand-in for Supabase Auth, and the server with a playground. It is for this machine only.",
 		"usergraph dev --port 9000 --token-life 30s")
@@ -53,11 +54,11 @@ func (p *application) runDev(ctx context.Context, args []string) error {
 		return usageError{fmt.Errorf("--host %s: development tokens are for this machine only, use 127.0.0.1", *host)}
 	}
 
-	// Who closes the terminal is done. serve takes the same signal for something else.
+	// In dev, SIGHUP (a closed terminal) stops the program. In serve it purges keys.
 	ctx, stop := signal.NotifyContext(ctx, syscall.SIGHUP)
 	defer stop()
 
-	// The ports first: whoever starts twice learns it before anything is touched.
+	// The ports are opened first, so that a second start fails before it changes anything.
 	listener, err := listen(ctx, net.JoinHostPort(*host, strconv.Itoa(*port)), "--port")
 	if err != nil {
 		return err
@@ -145,7 +146,7 @@ func (p *application) runDev(ctx context.Context, args []string) error {
 	})
 }
 
-// startDevDatabase starts PostgreSQL with the migrations applied, and the seed if it is new.
+// startDevDatabase starts PostgreSQL, applies the migrations, and runs the seed if it is new.
 func (p *application) startDevDatabase(ctx context.Context, reset bool, cfg postgres.Config) (*postgres.Server, error) {
 	if reset {
 		if err := postgres.Remove(cfg.DataDir); err != nil {
@@ -175,7 +176,8 @@ func (p *application) startDevDatabase(ctx context.Context, reset bool, cfg post
 	return server, nil
 }
 
-// explain looks for a row, and for the policies that let a role read its table, as the owner of the database.
+// explain returns a function that looks up a row, and the policies that let a role read its table, as the database's
+// owner.
 func explain(adminURL string) func(ctx context.Context, table string, id uuid.UUID, role string) (bool, []string, error) {
 	return func(ctx context.Context, table string, id uuid.UUID, role string) (exists bool, policies []string, err error) {
 		conn, err := pgx.Connect(ctx, adminURL)
@@ -193,7 +195,7 @@ func explain(adminURL string) func(ctx context.Context, table string, id uuid.UU
 	}
 }
 
-// printBanner says what to click and what to paste.
+// printBanner prints the URLs to open and the command to paste.
 func printBanner(w io.Writer, url, auth, data, token string, users []devauth.User) {
 	var addresses []string
 	for _, user := range users {

@@ -15,16 +15,16 @@ import (
 	"usergraph/internal/telemetry"
 )
 
-// How `usergraph doctor` ends if something is wrong.
+// The errors of `usergraph doctor` if something is wrong.
 var (
 	errWarnings = errors.New("there are warnings")
 	errErrors   = errors.New("there are errors")
 )
 
-// maxPasted is how much is read of a token that comes by standard input.
+// maxPasted bounds the bytes read of a token from standard input.
 const maxPasted = 64 << 10
 
-// runDoctor looks at what the server depends on, as the server would.
+// runDoctor checks what the server depends on, in the way the server uses it.
 func (p *application) runDoctor(ctx context.Context, args []string) error {
 	flags := newFlags(p.Stdout, "doctor", "Looks at the Supabase project, the database and, with --token, an access token, as the server would, and says what to do.\n"+
 		"It changes nothing. It exits with 0 if all is well, 3 for warnings, 1 for errors.",
@@ -88,7 +88,7 @@ func (p *application) runDoctor(ctx context.Context, args []string) error {
 	return nil
 }
 
-// migrationVersions are what the names of the migrations begin with.
+// migrationVersions returns the versions at the start of the migrations' names.
 func migrationVersions(migrations fs.FS) []string {
 	entries, err := fs.ReadDir(migrations, "migrations")
 	if err != nil {

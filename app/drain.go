@@ -10,14 +10,14 @@ import (
 	"time"
 )
 
-// drain is how a server leaves without failing a request. Whoever sends requests here, such as a load balancer, needs
-// time to learn that it should not: until then the server goes on as before, but for /readyz, and asks clients to come
-// back on another connection, which leads to another server. Only then it stops listening.
+// drain stops the server without failing requests. /readyz fails first. Requests are still served for DRAIN_DELAY, so
+// that load balancers notice, and clients are asked to reconnect, which leads them to another server. Then the
+// listeners close.
 type drain struct{ begun atomic.Bool }
 
 var errStopping = errors.New("the server is stopping")
 
-// check is a check of /readyz.
+// check fails /readyz while the server drains.
 func (d *drain) check(context.Context) error {
 	if d.begun.Load() {
 		return errStopping
@@ -25,7 +25,7 @@ func (d *drain) check(context.Context) error {
 	return nil
 }
 
-// middleware closes connections after the answer while the server is leaving. Over HTTP/2 this is a GOAWAY.
+// middleware closes each connection after its response while the server drains. Over HTTP/2 this is a GOAWAY.
 func (d *drain) middleware(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if d.begun.Load() {
@@ -35,8 +35,8 @@ func (d *drain) middleware(next http.Handler) http.Handler {
 	})
 }
 
-// run returns when all requests are answered and all sockets are closed, or with an error when that takes too long: that
-// of net/http, and that of those connections which it does not know any more.
+// run returns when all requests are answered and all sockets are closed. If that takes too long, it returns the error
+// of net/http and that of the hijacked connections, which net/http does not track.
 func (d *drain) run(ctx context.Context, cfg config, log *slog.Logger, servers ...interface{ Shutdown(context.Context) error }) error {
 	d.begun.Store(true)
 	log.Info("stopping", "delay", cfg.drainDelay, "then requests may finish within", cfg.drainTimeout)

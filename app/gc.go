@@ -7,17 +7,17 @@ import (
 	"runtime/metrics"
 )
 
-// How much garbage may pile up between two collections. Go's own rule, as much as lives, collects too often while little
-// lives, and takes too much memory where thousands of sockets are open.
+// The garbage that may accumulate between two collections. Go's rule allows as much as the live heap: it collects too
+// often while the heap is small, and uses too much memory while thousands of sockets are open.
 const (
 	minGarbage        = 32 << 20 // bytes
-	minGarbagePercent = 50       // of what lives
-	// goMinLive is what Go takes for alive if less is: its first collection comes at this size times GOGC / 100, and more.
+	minGarbagePercent = 50       // of the live heap
+	// goMinLive is Go's smallest live heap: the first collection comes at this size times GOGC / 100.
 	goMinLive = 4 << 20
 )
 
-// tuneGC has the garbage collector run when there are 32 MiB of garbage, or half of what lives if that is more. GOGC in
-// the environment wins, and GOMEMLIMIT bounds it all. https://go.dev/doc/gc-guide
+// tuneGC makes the garbage collector run at 32 MiB of garbage, or at half the live heap if that is more. GOGC in the
+// environment takes precedence, and GOMEMLIMIT still applies. https://go.dev/doc/gc-guide
 func tuneGC() {
 	if os.Getenv("GOGC") != "" {
 		return
@@ -29,12 +29,12 @@ func tuneGC() {
 	})
 }
 
-// gcPercent is GOGC while so many bytes live.
+// gcPercent returns GOGC for a live heap of this many bytes.
 func gcPercent(live uint64) int {
 	return int(max(minGarbage*100/max(live, goMinLive), minGarbagePercent))
 }
 
-// afterEachGC calls a function now, and again and again when something has become garbage that only a collection finds.
+// afterEachGC calls a function now and after each garbage collection.
 func afterEachGC(call func()) {
 	call()
 	runtime.AddCleanup(new([64]byte), afterEachGC, call)

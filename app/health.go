@@ -12,10 +12,11 @@ import (
 	"time"
 )
 
-// healthTimeout is a little more than a server takes to say that it is not ready.
+// healthTimeout bounds the request to /readyz. It is a little longer than a server takes to report that it is not
+// ready.
 const healthTimeout = 5 * time.Second
 
-// runHealth asks the server on this machine how it is, for containers that have no shell to ask with.
+// runHealth asks the server on this machine whether it is ready, for containers without a shell.
 func (p *application) runHealth(ctx context.Context, args []string) error {
 	flags := newFlags(p.Stdout, "health", "Asks the server on this machine whether it lives, for containers that have no shell to ask with.", "usergraph health --ready")
 	ready := flags.Bool("ready", false, "ask whether requests can be answered, not only whether the server lives")
@@ -32,7 +33,7 @@ func (p *application) runHealth(ctx context.Context, args []string) error {
 	if err != nil {
 		return usageError{err}
 	}
-	// Without the proxy that the environment may name for other purposes.
+	// No proxy: the environment may name one for other purposes.
 	answer, err := (&http.Transport{DisableKeepAlives: true}).RoundTrip(request)
 	if err != nil {
 		return err
@@ -49,7 +50,7 @@ func (p *application) runHealth(ctx context.Context, args []string) error {
 	return err
 }
 
-// localAddress is where a server with the same settings can be asked from here.
+// localAddress returns the loopback address of a server with the same settings.
 func localAddress(getenv func(string) string) string {
 	host := cmp.Or(getenv("HOST"), "127.0.0.1")
 	if ip, err := netip.ParseAddr(host); err == nil && ip.IsUnspecified() {

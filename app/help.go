@@ -12,13 +12,13 @@ import (
 	"strings"
 )
 
-// The program stays with package flag: ten commands with ten flags between them need no library, and what flag lacks, two
-// hyphens and advice, is in this file.
+// The commands use package flag: ten commands with ten flags between them need no library. This file adds what flag
+// lacks, two hyphens and suggestions.
 
-// newFlags returns the flags of a command, whose help has one shape: usage, what the command does, flags, an example.
+// newFlags returns a command's flags. Its help has one form: usage, description, flags, an example.
 func newFlags(stdout io.Writer, name, about, example string) *flag.FlagSet {
 	flags := flag.NewFlagSet(name, flag.ContinueOnError)
-	flags.SetOutput(io.Discard) // flag prints its errors besides returning them
+	flags.SetOutput(io.Discard) // flag prints its errors and also returns them
 	flags.Usage = func() {
 		usage, list := "usage: usergraph "+name, ""
 		flags.VisitAll(func(f *flag.Flag) {
@@ -36,10 +36,10 @@ func newFlags(stdout io.Writer, name, about, example string) *flag.FlagSet {
 	return flags
 }
 
-// parseFlags reads the flags of a command that takes no other words.
+// parseFlags parses the flags of a command that has no other arguments.
 func parseFlags(flags *flag.FlagSet, args []string) error {
 	help := flags.Usage
-	flags.Usage = func() {} // flag calls it for errors too
+	flags.Usage = func() {} // flag also calls it for errors
 	err := flags.Parse(args)
 	if errors.Is(err, flag.ErrHelp) {
 		help()
@@ -54,10 +54,10 @@ func parseFlags(flags *flag.FlagSet, args []string) error {
 	return nil
 }
 
-// twoHyphens is for the texts of package flag.
+// twoHyphens corrects the messages of package flag.
 var twoHyphens = strings.NewReplacer("for flag -", "for --", "for -", "for --", "argument: -", "argument: --")
 
-// explainFlag says which flags there are if one is not known.
+// explainFlag adds the known flags to the error for an unknown one.
 func explainFlag(flags *flag.FlagSet, err error) string {
 	unknown, isUnknown := strings.CutPrefix(err.Error(), "flag provided but not defined: -")
 	if !isUnknown {
@@ -75,7 +75,7 @@ func explainFlag(flags *flag.FlagSet, err error) string {
 	return text + "; there are --" + strings.Join(names, ", --")
 }
 
-// closest returns the name that somebody may have meant who wrote word, or "". Short words are mistyped by one letter.
+// closest returns the name that word is probably a misspelling of, or "". In a short word one letter may differ.
 func closest(word string, names []string) string {
 	best, at := "", max(1, min(2, len(word)/4))+1
 	for _, name := range names {
@@ -111,7 +111,7 @@ func distance(a, b string) int {
 	return rows[len(a)][len(b)]
 }
 
-// runVersion prints which program this is.
+// runVersion prints the version of the program.
 func (p *application) runVersion(_ context.Context, args []string) error {
 	flags := newFlags(p.Stdout, "version", "Prints the version, the commit it was built from, and Go's version. `usergraph --version` does the same.", "usergraph version")
 	if err := parseFlags(flags, args); err != nil {
@@ -121,7 +121,7 @@ func (p *application) runVersion(_ context.Context, args []string) error {
 	return err
 }
 
-// version is what the Go toolchain has noted: a tag or a pseudo-version, and the commit if it was built from one.
+// version returns what the Go toolchain recorded: a tag or a pseudo-version, and the commit of a build from a checkout.
 func version() string {
 	info, ok := debug.ReadBuildInfo()
 	if !ok {

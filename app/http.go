@@ -15,10 +15,10 @@ import (
 	"usergraph/internal/telemetry"
 )
 
-// readyTimeout is how long /readyz waits for the database.
+// readyTimeout bounds how long /readyz waits for the database.
 const readyTimeout = 2 * time.Second
 
-// ready tells whether requests can be answered, and if not, why.
+// ready answers /readyz: whether the server can answer requests, and if not, why.
 func ready(log *slog.Logger, draining *drain, db *database.DB, verifier *auth.Verifier, changes *database.Changes) http.Handler {
 	checks := []struct {
 		name  string
@@ -45,7 +45,7 @@ func ready(log *slog.Logger, draining *drain, db *database.DB, verifier *auth.Ve
 				report["keys"] = "ok for a while: the last good ones are in use, because they cannot be fetched again"
 			}
 		}
-		// Without changes there are no subscriptions, and everything else works.
+		// Without change notifications only subscriptions fail.
 		switch err := changes.Err(); {
 		case err == nil:
 			report["subscriptions"] = "ok"
@@ -54,7 +54,7 @@ func ready(log *slog.Logger, draining *drain, db *database.DB, verifier *auth.Ve
 		default:
 			report["subscriptions"] = "delayed: the connection that hears of changes is being opened"
 		}
-		// Without the replica everything works.
+		// Without the replica nothing fails.
 		if replica := db.Replica(); replica != nil {
 			report["replica"] = "ok"
 			if !replica.InUse() {
@@ -68,7 +68,7 @@ func ready(log *slog.Logger, draining *drain, db *database.DB, verifier *auth.Ve
 	})
 }
 
-// reportChanges logs whether changed rows are heard of.
+// reportChanges returns a function that logs whether change notifications arrive.
 func reportChanges(log *slog.Logger) func(error) {
 	return func(err error) {
 		switch {
@@ -82,7 +82,7 @@ func reportChanges(log *slog.Logger) func(error) {
 	}
 }
 
-// reportReplica logs whether queries read from the replica.
+// reportReplica returns a function that logs whether queries read from the replica.
 func reportReplica(log *slog.Logger) func(error) {
 	return func(err error) {
 		if err == nil {
@@ -93,7 +93,7 @@ func reportReplica(log *slog.Logger) func(error) {
 	}
 }
 
-// newHandler returns the GraphQL endpoint, with what the settings say of it added to options.
+// newHandler returns the GraphQL endpoint with options and the settings of the endpoint.
 func newHandler(cfg endpointConfig, options endpoint.Options) (*endpoint.Handler, error) {
 	trusted, err := readTrustedDocuments(cfg)
 	if err != nil {
@@ -106,7 +106,7 @@ func newHandler(cfg endpointConfig, options endpoint.Options) (*endpoint.Handler
 	return endpoint.NewHandler(options)
 }
 
-// checkTrusted makes the endpoint once with the trusted documents: each must fit the schema.
+// checkTrusted builds the endpoint once with the trusted documents, so that each is validated against the schema.
 func (p *application) checkTrusted(c config) error {
 	if c.endpoint.trust == endpoint.TrustOff || c.databaseURL == "" {
 		return nil
@@ -114,7 +114,7 @@ func (p *application) checkTrusted(c config) error {
 	if _, err := readTrustedDocuments(c.endpoint); err != nil {
 		return err
 	}
-	db, err := database.Open(database.Config{URL: c.databaseURL}) // it connects to nothing
+	db, err := database.Open(database.Config{URL: c.databaseURL}) // does not connect
 	if err != nil {
 		return fmt.Errorf("DATABASE_URL: %w", err)
 	}
@@ -125,7 +125,7 @@ func (p *application) checkTrusted(c config) error {
 	return nil
 }
 
-// refuseCaller answers a request whose caller is refused. It tells the id under which the log has it.
+// refuseCaller answers a request whose caller is refused. The response has the request id of the log line.
 func refuseCaller(w http.ResponseWriter, r *http.Request, err error) {
 	auth.WriteRefusal(w, r, err, map[string]any{"requestId": telemetry.RequestID(r.Context())})
 }

@@ -14,14 +14,14 @@ import (
 	"usergraph/internal/scaffold"
 )
 
-// runInit writes a project of a team's own into a folder, and says what to do next.
+// runInit writes a new project into a folder and prints the next steps.
 func (p *application) runInit(_ context.Context, args []string) error {
 	flags := newFlags(p.Stdout, "init", "Writes an API of your own, with its tests, into DIR, a new or empty folder.", "usergraph init ../shop --module example.com/shop")
 	modulePath := flags.String("module", "", "the module path of the project; example.com/ and the folder's name if not given")
 	engine := flags.String("engine", "", "the folder of a checkout of usergraph, which the project uses while there is no release; that of the current folder if not given")
 	help := flags.Usage
-	flags.Usage = func() {} // flag calls it for errors too
-	// The flags may come before the folder and after it.
+	flags.Usage = func() {} // flag also calls it for errors
+	// Flags may come before the folder and after it.
 	var dir string
 	for {
 		if err := flags.Parse(args); errors.Is(err, flag.ErrHelp) {
@@ -71,7 +71,7 @@ README.md says how to add a field or a table, and how to deploy.
 	return nil
 }
 
-// quoted returns a word as a shell takes it.
+// quoted quotes a word for a shell.
 func quoted(word string) string {
 	if plainWord.MatchString(word) {
 		return word

@@ -10,9 +10,9 @@ import (
 	"usergraph/auth"
 )
 
-// guardAdmin keeps pages in a browser from using a listener that only those who run the server should reach. A page whose
-// name server has it mean 127.0.0.1 is of the same origin as a loopback listener, so that is asked for by address or as
-// localhost only. In a cluster a listener has names that nobody here knows.
+// guardAdmin refuses requests to the admin listener that pages in a browser have sent. A page whose host name resolves
+// to 127.0.0.1 has the same origin as a loopback listener (DNS rebinding), so a loopback listener accepts only an IP
+// address or localhost as the host. In a cluster a listener has names that the server does not know.
 func guardAdmin(address net.Addr, next http.Handler) http.Handler {
 	tcp, ok := address.(*net.TCPAddr)
 	loopback := ok && tcp.IP.IsLoopback()
@@ -28,8 +28,9 @@ func guardAdmin(address net.Addr, next http.Handler) http.Handler {
 	})
 }
 
-// guardDev is for `usergraph dev`, which listens on a loopback address: it is asked for by such an address or as localhost.
-// Pages of this machine may be of other sites; endpoint.CrossSite and devTokens say which may ask.
+// guardDev protects `usergraph dev`, which listens on a loopback address: only an IP address or localhost is accepted
+// as the host. Pages of this machine may be of other sites; endpoint.CrossSite and devTokens decide which of them may
+// send requests.
 func guardDev(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if host := hostOf(r); host != "" && !auth.IsLoopback(host) {
@@ -40,8 +41,8 @@ func guardDev(next http.Handler) http.Handler {
 	})
 }
 
-// hostOf returns the host that a request was sent to, without its port. It is "" for HTTP/1.0 without a header Host, which
-// no browser sends.
+// hostOf returns the host of a request without its port. It is "" for HTTP/1.0 without a Host header, which browsers
+// never send.
 func hostOf(r *http.Request) string {
 	host, _, err := net.SplitHostPort(r.Host)
 	if err != nil {
@@ -50,13 +51,13 @@ func hostOf(r *http.Request) string {
 	return strings.ToLower(host)
 }
 
-// isAddress tells whether a host needs no name server.
+// isAddress reports whether a host needs no DNS lookup.
 func isAddress(host string) bool {
 	_, err := netip.ParseAddr(host)
 	return err == nil || host == ""
 }
 
-// isCrossSite tells whether a page of another origin has made the browser send a request, a link included.
+// isCrossSite reports whether a page of another origin made the browser send a request, including by a link.
 // https://www.w3.org/TR/fetch-metadata/
 func isCrossSite(r *http.Request) bool {
 	site, origin := r.Header.Get("Sec-Fetch-Site"), r.Header.Get("Origin")

@@ -27,8 +27,8 @@ func (p *application) mountPlayground(mux *http.ServeMux, cfg playground.Config)
 	return nil
 }
 
-// readOperations makes a tab of each document, in the order of their file names. A document's name is that of its
-// operation, in words; its description is the comment that it begins with.
+// readOperations makes a tab of each document, in the order of the file names. The tab's name is the operation's, in
+// words; its description is the document's first comment.
 func readOperations(documents fs.FS) ([]playground.Operation, error) {
 	if documents == nil {
 		return nil, nil
@@ -53,7 +53,7 @@ func readOperations(documents fs.FS) ([]playground.Operation, error) {
 		description, query := cutComment(string(text))
 		variables, err := fs.ReadFile(documents, strings.TrimSuffix(file, ".graphql")+".json")
 		if err != nil {
-			variables = nil // it has none to try
+			variables = nil // the document has no example variables
 		}
 		operations = append(operations, playground.Operation{
 			Name: inWords(parsed.Operations[0].Name), Description: description, Query: query, Variables: strings.TrimSpace(string(variables)),
@@ -62,7 +62,7 @@ func readOperations(documents fs.FS) ([]playground.Operation, error) {
 	return operations, nil
 }
 
-// cutComment splits a document into the comment that it begins with, without its marks, and the rest.
+// cutComment splits a document into its first comment, without the marks, and the rest.
 func cutComment(document string) (comment, rest string) {
 	for line := range strings.Lines(document) {
 		text, ok := strings.CutPrefix(line, "#")
@@ -75,7 +75,7 @@ func cutComment(document string) (comment, rest string) {
 	return strings.TrimSpace(comment), document
 }
 
-// inWords writes WhoAmI as Who am I.
+// inWords turns WhoAmI into Who am I.
 func inWords(name string) string {
 	var words strings.Builder
 	for i, c := range name {
@@ -91,7 +91,7 @@ func inWords(name string) string {
 	return words.String()
 }
 
-// servePlayground lets people paste a token, or sign in with a password if the project and one of its keys are known.
+// servePlayground lets users paste a token, or sign in with a password if the project and one of its keys are known.
 func servePlayground(cfg config) playground.Config {
 	page := playground.Config{SupabaseURL: cfg.supabaseURL}
 	if len(cfg.publishableKeys) > 0 {
@@ -101,13 +101,13 @@ func servePlayground(cfg config) playground.Config {
 	return page
 }
 
-// The identities of the playground that are no user.
+// The identities of the playground that are not users.
 const (
 	signedOut = "signed-out"
-	expired   = "expired" // the first user, with a token that has expired
+	expired   = "expired" // the first user with an expired token
 )
 
-// devPlayground lets the user of the browser IDE act as any of the users. It opens as the first.
+// devPlayground lets the playground act as any of the users. The first is the default.
 func devPlayground(users []devauth.User) playground.Config {
 	cfg := playground.Config{TokenEndpoint: devTokenPath}
 	for _, user := range users {

@@ -23,23 +23,23 @@ import (
 	"usergraph/internal/telemetry"
 )
 
-// The limits of a connection. A client has this long to send a request's headers and the whole of it, may take this long
-// over the answer, and may then rest this long between two requests.
+// Timeouts of a connection: reading the headers, reading the request, writing the response, waiting for the next
+// request.
 const (
 	readHeaderTimeout = 5 * time.Second
 	readTimeout       = 15 * time.Second
 	writeTimeout      = 15 * time.Second
 	idleTimeout       = 2 * time.Minute
-	// A token of 16 KiB, a cookie of the same, and what browsers send besides.
+	// A token of 16 KiB, a cookie of the same size, and the other headers of browsers.
 	maxHeaderBytes = 48 << 10
-	// maxStreams is how many requests a connection of HTTP/2 may have at a time: RFC 9113 asks for 100 at least.
+	// maxStreams bounds the concurrent streams of an HTTP/2 connection. RFC 9113 recommends at least 100.
 	maxStreams = 100
 )
 
-// flushTimeout is how long sending the last traces may hold up the end.
+// flushTimeout bounds how long sending the last traces may delay the exit.
 const flushTimeout = 3 * time.Second
 
-// runServe is the server in production.
+// runServe runs the production server.
 func (p *application) runServe(ctx context.Context, args []string) error {
 	flags := newFlags(p.Stdout, "serve", "Runs the server. Its settings are environment variables, also read from .env.local and .env; they are listed below.",
 		"SUPABASE_URL=https://<ref>.supabase.co DATABASE_URL='postgres://usergraph:…' usergraph serve")
@@ -69,7 +69,7 @@ func (p *application) runServe(ctx context.Context, args []string) error {
 	})
 }
 
-// listen opens a port, and says what to do about one that is taken.
+// listen opens a port. Its error says what to do if the port is in use.
 func listen(ctx context.Context, address, setting string) (net.Listener, error) {
 	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", address)
 	if errors.Is(err, syscall.EADDRINUSE) {
@@ -78,8 +78,7 @@ func listen(ctx context.Context, address, setting string) (net.Listener, error) 
 	return listener, err
 }
 
-// serve answers requests on listener until ctx is done, and then lets those that have begun finish.
-// More routes are added by mount.
+// serve answers requests on listener until ctx is done, and then lets running requests finish. mount adds routes.
 func (p *application) serve(ctx context.Context, cfg config, log *slog.Logger, listener net.Listener, mount func(*http.ServeMux) error) error {
 	defer listener.Close()
 	info, _ := debug.ReadBuildInfo()
@@ -187,7 +186,7 @@ func (p *application) serve(ctx context.Context, cfg config, log *slog.Logger, l
 	}
 	server := newServer(log, withClientAddress(cfg.trustedProxies, observed.Middleware(draining.middleware(routes))))
 	server.MaxHeaderBytes = maxHeaderBytes
-	// net/http counts from the headers. Event streams have a limit for each event instead.
+	// net/http counts from the headers. Event streams have a timeout for each event instead.
 	server.WriteTimeout = readTimeout + max(cfg.endpoint.limits.SignedIn.Time, cfg.endpoint.limits.Anonymous.Time) + writeTimeout
 	server.Protocols.SetUnencryptedHTTP2(cfg.h2c)
 	server.HTTP2 = &http.HTTP2Config{MaxConcurrentStreams: maxStreams}
@@ -211,7 +210,7 @@ func (p *application) serve(ctx context.Context, cfg config, log *slog.Logger, l
 	return draining.run(context.WithoutCancel(ctx), cfg, log, server, handler)
 }
 
-// newServer has the limits that every server needs on its connections.
+// newServer returns a server with the limits of every listener.
 func newServer(log *slog.Logger, handler http.Handler) *http.Server {
 	server := &http.Server{
 		Handler:           handler,
@@ -225,7 +224,7 @@ func newServer(log *slog.Logger, handler http.Handler) *http.Server {
 	return server
 }
 
-// serveAdmin serves what only those who run the server may see, until stop is called.
+// serveAdmin serves the admin listener until stop is called.
 func serveAdmin(ctx context.Context, address string, log *slog.Logger, handler http.Handler) (stop func(), err error) {
 	listener, err := listen(ctx, address, "ADMIN_ADDR")
 	if err != nil {
@@ -241,7 +240,7 @@ func serveAdmin(ctx context.Context, address string, log *slog.Logger, handler h
 	return func() { _ = server.Close() }, nil
 }
 
-// closeTelemetry sends the last traces, and gives up on a receiver that does not answer.
+// closeTelemetry sends the last traces, and stops waiting for a receiver that does not answer.
 func closeTelemetry(ctx context.Context, log *slog.Logger, observed *telemetry.Telemetry) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), flushTimeout)
 	defer cancel()

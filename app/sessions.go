@@ -13,14 +13,14 @@ import (
 	"usergraph/database"
 )
 
-// maxSessions is how many sessions are remembered to be live, some 100 bytes each.
+// maxSessions bounds the cached live sessions, about 100 bytes each.
 const maxSessions = 100_000
 
-// sessions asks PostgreSQL, as the caller, whether their session goes on.
+// sessions asks PostgreSQL, as the caller, whether the caller's session is live.
 type sessions struct {
 	db     *database.DB
 	maxAge time.Duration
-	asked  *otter.Cache[session, time.Time] // when PostgreSQL said that a session is live
+	asked  *otter.Cache[session, time.Time] // when PostgreSQL reported that a session is live
 }
 
 type session struct{ id, user uuid.UUID }
@@ -28,16 +28,16 @@ type session struct{ id, user uuid.UUID }
 func newSessions(db *database.DB, maxAge time.Duration) (*sessions, error) {
 	asked, err := otter.New(&otter.Options[session, time.Time]{
 		MaximumSize: maxSessions,
-		// On the caller's goroutine: eviction is quick, and nothing is left running.
+		// Eviction is quick. It runs on the caller's goroutine, so that none is left behind.
 		Executor: func(task func()) { task() },
 	})
 	return &sessions{db, maxAge, asked}, err
 }
 
-// check implements auth.Config.CheckSession. Only that a session is live is remembered, and for maxAge at most.
+// check implements auth.Config.CheckSession. Only live results are cached, for at most maxAge.
 func (s *sessions) check(ctx context.Context, claims *auth.Claims) error {
 	if claims.SessionID == uuid.Nil {
-		return auth.ErrSessionRevoked // there is none to ask about
+		return auth.ErrSessionRevoked // the token names no session
 	}
 	key, now := session{claims.SessionID, claims.UserID}, time.Now()
 	if at, ok := s.asked.GetIfPresent(key); ok && now.Sub(at) < s.maxAge {
@@ -56,8 +56,8 @@ func (s *sessions) check(ctx context.Context, claims *auth.Claims) error {
 	return nil
 }
 
-// sessionIsLive reports whether the session of the caller's token goes on: it is there, it has not expired, and its user
-// is neither banned nor deleted. A token without session_id has none. db must run as the caller.
+// sessionIsLive reports whether the session of the caller's token exists, has not expired, and has a user who is
+// neither banned nor deleted. It is false for a token without session_id. db must run as the caller.
 func sessionIsLive(ctx context.Context, db bun.IDB) (live bool, err error) {
 	if err := db.NewRaw("SELECT public.session_is_live()").Scan(ctx, &live); err != nil {
 		return false, fmt.Errorf("session is live: %w", err)

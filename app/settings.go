@@ -32,34 +32,35 @@ import (
 
 // setting is one environment variable.
 type setting struct {
-	// fallback is the value where none is set; "" means that there is none. Durations are written as Go's are: 15s, 2m.
+	// fallback is the default value, "" for none. Durations are written as in Go: 15s, 2m.
 	name, fallback, meaning string
-	// set puts a value into the config. Its error goes on where the name ends, "is not a URL", and shows no secret.
+	// set puts a value into the config. Its error continues the setting's name ("is not a URL") and holds no secret.
 	set func(c *config, value string) error
 }
 
-// catalogue is all that can be set: the engine's own settings, and a team's.
+// catalogue holds all settings: the engine's and the team's.
 type catalogue struct {
 	settings []setting
-	// secrets are the settings that nobody may see. Each can be given as NAME_FILE, the path of a file that holds the value.
+	// secrets names the settings that are never shown. Each can also be given as NAME_FILE, the path of a file with the
+	// value.
 	secrets []string
 }
 
-// engineSettings are those of every program.
+// engineSettings are the settings of every program.
 var engineSettings = catalogue{settings, secrets}
 
-// Setting is an environment variable of a team's own.
+// Setting is an environment variable of the team.
 type Setting struct {
-	// Name is that of the variable. It must not be one of the engine's.
+	// Name is the variable's name. It must differ from the engine's settings.
 	Name string
-	// Default is the value where none is set; "" means that there is none.
+	// Default is the default value, "" for none.
 	Default string
-	// Doc is what `serve --help` says of it.
+	// Doc describes the setting in `serve --help`.
 	Doc string
-	// Secret hides the value from `usergraph config`, and lets NAME_FILE name a file that holds it.
+	// Secret hides the value in `usergraph config`, and lets NAME_FILE name a file with the value.
 	Secret bool
-	// Set is called before anything listens, and maybe more than once, if there is a value. Its error goes on where the name
-	// ends, "is not a number", and shows no secret.
+	// Set is called with the value, if there is one, before the server listens. It may be called more than once. Its
+	// error continues the setting's name ("is not a number") and holds no secret.
 	Set func(value string) error
 }
 
@@ -75,7 +76,7 @@ func (p *application) catalogue() catalogue {
 	return all
 }
 
-// readConfig reads all settings and reports everything that is wrong with them at once.
+// readConfig reads all settings and reports all problems at once.
 func (p *application) readConfig(getenv func(string) string) (config, error) {
 	cfg, problems := p.readWhatIsRight(getenv)
 	if len(problems) > 0 {
@@ -84,7 +85,7 @@ func (p *application) readConfig(getenv func(string) string) (config, error) {
 	return cfg, nil
 }
 
-// readWhatIsRight leaves out the settings that are wrong.
+// readWhatIsRight reads the valid settings, and returns the problems of the others.
 func (p *application) readWhatIsRight(getenv func(string) string) (config, []error) {
 	cfg, problems := p.catalogue().read(getenv)
 	if err := p.checkTrusted(cfg); err != nil {
@@ -93,19 +94,19 @@ func (p *application) readWhatIsRight(getenv func(string) string) (config, []err
 	return cfg, problems
 }
 
-// minSecretBytes is the size of the hash, which RFC 7518, section 3.2, asks of an HS256 key.
+// minSecretBytes is the shortest HS256 key: the size of the hash (RFC 7518, section 3.2).
 const minSecretBytes = 32
 
-// ownPrefix is that of variables that can only be meant for this program.
+// ownPrefix begins the names of variables that belong to this program.
 const ownPrefix = "USERGRAPH_"
 
-// errNothingSet says that somebody started the server to see what happens.
+// errNothingSet means that no setting is set. The user is probably trying the program.
 var errNothingSet = errors.New(`no settings: DATABASE_URL and SUPABASE_URL are missing
 
 To try usergraph here, with a database and users of its own:   usergraph dev
 To run it with your Supabase project, set DATABASE_URL and SUPABASE_URL; ` + "`usergraph serve --help`" + ` lists all settings`)
 
-// read leaves out the settings that are wrong. What follows from another setting is complained of once, there.
+// read reads the valid settings. A problem with a setting that others follow from is reported once, for that setting.
 func (c catalogue) read(getenv func(string) string) (cfg config, problems []error) {
 	values, problems := c.readValues(getenv)
 	if len(values) == 0 && len(problems) == 0 {
@@ -132,7 +133,7 @@ func (c catalogue) read(getenv func(string) string) (cfg config, problems []erro
 	return cfg, append(problems, cfg.problems(wrong)...)
 }
 
-// check says what is wrong with a value that was given. A secret in a setting that is shown may be a mix-up of two.
+// check returns what is wrong with a given value. A secret in a setting that is shown may be a mix-up of two settings.
 func (c catalogue) check(s setting, value string) error {
 	if !slices.Contains(c.secrets, s.name) && holdsSecret(value) {
 		return errors.New("holds what looks like a password or a secret key: it belongs into another setting, and is not shown")
@@ -140,12 +141,12 @@ func (c catalogue) check(s setting, value string) error {
 	return s.set(new(config), value)
 }
 
-// secretValue finds a URL with a user in it, Supabase's secret keys, JWTs, and the private part of a key in a key set.
+// secretValue matches URLs with a user, Supabase's secret keys, JWTs, and private keys in a key set.
 var secretValue = regexp.MustCompile(`(?s)://.*@|sb_secret_|eyJ[\w-]+\.[\w-]+\.|"(d|k)"\s*:`)
 
 func holdsSecret(value string) bool { return secretValue.MatchString(value) }
 
-// readValues returns what is set, by name. HOST and PORT alone do not count: shells and platforms set them unasked.
+// readValues returns the values that are set, by name. HOST and PORT alone do not count: shells and platforms set them.
 func (c catalogue) readValues(getenv func(string) string) (values map[string]string, problems []error) {
 	values, problems = map[string]string{}, checkRemoved(getenv)
 	for _, s := range c.settings {
@@ -164,10 +165,10 @@ func (c catalogue) readValues(getenv func(string) string) (values map[string]str
 	return values, problems
 }
 
-// otherNames are those by which the surroundings of Supabase know a setting.
+// otherNames are names that Supabase's tools use for a setting.
 var otherNames = map[string]string{"DATABASE_URL": "SUPABASE_DB_URL", "SUPABASE_PUBLISHABLE_KEYS": "SUPABASE_PUBLISHABLE_KEY"}
 
-// lookUp returns the value of a setting, or "", from where it may be: the variable itself, another name of it, or a file.
+// lookUp returns the value of a setting, or "". It reads the variable, its other name, or the file.
 func (c catalogue) lookUp(getenv func(string) string, name string) (string, error) {
 	value := strings.TrimSpace(getenv(c.givenAs(getenv, name)))
 	file := ""
@@ -190,7 +191,7 @@ func (c catalogue) lookUp(getenv func(string) string, name string) (string, erro
 	return string(text), nil
 }
 
-// givenAs returns the variable that a setting is taken from.
+// givenAs returns the name of the variable that a setting is read from.
 func (c catalogue) givenAs(getenv func(string) string, name string) string {
 	switch other := otherNames[name]; {
 	case getenv(name) != "":
@@ -203,7 +204,7 @@ func (c catalogue) givenAs(getenv func(string) string, name string) string {
 	return name
 }
 
-// addDefaults fills in what is not set.
+// addDefaults fills in the defaults of settings that are not set.
 func (c catalogue) addDefaults(values map[string]string) {
 	for _, s := range c.settings {
 		values[s.name] = cmp.Or(values[s.name], s.fallback)
@@ -211,7 +212,7 @@ func (c catalogue) addDefaults(values map[string]string) {
 	derive(values)
 }
 
-// checkNames refuses variables that are meant for this program but mean nothing to it.
+// checkNames refuses variables that have the program's prefix but are not settings.
 func (c catalogue) checkNames(names []string) error {
 	var problems []error
 	for _, name := range names {
@@ -233,11 +234,11 @@ func (c catalogue) checkNames(names []string) error {
 	return usageError{errors.Join(problems...)}
 }
 
-// shortestHint is how long the name of a variable is at least that may be a misspelled setting. Shorter ones are many.
+// shortestHint is the shortest name that misspelled reports. Too many other variables have shorter names.
 const shortestHint = 8
 
-// misspelled says which variables nobody reads that look much like a setting that is not set. They may be somebody else's:
-// this is no more than a hint.
+// misspelled returns hints for unknown variables that resemble a setting that is not set. Other programs may use them,
+// so they are not refused.
 func (c catalogue) misspelled(names []string) (hints []string) {
 	var unset []string
 	for _, name := range c.settingNames() {
@@ -263,7 +264,7 @@ func (c catalogue) settingNames() (names []string) {
 	return names
 }
 
-// isSetting tells whether a variable is read.
+// isSetting reports whether the program reads a variable.
 func (c catalogue) isSetting(name string) bool {
 	if secret, file := strings.CutSuffix(name, "_FILE"); file && slices.Contains(c.secrets, secret) {
 		return true
@@ -271,7 +272,7 @@ func (c catalogue) isSetting(name string) bool {
 	return slices.ContainsFunc(c.settings, func(s setting) bool { return s.name == name || otherNames[s.name] == name })
 }
 
-// variableNames returns the names of an environment of the form NAME=value.
+// variableNames returns the names in an environment of NAME=value entries.
 func variableNames(environ []string) []string {
 	var names []string
 	for _, variable := range environ {
@@ -281,8 +282,8 @@ func variableNames(environ []string) []string {
 	return names
 }
 
-// withDotenv adds what .env.local and .env in dir say, in that order, to an environment that always comes first.
-// warn hears of names in them that may be misspelled.
+// withDotenv adds .env.local and then .env of dir to an environment, which takes precedence. warn is called for names
+// in them that may be misspelled.
 func (c catalogue) withDotenv(getenv func(string) string, dir string, warn func(string)) (func(string) string, error) {
 	root, err := os.OpenRoot(dir)
 	if err != nil {
@@ -316,7 +317,7 @@ func (c catalogue) withDotenv(getenv func(string) string, dir string, warn func(
 	return func(name string) string { return cmp.Or(getenv(name), values[name]) }, nil
 }
 
-// printSettings writes the table of settings for people in a terminal.
+// printSettings writes the table of settings for a terminal.
 func (c catalogue) printSettings(w io.Writer) {
 	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	for _, s := range c.settings {
@@ -326,7 +327,7 @@ func (c catalogue) printSettings(w io.Writer) {
 	fmt.Fprintf(w, "\nDurations are written as 15s or 2m. %s can be read from a file: NAME_FILE is its path.\n", strings.Join(c.secrets, ", "))
 }
 
-// printConfig writes the settings in use. Secrets are hidden, but for where the database is and who logs in.
+// printConfig writes the settings in use. Secrets are hidden, except host, path and user of a secret URL.
 func (c catalogue) printConfig(w io.Writer, getenv func(string) string) {
 	values, _ := c.readValues(getenv)
 	given := maps.Clone(values)
@@ -352,7 +353,8 @@ func (c catalogue) printConfig(w io.Writer, getenv func(string) string) {
 	_ = table.Flush()
 }
 
-// hidden shows of a secret URL where it leads, and of other secrets nothing. Parameters may hold passwords as well.
+// hidden returns a secret URL without its password and parameters, and "(hidden)" for other secrets. Parameters may
+// hold passwords as well.
 func hidden(name, secret string) string {
 	parsed, err := dsn.URL(secret, "postgres", "postgresql", "redis", "rediss")
 	if !strings.HasSuffix(name, "_URL") || err != nil {
@@ -365,7 +367,7 @@ func hidden(name, secret string) string {
 	return shown.String() + " (password and parameters hidden)"
 }
 
-// checkURL takes the address of something on the web. Like all checks it repeats nothing that may be a secret.
+// checkURL checks an http or https URL. Like all checks it never repeats the value, which may be a secret.
 func checkURL(value string) error {
 	parsed, err := url.Parse(value)
 	if err != nil || parsed.Host == "" || !slices.Contains([]string{"https", "http"}, parsed.Scheme) {
@@ -374,7 +376,7 @@ func checkURL(value string) error {
 	return checkWebAddress(parsed)
 }
 
-// checkWebAddress refuses what no address has that a client only reads from.
+// checkWebAddress refuses URLs with an invalid port, a user or a fragment.
 func checkWebAddress(parsed *url.URL) error {
 	if number, err := strconv.Atoi(parsed.Port()); parsed.Port() != "" && (err != nil || number < 1 || number > 65535) {
 		return errors.New("has a port that is not a number from 1 to 65535")
@@ -385,8 +387,8 @@ func checkWebAddress(parsed *url.URL) error {
 	return nil
 }
 
-// setProject takes the address of a Supabase project, which the dashboard shows without a path. The issuer of its tokens is
-// compared character by character, so there is one way to write it.
+// setProject takes the URL of a Supabase project as the dashboard shows it, without a path. The issuer of its tokens is
+// compared character by character, so only one spelling is accepted.
 func setProject(target *string, value string) error {
 	if err := checkURL(value); err != nil {
 		return err
@@ -407,7 +409,7 @@ func setProject(target *string, value string) error {
 	return nil
 }
 
-// setIssuers takes what tokens have as iss.
+// setIssuers takes issuers: the values of iss in tokens.
 func setIssuers(target *[]string, value string) error {
 	*target = splitList(value)
 	for i, issuer := range *target {
@@ -421,7 +423,7 @@ func setIssuers(target *[]string, value string) error {
 	return checkNotEmpty(*target)
 }
 
-// setNames takes a list of names that have no spaces.
+// setNames takes a list of names without spaces.
 func setNames(target *[]string, value string) error {
 	*target = splitList(value)
 	for _, name := range *target {
@@ -432,7 +434,7 @@ func setNames(target *[]string, value string) error {
 	return checkNotEmpty(*target)
 }
 
-// setCookieOrigins takes origins as browsers write them.
+// setCookieOrigins takes origins in the form that browsers send.
 func setCookieOrigins(target *[]string, value string) error {
 	*target = splitList(value)
 	if strings.Contains(value, "*") {
@@ -444,7 +446,7 @@ func setCookieOrigins(target *[]string, value string) error {
 	return checkNotEmpty(*target)
 }
 
-// setCookie takes off, on, or the name of a cookie (RFC 6265, section 4.1.1).
+// setCookie takes off, on, or a cookie name (RFC 6265, section 4.1.1).
 func setCookie(target *string, value string) error {
 	switch strings.ToLower(value) {
 	case "off", "on":

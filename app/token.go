@@ -16,29 +16,29 @@ import (
 )
 
 const (
-	// devTokenLife is how long a development token lives: as long as Supabase Auth's.
+	// devTokenLife is the lifetime of a development token, the same as Supabase Auth's.
 	devTokenLife = time.Hour
-	// expiredAgo is how long ago the token of the identity with an expired one expired.
+	// expiredAgo is how long ago the token of the identity "expired" has expired.
 	expiredAgo = 5 * time.Minute
-	// devTokenPath is where `usergraph dev` gives tokens away.
+	// devTokenPath is the path at which `usergraph dev` issues tokens.
 	devTokenPath = "/dev/token"
 )
 
-// devTokenRequest names one of the playground's identities; or a user by their address or id, "" for the first one, and
-// for how long in seconds, 0 for as long as tokens of sign-ins.
+// devTokenRequest names an identity of the playground or a user, by email or id; "" is the first user. It may set the
+// lifetime in seconds; 0 is the lifetime of a sign-in's token.
 type devTokenRequest struct {
 	Identity  string `json:"identity,omitempty"`
 	User      string `json:"user,omitempty"`
 	ExpiresIn int64  `json:"expiresIn,omitempty"`
 }
 
-// devToken is null for nobody.
+// devToken is the response. The token is null for the anonymous identity.
 type devToken struct {
 	Token *string `json:"token"`
 }
 
-// devTokens answers a devTokenRequest with a fresh token of a new session. A page of another origin cannot ask, be it of this
-// machine: such a page signs in. guardDev refuses other names of this machine.
+// devTokens answers a devTokenRequest with a new token of a new session. Pages of another origin are refused, even
+// those of this machine: they sign in. guardDev refuses other host names.
 func devTokens(local *devauth.Server, first devauth.User, life time.Duration) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Cache-Control", "no-store")
@@ -75,7 +75,7 @@ func devTokens(local *devauth.Server, first devauth.User, life time.Duration) ht
 	})
 }
 
-// whose returns the user that a request names, "" for nobody, and for how long the token is.
+// whose returns the user of a request, "" for anonymous, and the lifetime of the token.
 func whose(request devTokenRequest, first devauth.User, life time.Duration) (user string, lasts time.Duration) {
 	switch request.Identity {
 	case signedOut:
@@ -91,7 +91,7 @@ func whose(request devTokenRequest, first devauth.User, life time.Duration) (use
 	return request.Identity, life
 }
 
-// runToken asks `usergraph dev` for a token and prints it.
+// runToken gets a token from `usergraph dev` and prints it.
 func (p *application) runToken(ctx context.Context, args []string) error {
 	flags := newFlags(p.Stdout, "token", "Prints an access token for a user of a running `usergraph dev`.", "usergraph token --as bob@example.com --expires -5m")
 	url := flags.String("url", "http://127.0.0.1:8080", "where usergraph dev listens")
@@ -108,7 +108,7 @@ func (p *application) runToken(ctx context.Context, args []string) error {
 	return err
 }
 
-// askDevToken asks a running `usergraph dev`.
+// askDevToken sends a request for a token to a running `usergraph dev`.
 func askDevToken(ctx context.Context, url string, ask devTokenRequest) (string, error) {
 	body, err := json.Marshal(ask)
 	if err != nil {

@@ -17,7 +17,7 @@ const (
 	jwksPath   = "/.well-known/jwks.json"
 )
 
-// newVerifier takes the tokens of the project, by any of its names.
+// newVerifier returns a verifier for the project's tokens, with any of its issuers.
 func newVerifier(cfg config, db *database.DB, observed *telemetry.Telemetry) (*auth.Verifier, error) {
 	keys, err := newKeySet(cfg, observed)
 	if err != nil {
@@ -47,7 +47,7 @@ func newVerifier(cfg config, db *database.DB, observed *telemetry.Telemetry) (*a
 	return auth.NewVerifier(verify)
 }
 
-// newKeySet returns nil for a project that only has a secret.
+// newKeySet returns the project's key set, or nil if it only has a secret.
 func newKeySet(cfg config, observed *telemetry.Telemetry) (auth.KeySet, error) {
 	if cfg.jwks == "" {
 		return auth.NewRemoteKeySet(auth.RemoteConfig{URL: cfg.jwksURL, MaxStale: cfg.jwksMaxStale, Fetched: observed.KeysFetched})
@@ -64,7 +64,7 @@ func newKeySet(cfg config, observed *telemetry.Telemetry) (auth.KeySet, error) {
 	return keys, nil
 }
 
-// parsePublishableKeys reads one key, or a JSON object of names and keys, which is what Supabase gives its functions.
+// parsePublishableKeys parses a list of keys, or a JSON object of keys by name, which Supabase gives its functions.
 func parsePublishableKeys(value string) ([]string, error) {
 	if !strings.HasPrefix(value, "{") {
 		return splitList(value), nil

@@ -5,13 +5,13 @@ import (
 	"runtime/debug"
 )
 
-// testedWith are the versions of the libraries that run a team's own code, as the engine is tested with them.
+// testedWith holds the library versions that the engine is tested with, of libraries that a team's code calls.
 var testedWith = map[string]string{
 	"github.com/99designs/gqlgen": "v0.17.98",
 	"github.com/uptrace/bun":      "v1.3.0",
 }
 
-// warnOfVersions says which libraries of a program have another version than the engine was tested with.
+// warnOfVersions logs the libraries of a program whose version the engine is not tested with.
 func warnOfVersions(log *slog.Logger, info *debug.BuildInfo) {
 	if info == nil {
 		return

@@ -13,12 +13,12 @@ import (
 	"github.com/google/uuid"
 )
 
-// check verifies a token from scratch.
+// check verifies a token that is not in the cache.
 func (v *Verifier) check(ctx context.Context, rawToken string) (*verified, error) {
 	if isSecretKey(rawToken) {
 		return nil, errSecretKey
 	}
-	// encoding/base64 skips line breaks, so that one token would have many spellings.
+	// encoding/base64 ignores line breaks, which would give one token many spellings.
 	if strings.ContainsAny(rawToken, "\r\n") {
 		return nil, refuse(ErrTokenInvalid, "token contains a line break", nil)
 	}
@@ -36,7 +36,7 @@ func (v *Verifier) check(ctx context.Context, rawToken string) (*verified, error
 			if len(v.secrets.Keys) > 0 {
 				return v.secrets, nil
 			}
-			// Nobody can tell whether it is the project's, and it makes no difference: it gives no more than no token.
+			// The signature cannot be checked. That is harmless: the token grants no more than no token.
 			if err := v.checkTimes(&p); err != nil {
 				return nil, err
 			}
@@ -47,7 +47,7 @@ func (v *Verifier) check(ctx context.Context, rawToken string) (*verified, error
 			return nil, err
 		}
 		if token.Method == jwt.SigningMethodHS256 {
-			// Its key id does not matter: a secret has none, and legacy tokens may carry any.
+			// The key id is ignored: a secret has none, and legacy tokens may carry any.
 			if from.secret == nil {
 				return nil, refuse(ErrTokenInvalid, "token is signed with HS256, but no secret is configured", nil)
 			}
@@ -80,8 +80,8 @@ var errServiceRole = refuse(ErrTokenInvalid,
 
 var errAnonKey = refuse(ErrAnonymous, "the anon key names no user", nil)
 
-// foreign are header parameters that would let a token choose its own key, or change what is signed (RFC 7515,
-// section 4.1, RFC 7797, section 3, RFC 7516, section 4.1). Supabase Auth never sends one.
+// foreign names header parameters that let a token choose its key or change what is signed (RFC 7515, section 4.1, RFC
+// 7797, section 3, RFC 7516, section 4.1). Supabase Auth never sends them.
 var foreign = []string{"jwk", "jku", "x5c", "x5u", "x5t", "x5t#S256", "crit", "b64", "enc", "zip", "cty"}
 
 func checkHeader(header map[string]any) error {
@@ -91,7 +91,7 @@ func checkHeader(header map[string]any) error {
 		}
 	}
 	if typ, ok := header["typ"]; ok {
-		// RFC 7519, section 5.1, and RFC 9068, section 2.1: other types are not for access.
+		// RFC 7519, section 5.1, and RFC 9068, section 2.1: other types are not access tokens.
 		name, _ := typ.(string)
 		if !slices.ContainsFunc([]string{"JWT", "at+jwt", "application/at+jwt"}, func(known string) bool { return strings.EqualFold(known, name) }) {
 			return refuse(ErrTokenInvalid, "token's type (typ) is not that of an access token", nil)
@@ -105,13 +105,13 @@ func checkHeader(header map[string]any) error {
 	return nil
 }
 
-// isAnonKey tells whether a token looks like a project's legacy anon key, which has no subject. It is signed with the
+// isAnonKey reports whether a token looks like a project's legacy anon key. It has no subject, is signed with the
 // secret, and its issuer is not the project's.
 func isAnonKey(token *jwt.Token, p *payload) bool {
 	return token.Method == jwt.SigningMethodHS256 && p.Role == roleAnon && p.Subject == nil
 }
 
-// issuerOf returns the issuer that a token claims to be from.
+// issuerOf returns the issuer that a token claims in iss.
 func (v *Verifier) issuerOf(p *payload) (*issuer, error) {
 	if p.Issuer == nil {
 		if v.noIssuer == nil {
@@ -126,7 +126,7 @@ func (v *Verifier) issuerOf(p *payload) (*issuer, error) {
 	return from, nil
 }
 
-// keyFor returns the public key for a token that is signed with another algorithm than HS256.
+// keyFor returns the public key of a token that is not signed with HS256.
 func (i *issuer) keyFor(ctx context.Context, token *jwt.Token) (*Key, error) {
 	algorithm := token.Method.Alg()
 	switch algorithm {
@@ -134,7 +134,7 @@ func (i *issuer) keyFor(ctx context.Context, token *jwt.Token) (*Key, error) {
 	case "none":
 		return nil, refuse(ErrTokenInvalid, "token is not signed", nil)
 	default:
-		// The name is one that golang-jwt knows, so it may be repeated.
+		// golang-jwt knows the name, so it is safe to repeat.
 		return nil, refuse(ErrTokenInvalid, "token is signed with "+algorithm+", which is not accepted", nil)
 	}
 	if i.keys == nil {
@@ -158,7 +158,7 @@ func (i *issuer) keyFor(ctx context.Context, token *jwt.Token) (*Key, error) {
 	return key, nil
 }
 
-// explain makes of an error of golang-jwt what the client may learn.
+// explain turns an error of golang-jwt into one for the client.
 func explain(rawToken string, token *jwt.Token, err error) error {
 	var written *refusal
 	if errors.As(err, &written) {
@@ -178,7 +178,7 @@ func explain(rawToken string, token *jwt.Token, err error) error {
 	return refuse(ErrTokenInvalid, message, err)
 }
 
-// claims judges the claims of a token whose signature is good, all but its times.
+// claims checks the claims of a token with a valid signature, except its times.
 func (v *Verifier) claims(p *payload, algorithm string, key *Key) (*Claims, error) {
 	if !p.hasAudience(v.cfg.Audience) {
 		return nil, refuse(ErrTokenInvalid, "token is not for this audience (aud): an OIDC id_token is no access token", nil)
@@ -209,7 +209,7 @@ func (v *Verifier) claims(p *payload, algorithm string, key *Key) (*Claims, erro
 	return claims, nil
 }
 
-// parseUUID reads the 36 characters of RFC 9562, section 4, and none of the other forms that the library takes.
+// parseUUID parses the 36-character form of RFC 9562, section 4, and none of the library's other forms.
 func parseUUID(text string) (uuid.UUID, bool) {
 	if len(text) != 36 {
 		return uuid.Nil, false
@@ -218,11 +218,11 @@ func parseUUID(text string) (uuid.UUID, bool) {
 	return id, err == nil
 }
 
-// checkTimes comes last, so that TOKEN_EXPIRED means that a new token would do.
+// checkTimes is the last check, so that TOKEN_EXPIRED means that a new token would be accepted.
 func (v *Verifier) checkTimes(p *payload) error {
 	now := v.cfg.Now()
 	switch {
-	case p.Expiry.Unix() <= 0: // 0 is how some say that a token never expires
+	case p.Expiry.Unix() <= 0: // 0 is a common value for tokens that never expire
 		return refuse(ErrTokenInvalid, "token does not say when it expires (exp)", nil)
 	case now.Before(p.IssuedAt.Add(-earlyLeeway)):
 		return refuse(ErrTokenInvalid, "token was issued "+roughly(p.IssuedAt.Sub(now))+" in the future (iat): a clock is wrong", nil)
@@ -238,7 +238,7 @@ func expired(now, expiry time.Time) error {
 	return refuse(ErrTokenExpired, "token expired "+roughly(now.Sub(expiry))+" ago", nil)
 }
 
-// roughly says a duration in the largest unit of which there is at least one.
+// roughly formats a duration in its largest unit.
 func roughly(d time.Duration) string {
 	units := []struct {
 		name string

@@ -12,14 +12,14 @@ import (
 	"github.com/go-json-experiment/json"
 )
 
-// The size of a session cookie. It holds the access token and the user besides; @supabase/ssr cuts it into chunks of
-// 3,180 bytes.
+// The bounds of a session cookie. It holds the access token and the user; @supabase/ssr splits it into chunks of 3,180
+// bytes.
 const (
 	maxCookieBytes  = 32 << 10
 	maxCookieChunks = 20
 )
 
-// SessionCookieName returns the name that supabase-js gives the session cookie of a project: sb-<ref>-auth-token.
+// SessionCookieName returns the session cookie's name in supabase-js: sb-<ref>-auth-token.
 func SessionCookieName(supabaseURL string) string {
 	parsed, err := url.Parse(supabaseURL)
 	if err != nil {
@@ -29,14 +29,14 @@ func SessionCookieName(supabaseURL string) string {
 	return "sb-" + ref + "-auth-token"
 }
 
-// withCookie returns the token of a request whose header Authorization holds rawToken, or none if that is "".
+// withCookie returns rawToken, the token of the Authorization header, or the cookie's token if rawToken is "".
 func (v *Verifier) withCookie(r *http.Request, rawToken string) (string, error) {
 	value, ambiguous := sessionValue(r, v.cfg.SessionCookie)
 	if value == "" && ambiguous == nil {
 		return rawToken, nil
 	}
 	if err := v.checkSameOrigin(r); err != nil {
-		// The header cannot be forged across sites, so it may speak for itself.
+		// Other sites cannot forge the header, so it needs no check of the origin.
 		if rawToken != "" {
 			return rawToken, nil
 		}
@@ -60,15 +60,15 @@ func (v *Verifier) withCookie(r *http.Request, rawToken string) (string, error) 
 
 var errAmbiguousCookie = refuse(ErrTokenInvalid, "there is more than one session cookie, or a piece of one is missing: delete this site's cookies and sign in again", nil)
 
-// sessionValue returns the value of the session cookie, or "" if it is not there. @supabase/ssr writes it whole, or cuts it
-// into name.0, name.1 and so on, of which all but the last have the same length.
+// sessionValue returns the value of the session cookie, or "". @supabase/ssr writes one cookie, or chunks name.0,
+// name.1 and so on, all of the same length except the last.
 //
-// A neighbour under the same domain can set cookies of any name for this host, and requests do not tell who has set
-// them, with which path or for which domain. So the cookie counts only if all that has its name can be one session.
+// A neighbour under the same domain can set cookies of any name for this host, and requests do not show who set them or
+// with which path or domain. The cookie is therefore accepted only if all cookies of the name can be one session.
 func sessionValue(r *http.Request, name string) (string, error) {
 	whole, chunks := "", map[int]string{}
 	seen := map[string]string{}
-	// net/http's Cookies leaves out what it finds malformed; what another reader would take must not go unnoticed.
+	// net/http's Cookies skips malformed cookies. Another reader might accept them, so they must be noticed.
 	for part := range strings.SplitSeq(strings.Join(r.Header["Cookie"], ";"), ";") {
 		cookieName, value, _ := strings.Cut(part, "=")
 		suffix, ok := strings.CutPrefix(strings.Trim(cookieName, " \t"), name)
@@ -81,7 +81,7 @@ func sessionValue(r *http.Request, name string) (string, error) {
 		}
 		seen[suffix] = value
 		if value == "" {
-			continue // deleted: so a proxy passes on what @supabase/ssr has deleted
+			continue // deleted by @supabase/ssr, and passed on by a proxy
 		}
 		if suffix == "" {
 			whole = value
@@ -116,8 +116,8 @@ func checkCookieSize(value string) error {
 	return nil
 }
 
-// sessionToken returns the access token in a session cookie: base64- and a session in JSON, in base64url. The refresh
-// token beside it is left alone: it can be used once, by the client.
+// sessionToken returns the access token of a session cookie: base64- and a session as JSON in base64url. It ignores the
+// refresh token, which can be used only once, by the client.
 func sessionToken(value string) (rawToken string, err error) {
 	encoded, ok := strings.CutPrefix(value, "base64-")
 	if !ok {
@@ -130,16 +130,16 @@ func sessionToken(value string) (rawToken string, err error) {
 	var session struct {
 		AccessToken string `json:"access_token"`
 	}
-	// Version 2 of encoding/json refuses a session that names two tokens.
+	// Version 2 of encoding/json refuses a session with two tokens.
 	if json.Unmarshal(text, &session) != nil || session.AccessToken == "" {
 		return "", refuse(ErrTokenInvalid, "the session cookie holds no access token, or a chunk of it is missing", nil)
 	}
 	return session.AccessToken, nil
 }
 
-// checkSameOrigin refuses a request that a page of another origin could have caused, because browsers add cookies to it
-// all the same. Two things must be true: the browser says that the origin is this server's own or one of CookieOrigins,
-// and the content type is JSON, which no form can send; a websocket has no content type.
+// checkSameOrigin refuses a request that a page of another origin could have caused, because browsers add cookies to
+// such requests. The browser must send an origin that is this server's own or one of CookieOrigins. The content type
+// must be JSON, which no form can send; a websocket has no content type.
 func (v *Verifier) checkSameOrigin(r *http.Request) error {
 	if !v.sameOrigin(r) {
 		return refuse(ErrUnauthenticated, "the session cookie is taken from pages of the same origin only: send the token in the header Authorization", nil)

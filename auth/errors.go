@@ -5,26 +5,26 @@ import (
 	"net/http"
 )
 
-// The kinds of refusal, for errors.Is. Their causes, such as those of golang-jwt, are found by errors.Is too.
+// The kinds of refusal. errors.Is finds a refusal's kind and its cause, such as an error of golang-jwt.
 var (
-	// ErrUnauthenticated says that credentials are missing, or are of a kind that is not taken.
+	// ErrUnauthenticated: credentials are missing, or of a kind that is not accepted.
 	ErrUnauthenticated = errors.New("unauthenticated")
-	// ErrAnonymous says that a token is the project's legacy anon key: it is good, but names no user.
+	// ErrAnonymous: the token is the project's legacy anon key. It is valid, but names no user.
 	ErrAnonymous = errors.New("the anon key names no user")
-	// ErrTokenInvalid says that a token will never be accepted.
+	// ErrTokenInvalid: the token will never be accepted.
 	ErrTokenInvalid = errors.New("token is invalid")
-	// ErrTokenExpired says that a token was good until it expired: the client should refresh it.
+	// ErrTokenExpired: the token was valid until it expired. The client should refresh it.
 	ErrTokenExpired = errors.New("token has expired")
-	// ErrSessionRevoked says that the session of a good token has ended: the user must sign in again.
-	// An implementation of Config.CheckSession returns it.
+	// ErrSessionRevoked: the session of a valid token has ended. The user must sign in again. An implementation of
+	// Config.CheckSession returns it.
 	ErrSessionRevoked = errors.New("session has ended")
-	// ErrKeysUnavailable says that the key of a token is not known now, so that nothing is known about the token.
+	// ErrKeysUnavailable: the token's key is not known now, so the token could not be verified.
 	ErrKeysUnavailable = errors.New("keys are unavailable")
-	// ErrSessionUnchecked says that Config.CheckSession failed, so that nothing is known about the session.
+	// ErrSessionUnchecked: Config.CheckSession failed, so the state of the session is unknown.
 	ErrSessionUnchecked = errors.New("session could not be checked")
 )
 
-// The codes that a client finds in extensions.code. docs/errors.md says what to do about each.
+// The codes in extensions.code. docs/errors.md says what a client should do about each.
 const (
 	CodeUnauthenticated = "UNAUTHENTICATED"
 	CodeTokenInvalid    = "TOKEN_INVALID"
@@ -33,8 +33,8 @@ const (
 	CodeUnavailable     = "UNAVAILABLE"
 )
 
-// kinds says what a client learns of each kind of refusal. What it does not name is shown as UNAVAILABLE: nothing is
-// known about the caller then.
+// kinds lists what a client learns of each kind of refusal. Other kinds are shown as UNAVAILABLE, since nothing is
+// known about the caller.
 var kinds = []struct {
 	err           error
 	code, message string
@@ -49,7 +49,7 @@ var kinds = []struct {
 	{ErrSessionUnchecked, CodeUnavailable, "the session cannot be checked, try again", http.StatusServiceUnavailable},
 }
 
-// Public returns what a client may learn of an error of this package, over HTTP and over websockets alike: its code for
+// Public returns what a client may learn of an error of this package, over HTTP and websockets: the code for
 // extensions.code, and a message without any part of a token or key. Any other error is UNAVAILABLE.
 func Public(err error) (code, message string) {
 	code, message, _ = public(err)
@@ -71,7 +71,7 @@ func public(err error) (code, message string, status int) {
 	return code, message, status
 }
 
-// refusal is an error whose message was written for the client.
+// refusal is an error with a message for the client.
 type refusal struct {
 	kind    error
 	message string

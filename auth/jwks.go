@@ -16,93 +16,93 @@ import (
 	"time"
 )
 
-// How long a key set is used. Supabase sends max-age=600 and asks for 20 minutes between the steps of a rotation, which
-// is 10 minutes for its own caches and 10 for ours.
+// The times for which a key set is used. Supabase sends max-age=600 and asks for 20 minutes between the steps of a
+// rotation: 10 minutes for its caches and 10 for clients.
 const (
 	maxKeySetLife = 10 * time.Minute
 	minKeySetLife = time.Minute
-	// refreshPercent is the part of its life after which a key set is refreshed while requests go on with it.
+	// refreshPercent is the share of a key set's life after which it is refreshed in the background.
 	refreshPercent = 80
-	// defaultMaxStale is how old the last good set may grow while fetches fail.
+	// defaultMaxStale bounds the age of the last set while fetches fail.
 	defaultMaxStale = time.Hour
 )
 
-// How often keys are fetched, whatever arrives.
+// The bounds on how often keys are fetched.
 const (
-	// minFetchInterval lies between two fetches while there are keys.
+	// minFetchInterval is the shortest time between two fetches while there are keys.
 	minFetchInterval = 10 * time.Second
-	// firstRetry, doubled each time up to minFetchInterval, lies between failed fetches while there are none.
+	// firstRetry is the first pause after a failed fetch while there are no keys. It doubles up to minFetchInterval.
 	firstRetry = time.Second
 )
 
-// What a fetch may take. Supabase's key sets have some 500 bytes.
+// The bounds of a fetch. Supabase's key sets have about 500 bytes.
 const (
 	fetchTimeout       = 5 * time.Second
 	maxJWKSBytes       = 256 << 10
 	maxJWKSHeaderBytes = 64 << 10
 )
 
-// maxWaiting is how many requests may wait to learn whether their key exists. Further ones are told to try again.
+// maxWaiting bounds the requests that wait for a fetch. Further ones are told to try again.
 const maxWaiting = 100
 
-// RemoteConfig is where keys are fetched from.
+// RemoteConfig configures a RemoteKeySet.
 type RemoteConfig struct {
-	// URL of a JWKS: https, or http on a loopback address.
+	// URL is the URL of a JWKS: https, or http on a loopback address.
 	URL string
-	// MaxStale is how long the last good set is used while fetches fail; 1 h by default, at least 10 min.
+	// MaxStale is how long the last set is used while fetches fail, at least 10 min. Defaults to 1 h.
 	MaxStale time.Duration
-	// Fetched, if set, is told of each fetch, after it.
+	// Fetched, if set, is called after each fetch.
 	Fetched func(Fetch)
-	// Now is the clock; time.Now by default.
+	// Now is the clock. Defaults to time.Now.
 	Now func() time.Time
 }
 
-// Fetch is how fetching a key set went.
+// Fetch is the result of fetching a key set.
 type Fetch struct {
 	URL        string
 	Duration   time.Duration
-	Keys       int     // how many keys can verify tokens
-	Unsuitable []error // what is wrong with keys of the set
+	Keys       int     // keys that can verify tokens
+	Unsuitable []error // reasons why other keys cannot
 	Err        error   // nil if the set was replaced
 }
 
-// RemoteKeySet is a key set that is fetched from a URL when it is needed, and refreshed while it is used. See the
-// package documentation for when. It is safe for concurrent use.
+// RemoteKeySet is a key set that is fetched from a URL when needed, and refreshed while it is used. The package
+// documentation says when. It is safe for concurrent use.
 type RemoteKeySet struct {
 	cfg     RemoteConfig
 	client  *http.Client
-	ctx     context.Context // of all fetches; ends at Close
+	ctx     context.Context // of all fetches; cancelled by Close
 	cancel  context.CancelFunc
 	running sync.WaitGroup
 
-	current atomic.Pointer[fetchedSet] // nil until the first good fetch, and after Purge
+	current atomic.Pointer[fetchedSet] // nil until the first successful fetch, and after Purge
 
 	mu       sync.Mutex
-	flight   *flight   // the fetch under way, or nil
-	notUntil time.Time // when the next one may begin
+	flight   *flight   // the running fetch, or nil
+	notUntil time.Time // when the next fetch may begin
 	failures int       // in a row
 	lastErr  error     // of the last fetch
-	waiting  int       // requests that wait for a fetch
+	waiting  int       // requests waiting for a fetch
 }
 
-// fetchedSet is what a good fetch brought. It is never changed.
+// fetchedSet is the result of a successful fetch. It is never changed.
 type fetchedSet struct {
 	keys       keyMap
 	fetchedAt  time.Time
-	asOf       time.Time // the set was the issuer's at this time: earlier than fetchedAt if a cache had it
+	asOf       time.Time // when the issuer had this set: before fetchedAt if a cache kept it
 	issuerAsOf time.Time // the same time by the issuer's clock
-	refreshAt  time.Time // from here on it is refreshed in the background
-	expiresAt  time.Time // from here on requests wait for the refresh, unless the last fetch failed
-	uselessAt  time.Time // from here on nothing can be verified
+	refreshAt  time.Time // then it is refreshed in the background
+	expiresAt  time.Time // then requests wait for the refresh, unless the last fetch failed
+	uselessAt  time.Time // then it verifies nothing
 }
 
-// flight is a fetch under way. It counts only as long as it is RemoteKeySet.flight.
+// flight is a running fetch. Its result is dropped if RemoteKeySet.flight no longer points to it.
 type flight struct {
 	cancel context.CancelFunc
-	done   chan struct{} // closed when it is over
+	done   chan struct{} // closed at the end
 }
 
-// NewRemoteKeySet fetches nothing yet: Ready does, and the first Key.
+// NewRemoteKeySet returns a key set and fetches nothing. Ready and the first Key do.
 func NewRemoteKeySet(cfg RemoteConfig) (*RemoteKeySet, error) {
 	parsed, err := url.Parse(cfg.URL)
 	switch {
@@ -123,7 +123,7 @@ func NewRemoteKeySet(cfg RemoteConfig) (*RemoteKeySet, error) {
 	s.client = &http.Client{
 		Transport: &http.Transport{
 			Proxy: http.ProxyFromEnvironment,
-			// There is one fetch in several minutes: a connection kept open would only go stale.
+			// Fetches are minutes apart: a kept connection would be stale.
 			DisableKeepAlives:      true,
 			ForceAttemptHTTP2:      true,
 			MaxResponseHeaderBytes: maxJWKSHeaderBytes,
@@ -133,7 +133,7 @@ func NewRemoteKeySet(cfg RemoteConfig) (*RemoteKeySet, error) {
 	return s, nil
 }
 
-// Key implements KeySet. It waits, no longer than ctx, only if there is no key to go on with.
+// Key implements KeySet. It waits, at most until ctx ends, only if no usable key is known.
 func (s *RemoteKeySet) Key(ctx context.Context, algorithm, keyID string, issuedAt time.Time) (*Key, error) {
 	name := keyName{algorithm, keyID}
 	arrived := s.cfg.Now()
@@ -157,7 +157,8 @@ func (s *RemoteKeySet) Key(ctx context.Context, algorithm, keyID string, issuedA
 	}
 }
 
-// look returns a key, or the fetch to wait for, or an error. Whoever waits must count s.waiting down afterwards.
+// look returns a key, or the fetch to wait for, or an error. With a fetch, the caller must decrement s.waiting
+// afterwards.
 func (s *RemoteKeySet) look(name keyName, issuedAt, arrived time.Time) (*Key, *flight, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -177,7 +178,7 @@ func (s *RemoteKeySet) look(name keyName, issuedAt, arrived time.Time) (*Key, *f
 	if !now.Before(set.refreshAt) {
 		s.begin(now)
 	}
-	// An outage does not hold up those whose key is known.
+	// During an outage requests whose key is known do not wait.
 	if now.Before(set.expiresAt) || s.flight == nil || s.lastErr != nil {
 		return key, nil, nil
 	}
@@ -185,7 +186,7 @@ func (s *RemoteKeySet) look(name keyName, issuedAt, arrived time.Time) (*Key, *f
 	return nil, s.flight, nil
 }
 
-// lookForUnknown decides about a key that is not in the set.
+// lookForUnknown handles a key that is not in the set.
 func (s *RemoteKeySet) lookForUnknown(set *fetchedSet, name keyName, issuedAt, arrived time.Time) (*Key, *flight, error) {
 	if !arrived.After(set.asOf) && len(set.keys) > 0 {
 		return nil, nil, errUnknownKey
@@ -206,9 +207,9 @@ func (s *RemoteKeySet) lookForUnknown(set *fetchedSet, name keyName, issuedAt, a
 	return nil, nil, errKeyNotKnownYet
 }
 
-// mayLack reports whether a key that is not in the set may be in the issuer's set now. A token that is younger than the
-// set may be signed with a younger key. A key that signed an older token was published by then, so it is a key no more.
-// A set without keys is a fault of who publishes it, or of a project that only has a secret: it says nothing.
+// mayLack reports whether a key that is not in the set may be in the issuer's set now. A token younger than the set may
+// be signed with a younger key. The key of an older token was published before the set, so it has been removed. A set
+// without keys proves nothing: it is a fault, or belongs to a project that only has a secret.
 func (set *fetchedSet) mayLack(name keyName, issuedAt time.Time) bool {
 	if len(set.keys) == 0 {
 		return true
@@ -230,7 +231,7 @@ func unavailable(cause error) error {
 	return refuse(ErrKeysUnavailable, "the keys that verify tokens cannot be fetched, try again", cause)
 }
 
-// usable returns the set in use, or nil.
+// usable returns the current set if it may be used, or nil.
 func (s *RemoteKeySet) usable(now time.Time) *fetchedSet {
 	if set := s.current.Load(); set != nil && now.Before(set.uselessAt) {
 		return set
@@ -238,7 +239,7 @@ func (s *RemoteKeySet) usable(now time.Time) *fetchedSet {
 	return nil
 }
 
-// begin starts a fetch, unless one is under way or the last one was too short a time ago.
+// begin starts a fetch, unless one is running or the last one was too recent.
 func (s *RemoteKeySet) begin(now time.Time) {
 	if s.flight != nil || now.Before(s.notUntil) || s.ctx.Err() != nil {
 		return
@@ -256,13 +257,13 @@ func (s *RemoteKeySet) begin(now time.Time) {
 	})
 }
 
-// land makes the outcome of a fetch known.
+// land stores the result of a fetch and wakes the requests that wait for it.
 func (s *RemoteKeySet) land(f *flight, set *fetchedSet, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	defer close(f.done)
 	if s.flight != f {
-		return // purged
+		return // by Purge
 	}
 	now := s.cfg.Now()
 	s.flight, s.lastErr = nil, err
@@ -280,7 +281,7 @@ func (s *RemoteKeySet) land(f *flight, set *fetchedSet, err error) {
 	s.notUntil = now.Add(delay)
 }
 
-// keepKnown keeps the pointers of keys that were in the set before.
+// keepKnown reuses the pointers of keys that the previous set had.
 func (set *fetchedSet) keepKnown(before *fetchedSet) {
 	if before == nil {
 		return
@@ -292,7 +293,7 @@ func (set *fetchedSet) keepKnown(before *fetchedSet) {
 	}
 }
 
-// wait returns when the fetch is over, or with an error when ctx is.
+// wait returns when the fetch ends, or with an error when ctx ends.
 func (f *flight) wait(ctx context.Context) error {
 	select {
 	case <-f.done:
@@ -336,7 +337,7 @@ func (s *RemoteKeySet) Status() KeyStatus {
 	return status
 }
 
-// Purge implements KeySet. A fetch that is under way counts for nothing: it may have begun before a key was revoked.
+// Purge implements KeySet. The result of a running fetch is dropped: it may predate the revocation of a key.
 func (s *RemoteKeySet) Purge() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -347,7 +348,7 @@ func (s *RemoteKeySet) Purge() {
 	s.current.Store(nil)
 }
 
-// Close implements KeySet. It ends a fetch that is under way. Keys that are there remain in use until they expire.
+// Close implements KeySet. It cancels a running fetch. Known keys remain in use until they expire.
 func (s *RemoteKeySet) Close() error {
 	s.mu.Lock()
 	s.cancel()
@@ -356,7 +357,7 @@ func (s *RemoteKeySet) Close() error {
 	return nil
 }
 
-// fetch asks for the key set once. The set is nil if the report carries an error.
+// fetch requests the key set once. The set is nil if the report has an error.
 func (s *RemoteKeySet) fetch(ctx context.Context) (*fetchedSet, Fetch) {
 	report, start, began := Fetch{URL: s.cfg.URL}, s.cfg.Now(), time.Now()
 	text, header, err := s.get(ctx)
@@ -382,8 +383,8 @@ func (s *RemoteKeySet) fetch(ctx context.Context) (*fetchedSet, Fetch) {
 	}, report
 }
 
-// errNoKeySet says that the server was reached and has no key set, as those of self-hosted projects that sign with their
-// secret: Supabase Auth answers 404 in its older versions, and a gateway 401 or 403 where it demands an API key.
+// errNoKeySet means that the server answered and has no key set, as in self-hosted projects that sign with their
+// secret: older versions of Supabase Auth answer 404, and a gateway that requires an API key 401 or 403.
 var errNoKeySet = errors.New("there is no key set")
 
 func (s *RemoteKeySet) get(ctx context.Context) ([]byte, http.Header, error) {
@@ -394,7 +395,7 @@ func (s *RemoteKeySet) get(ctx context.Context) ([]byte, http.Header, error) {
 	request.Header.Set("Accept", "application/json")
 	response, err := s.client.Do(request)
 	if err != nil {
-		// The URL is part of our own message already.
+		// The message already has the URL.
 		var urlErr *url.Error
 		if errors.As(err, &urlErr) {
 			err = urlErr.Err
@@ -416,8 +417,8 @@ func (s *RemoteKeySet) get(ctx context.Context) ([]byte, http.Header, error) {
 	return text, response.Header, err
 }
 
-// keySetLife reads how long a key set may be used from Cache-Control and Age (RFC 9111, sections 5.2.2 and 5.1), within
-// our own bounds.
+// keySetLife returns how long a key set may be used, from Cache-Control and Age (RFC 9111, sections 5.2.2 and 5.1),
+// within the bounds above.
 func keySetLife(header http.Header) time.Duration {
 	life := maxKeySetLife
 	for directive := range strings.SplitSeq(strings.Join(header.Values("Cache-Control"), ","), ",") {
@@ -434,7 +435,7 @@ func keySetLife(header http.Header) time.Duration {
 	return max(life-keySetAge(header), minKeySetLife)
 }
 
-// keySetAge reads how long caches have kept a key set (RFC 9111, section 5.1).
+// keySetAge returns how long caches have kept a key set (RFC 9111, section 5.1).
 func keySetAge(header http.Header) time.Duration {
 	age, err := strconv.ParseUint(header.Get("Age"), 10, 64)
 	if err != nil && !errors.Is(err, strconv.ErrRange) {
@@ -443,8 +444,8 @@ func keySetAge(header http.Header) time.Duration {
 	return time.Duration(min(age, math.MaxInt32)) * time.Second
 }
 
-// issuerTime returns what a time is by the clock of whoever serves a key set, if that clock is behind ours: tokens carry
-// its time. A difference beyond the leeway is no clock's, but a cache's, which tells the Date of long ago.
+// issuerTime converts a time to the clock of the key set's server if that clock is behind: tokens carry its time. A
+// difference beyond the leeway comes from a cache that sends an old Date, not from a clock.
 func issuerTime(now time.Time, header http.Header) time.Time {
 	date, err := http.ParseTime(header.Get("Date"))
 	if behind := now.Sub(date); err != nil || behind < 0 || behind > earlyLeeway {

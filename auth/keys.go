@@ -20,26 +20,26 @@ import (
 	"github.com/golang-jwt/jwt/v5"
 )
 
-// The algorithms of RFC 7518, section 3.1, and RFC 8037, section 3.1, with which Supabase Auth signs.
+// The algorithms of Supabase Auth's signatures (RFC 7518, section 3.1, and RFC 8037, section 3.1).
 var (
 	algorithmES256 = jwt.SigningMethodES256.Alg()
 	algorithmRS256 = jwt.SigningMethodRS256.Alg()
 	algorithmEdDSA = jwt.SigningMethodEdDSA.Alg()
 )
 
-// The sizes of an RSA modulus: less is weak (RFC 7518, section 3.3), more makes each verification expensive.
+// The bounds of an RSA modulus: shorter is weak (RFC 7518, section 3.3), longer makes verification expensive.
 const (
 	minRSABits = 2048
 	maxRSABits = 8192
 )
 
-// maxRSAExponent keeps verification cheap. All the world uses 65537.
+// maxRSAExponent keeps verification cheap. Almost every key uses 65537.
 const maxRSAExponent = 1<<31 - 1
 
-// maxKeys is how many keys a set may have. Supabase publishes two or three.
+// maxKeys bounds the keys of a set. Supabase publishes two or three.
 const maxKeys = 100
 
-// maxKeyIDBytes is how long a key id may be. Supabase's are UUIDs.
+// maxKeyIDBytes bounds a key id. Supabase's are UUIDs.
 const maxKeyIDBytes = 256
 
 // Key verifies the signatures of one algorithm.
@@ -47,11 +47,11 @@ type Key struct {
 	ID        string
 	Algorithm string
 	material  publicKey
-	others    []publicKey // what the issuer has published besides under the same id and for the same algorithm
-	published bool        // its private half is known to everybody
+	others    []publicKey // more keys that the issuer published under the same id and algorithm
+	published bool        // its private key is public knowledge
 }
 
-// publicKey is what golang-jwt's signing methods take: *ecdsa.PublicKey, *rsa.PublicKey or ed25519.PublicKey.
+// publicKey is a key of golang-jwt's signing methods: *ecdsa.PublicKey, *rsa.PublicKey or ed25519.PublicKey.
 type publicKey interface {
 	Equal(other crypto.PublicKey) bool
 }
@@ -68,8 +68,8 @@ func (k *Key) equal(other *Key) bool {
 		!slices.ContainsFunc(k.all(), func(public publicKey) bool { return !other.has(public) })
 }
 
-// add takes in what was published under the same id and for the same algorithm. Nobody can say which of the two is
-// meant, so either may have signed. One whose private half everybody knows does not spoil the other.
+// add adds a key that was published under the same id and algorithm. Either may have signed, since the id does not tell
+// them apart. A key whose private key is public knowledge does not affect the other.
 func (k *Key) add(other *Key) {
 	switch {
 	case k.published && !other.published:
@@ -79,7 +79,7 @@ func (k *Key) add(other *Key) {
 	}
 }
 
-// materials is what golang-jwt verifies with.
+// materials returns the keys for golang-jwt.
 func (k *Key) materials() any {
 	if len(k.others) == 0 {
 		return k.material
@@ -91,28 +91,28 @@ func (k *Key) materials() any {
 	return set
 }
 
-// KeySet is the public keys of an issuer.
+// KeySet holds the public keys of an issuer.
 type KeySet interface {
-	// Key returns the key with an id that was published for an algorithm. As long as the key stays in the set, the
-	// pointer stays the same, which is how verified tokens are tied to the key that verified them.
-	// The error is ErrTokenInvalid if there is no such key, and ErrKeysUnavailable if that cannot be told: issuedAt is
-	// when the token was signed, or zero, and a key that is younger than what is known of the set may be in it.
+	// Key returns the key that was published with this id for this algorithm. While the key stays in the set, the
+	// pointer stays the same; this ties cached tokens to the key that verified them. The error is ErrTokenInvalid if
+	// there is no such key. It is ErrKeysUnavailable if that is unknown: issuedAt is when the token was signed, or
+	// zero, and the set may have gained a younger key since it was fetched.
 	Key(ctx context.Context, algorithm, keyID string, issuedAt time.Time) (*Key, error)
-	// Ready returns nil if there is a set, which it fetches if need be, or else ErrKeysUnavailable and why.
+	// Ready returns nil if there is a set, fetching it if needed, and else ErrKeysUnavailable with the reason.
 	Ready(ctx context.Context) error
-	// Status tells how the set is, without waiting.
+	// Status returns the state of the set without waiting.
 	Status() KeyStatus
-	// Purge forgets what was fetched, so that the next call of Key fetches anew.
+	// Purge drops the fetched set, so that the next call of Key fetches it again.
 	Purge()
-	// Close ends what runs in the background. It may be called more than once.
+	// Close ends background work. It may be called more than once.
 	Close() error
 }
 
 // KeyStatus is the state of a key set.
 type KeyStatus struct {
 	Keys      int
-	FetchedAt time.Time // of the set in use; zero if there is none, or it was never fetched
-	Err       error     // of the last fetch, nil if it was good: the set in use is the last good one
+	FetchedAt time.Time // of the set in use; zero if there is none, or it is static
+	Err       error     // of the last fetch; if it failed, the last fetched set is in use
 }
 
 // StaticKeySet is a key set that never changes.
@@ -120,12 +120,12 @@ type StaticKeySet struct {
 	keys keyMap
 }
 
-// ErrNoKeys says that a static key set is empty, which is right for an issuer that only has a secret: it needs no set.
+// ErrNoKeys means that a static key set is empty. An issuer that only has a secret needs no set.
 var ErrNoKeys = errors.New("the key set is empty")
 
-// NewStaticKeySet reads a JWKS (RFC 7517, section 5), or the bare list of its keys. It refuses a set with a key that
-// cannot verify tokens, such as a private or a symmetric one, because somebody put it there by mistake, and with
-// ErrNoKeys one without keys.
+// NewStaticKeySet parses a JWKS (RFC 7517, section 5), or the bare list of its keys. It refuses a set with a key that
+// cannot verify tokens, such as a private or a symmetric one, because it was put there by mistake. It refuses an empty
+// set with ErrNoKeys.
 func NewStaticKeySet(jwks []byte) (*StaticKeySet, error) {
 	if jwks = bytes.TrimSpace(jwks); bytes.HasPrefix(jwks, []byte("[")) {
 		jwks = slices.Concat([]byte(`{"keys":`), jwks, []byte("}"))
@@ -154,10 +154,10 @@ func (s *StaticKeySet) Ready(context.Context) error { return nil }
 // Status implements KeySet.
 func (s *StaticKeySet) Status() KeyStatus { return KeyStatus{Keys: len(s.keys)} }
 
-// Purge implements KeySet. There is nothing to fetch.
+// Purge implements KeySet. It does nothing.
 func (s *StaticKeySet) Purge() {}
 
-// Close implements KeySet. Nothing runs in the background.
+// Close implements KeySet. It does nothing.
 func (s *StaticKeySet) Close() error { return nil }
 
 var errUnknownKey = refuse(ErrTokenInvalid, "token is signed with a key that is not, or no longer, in the issuer's key set", nil)
@@ -166,13 +166,14 @@ type keyName struct{ algorithm, id string }
 
 type keyMap map[keyName]*Key
 
-// parseJWKS reads a key set. Keys that cannot verify tokens are left out, each with its reason in unsuitable (RFC 7517,
-// section 5, asks for that), and never spoil the others; keys of one name are told of there too. An error means that the document is no key set.
+// parseJWKS parses a key set. Keys that cannot verify tokens are left out, as RFC 7517, section 5, asks, and do not
+// affect the others. unsuitable has their reasons, and names ids that occur twice. The error means that the document is
+// no key set.
 func parseJWKS(jwks []byte) (keys keyMap, unsuitable []error, err error) {
 	var document struct {
 		Keys []jsontext.Value `json:"keys"`
 	}
-	// What is wrong within a key is the key's fault, not the document's.
+	// A fault within a key invalidates that key, not the document.
 	if err := json.Unmarshal(jwks, &document, jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true)); err != nil {
 		// The cause may quote the document.
 		return nil, nil, errors.New("the key set is not a JSON object with a list of keys")
@@ -201,7 +202,7 @@ func parseJWKS(jwks []byte) (keys keyMap, unsuitable []error, err error) {
 	return keys, unsuitable, nil
 }
 
-// parseJWK reads a public key that was published for verifying signatures with one of our algorithms.
+// parseJWK parses a public key that was published for verifying signatures with a known algorithm.
 func parseJWK(text []byte) (*Key, error) {
 	var fields jwkset.JWKMarshal
 	if err := json.Unmarshal(text, &fields); err != nil {
@@ -255,7 +256,7 @@ func parseJWK(text []byte) (*Key, error) {
 	return key, nil
 }
 
-// checkRSA refuses moduli and exponents with which anybody could sign, or that take too long.
+// checkRSA refuses moduli and exponents that make forgery possible or verification slow.
 func checkRSA(key *rsa.PublicKey, exponent string) error {
 	bits := key.N.BitLen()
 	switch {
@@ -263,17 +264,17 @@ func checkRSA(key *rsa.PublicKey, exponent string) error {
 		return fmt.Errorf("its modulus has %d bits, not %d to %d", bits, minRSABits, maxRSABits)
 	case key.N.Bit(0) == 0:
 		return errors.New("its modulus is even")
-	// The library cuts long exponents: six characters of base64 hold 32 bits.
+	// The library truncates long exponents. Six characters of base64 hold 32 bits.
 	case len(exponent) > 6 || key.E < 3 || key.E > maxRSAExponent || key.E%2 == 0:
 		return errors.New("its exponent is not an odd number from 3 to 2³¹-1")
 	}
 	return nil
 }
 
-// publishedKeyID names the key with which `supabase start` signs. Its private half is in Supabase's public repository.
+// publishedKeyID is the id of the signing key of `supabase start`. Its private key is in Supabase's public repository.
 const publishedKeyID = "b81269f1-21d8-4f2e-b719-c2240a840d90"
 
-// publishedX is the x coordinate of that key, by which it is known under any id.
+// publishedX is the x coordinate of that key. It identifies the key under any id.
 const publishedX = "3394a3aa7e73c02f4a975cd57d4506beff5ba108c219de391bcb1da29044c41e"
 
 // publishedSecrets are the HS256 secrets of `supabase start` and of Supabase's docker-compose example.

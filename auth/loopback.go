@@ -5,7 +5,7 @@ import (
 	"net/url"
 )
 
-// IsLoopback tells whether a host, without a port, is this machine, whatever a name server says.
+// IsLoopback reports whether a host without a port is this machine, whatever DNS says.
 func IsLoopback(host string) bool {
 	if host == "localhost" {
 		return true
@@ -14,7 +14,7 @@ func IsLoopback(host string) bool {
 	return err == nil && ip.IsLoopback()
 }
 
-// IsLoopbackURL tells whether the host of an absolute URL is this machine. What is no URL is not.
+// IsLoopbackURL reports whether the host of an absolute URL is this machine. It is false for other strings.
 func IsLoopbackURL(address string) bool {
 	parsed, err := url.Parse(address)
 	return err == nil && IsLoopback(parsed.Hostname())

@@ -13,17 +13,17 @@ import (
 	"strings"
 )
 
-// retryAfter is the number of seconds after which a client may try again when the answer is 503.
+// retryAfter is the Retry-After of a 503, in seconds.
 const retryAfter = "5"
 
-// Options are what Middleware may do otherwise.
+// Options changes what Middleware does.
 type Options struct {
-	// Refuse answers a request that is refused; WriteRefusal without extensions by default.
+	// Refuse answers a refused request. Defaults to WriteRefusal without extensions.
 	Refuse func(w http.ResponseWriter, r *http.Request, err error)
 }
 
-// Middleware lets anonymous and signed-in callers through, the latter with their Claims in the context, and refuses
-// everybody else. It never lets a bad token through as anonymous. See Verifier.Authenticate for the rules.
+// Middleware lets anonymous and signed-in callers through and refuses all others. The context of a signed-in caller has
+// its Claims. A bad token is never treated as anonymous. See Verifier.Authenticate for the rules.
 func Middleware(v *Verifier, options Options) func(http.Handler) http.Handler {
 	refuse := options.Refuse
 	if refuse == nil {
@@ -44,11 +44,11 @@ func Middleware(v *Verifier, options Options) func(http.Handler) http.Handler {
 	}
 }
 
-// Authenticate returns the claims of whoever sent a request, or nil, without an error, for an anonymous caller.
+// Authenticate returns the claims of a request's caller, or nil without an error if the caller is anonymous.
 //
-// The token is that of the header Authorization, or of the session cookie if Config.SessionCookie allows it; if there
-// are both, they must be the same. An API key is demanded if Config.RequireAPIKey says so, but not of the preflight
-// requests of CORS, which carry no headers of their own.
+// The token is that of the Authorization header, or of the session cookie if Config.SessionCookie allows it. If a
+// request has both, they must be the same. Config.RequireAPIKey demands an API key, except of CORS preflight requests,
+// which have no headers of their own.
 func (v *Verifier) Authenticate(r *http.Request) (*Claims, error) {
 	claims, err := v.authenticate(r)
 	return claims, v.report(r.Context(), err)
@@ -76,8 +76,8 @@ func (v *Verifier) authenticate(r *http.Request) (*Claims, error) {
 	return v.caller(r.Context(), rawToken)
 }
 
-// AuthenticateHeader is Authenticate for credentials that did not come in a header, such as those of a websocket's
-// connection_init. They are a bare token, or "Bearer " and a token, or "" for an anonymous caller.
+// AuthenticateHeader is Authenticate for credentials outside a header, such as those of a websocket's connection_init:
+// a bare token, "Bearer " and a token, or "" for an anonymous caller.
 func (v *Verifier) AuthenticateHeader(ctx context.Context, credentials string) (*Claims, error) {
 	rawToken, err := credentials, error(nil)
 	if strings.ContainsRune(credentials, ' ') {
@@ -90,7 +90,7 @@ func (v *Verifier) AuthenticateHeader(ctx context.Context, credentials string) (
 	return claims, v.report(ctx, err)
 }
 
-// caller returns the claims of a token, or nil for one that names nobody, and checks the session.
+// caller returns the claims of a token, or nil if it names no user, and checks the session.
 func (v *Verifier) caller(ctx context.Context, rawToken string) (*Claims, error) {
 	if v.namesNobody(rawToken) {
 		return nil, nil
@@ -105,15 +105,13 @@ func (v *Verifier) caller(ctx context.Context, rawToken string) (*Claims, error)
 	return claims, nil
 }
 
-// namesNobody tells whether what came as a bearer token is none, or an API key, which supabase-js sends when nobody is
-// signed in.
+// namesNobody reports whether a bearer token is empty or an API key, which supabase-js sends when no user is signed in.
 func (v *Verifier) namesNobody(rawToken string) bool {
 	return rawToken == "" || strings.HasPrefix(rawToken, "sb_publishable_") || v.isAPIKey(rawToken)
 }
 
-// CheckSession asks Config.CheckSession again about a caller who was accepted some time ago, such as that of a
-// websocket. The error is ErrSessionRevoked, or ErrSessionUnchecked if that cannot be told. Without Config.CheckSession
-// there is none.
+// CheckSession asks Config.CheckSession again about an earlier accepted caller, such as a websocket's. The error is
+// ErrSessionRevoked, or ErrSessionUnchecked if the check failed. It is nil without Config.CheckSession.
 func (v *Verifier) CheckSession(ctx context.Context, claims *Claims) error {
 	return v.report(ctx, v.checkSession(ctx, claims))
 }
@@ -129,9 +127,8 @@ func (v *Verifier) checkSession(ctx context.Context, claims *Claims) error {
 	return refuse(ErrSessionUnchecked, "the session cannot be checked, try again", err)
 }
 
-// BearerToken returns the token of the header Authorization, or "" if there is no such header. The scheme is bearer in
-// any case (RFC 9110, section 11.1); another scheme, a second header or characters that no token has are
-// ErrTokenInvalid.
+// BearerToken returns the token of the Authorization header, or "" without the header. The scheme is case-insensitive
+// (RFC 9110, section 11.1). Another scheme, a second header or invalid characters are ErrTokenInvalid.
 func BearerToken(header http.Header) (rawToken string, err error) {
 	switch values := header["Authorization"]; len(values) {
 	case 0:
@@ -143,7 +140,7 @@ func BearerToken(header http.Header) (rawToken string, err error) {
 	}
 }
 
-// parseBearer reads `Bearer` and a b64token (RFC 6750, section 2.1).
+// parseBearer parses `Bearer` and a b64token (RFC 6750, section 2.1).
 func parseBearer(value string) (rawToken string, err error) {
 	scheme, rest, _ := strings.Cut(value, " ")
 	if !strings.EqualFold(scheme, "Bearer") {
@@ -161,7 +158,7 @@ func parseBearer(value string) (rawToken string, err error) {
 	return rawToken, nil
 }
 
-// isTokenCharacter says of a byte whether a b64token may have it.
+// isTokenCharacter tells for each byte whether a b64token may contain it.
 var isTokenCharacter = func() (is [256]bool) {
 	for _, c := range []byte("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~+/=") {
 		is[c] = true
@@ -169,8 +166,8 @@ var isTokenCharacter = func() (is [256]bool) {
 	return is
 }()
 
-// CheckAPIKey refuses an API key that did not come in the header apikey, such as that of a websocket's connection_init,
-// if it bypasses row-level security. Any other key is let through: it names nobody.
+// CheckAPIKey refuses an API key outside the apikey header, such as that of a websocket's connection_init, if it
+// bypasses row-level security. Any other key is accepted: it names no user.
 func (v *Verifier) CheckAPIKey(ctx context.Context, key string) error {
 	return v.report(ctx, checkKey(key))
 }
@@ -180,7 +177,7 @@ var errSecretKey = refuse(ErrTokenInvalid,
 
 func isSecretKey(key string) bool { return strings.HasPrefix(key, "sb_secret_") }
 
-// checkKey refuses secret keys and legacy service_role keys. Nobody needs to verify them for that.
+// checkKey refuses secret keys and legacy service_role keys, without verifying them.
 func checkKey(key string) error {
 	if isSecretKey(key) {
 		return errSecretKey
@@ -198,8 +195,8 @@ func checkKey(key string) error {
 	return nil
 }
 
-// checkAPIKey looks for a known key in the header apikey, or, because browsers cannot set headers on websockets, in
-// the query of an upgrade request. A key that bypasses row-level security is refused even where none is demanded.
+// checkAPIKey looks for a known key in the apikey header, or in the query of an upgrade request, because browsers
+// cannot set headers on websockets. It refuses a key that bypasses row-level security even if no key is required.
 func (v *Verifier) checkAPIKey(r *http.Request) error {
 	sent := r.Header["Apikey"]
 	if strings.Contains(r.URL.RawQuery, "apikey=") {
@@ -226,7 +223,7 @@ func (v *Verifier) checkAPIKey(r *http.Request) error {
 	return nil
 }
 
-// isAPIKey compares in constant time.
+// isAPIKey reports whether key is a publishable key, in constant time.
 func (v *Verifier) isAPIKey(key string) bool {
 	if len(v.apiKeys) == 0 {
 		return false
@@ -238,19 +235,19 @@ func (v *Verifier) isAPIKey(key string) bool {
 	return found == 1
 }
 
-// IsWebsocket tells whether a request asks for its connection to become a websocket.
+// IsWebsocket reports whether a request is a websocket handshake.
 func IsWebsocket(r *http.Request) bool {
 	return r.Method == http.MethodGet && strings.EqualFold(r.Header.Get("Upgrade"), "websocket")
 }
 
-// WriteRefusal answers a request with what Public says of err: 401 with a challenge (RFC 6750, section 3), or 503 with
-// Retry-After. The body is that of a GraphQL response; more extensions than the code, such as a request id, may be given.
+// WriteRefusal writes the response for err, with what Public says of it: 401 with a challenge (RFC 6750, section 3), or
+// 503 with Retry-After. The body is a GraphQL response. extensions adds to the code, for example a request id.
 func WriteRefusal(w http.ResponseWriter, r *http.Request, err error, extensions map[string]any) {
 	code, message, status := public(err)
 	header := w.Header()
 	header.Set("Cache-Control", "no-store")
 	header.Set("Content-Type", "application/json")
-	// GraphQL over HTTP: a client that knows this type reads the errors of an answer that is not 200.
+	// GraphQL over HTTP: a client that knows this type reads the errors of a response that is not 200.
 	if strings.Contains(r.Header.Get("Accept"), "application/graphql-response+json") {
 		header.Set("Content-Type", "application/graphql-response+json; charset=utf-8")
 	}
@@ -272,7 +269,7 @@ func WriteRefusal(w http.ResponseWriter, r *http.Request, err error, extensions 
 	})
 }
 
-// quotedString writes an error_description, which has printable ASCII only, no quote and no backslash (RFC 6750,
+// quotedString formats an error_description, which has printable ASCII only, no quote and no backslash (RFC 6750,
 // section 3).
 func quotedString(text string) string {
 	return `"` + strings.Map(func(c rune) rune {

@@ -17,9 +17,9 @@ import (
 // maxNumericDate is the last second of the year 9999.
 const maxNumericDate = 253402300799
 
-// payload is the claims of a token as they were sent, read but not yet judged. A claim that is null counts as absent.
+// payload holds the claims of a token, parsed but not checked. A null claim counts as absent.
 type payload struct {
-	jwt.Claims // for golang-jwt's interface only: we judge the claims, not golang-jwt
+	jwt.Claims // for golang-jwt's interface only: this package checks the claims
 
 	claimSet
 	raw []byte
@@ -45,9 +45,9 @@ type claimSet struct {
 // nul is the character U+0000 in a JSON string. The backslash before u must not be escaped itself.
 var nul = regexp.MustCompile(`(^|[^\\])(\\\\)*\\u0000`)
 
-// hasHugeNumber reports whether valid JSON has a number that PostgreSQL's jsonb does not hold: its numbers are of the type
-// numeric, with up to 131,072 digits before the point and 16,383 after it (its documentation, section 8.1.2). No token is
-// long enough for so many digits, but an exponent makes them of a few bytes.
+// hasHugeNumber reports whether valid JSON has a number that is too large for PostgreSQL's jsonb. jsonb numbers are of
+// type numeric, with up to 131,072 digits before the point and 16,383 after it (its documentation, section 8.1.2). A
+// token is too short for so many digits, but not for an exponent that stands for them.
 func hasHugeNumber(text []byte) bool {
 	if !mayHaveLongExponent(text) {
 		return false
@@ -69,8 +69,8 @@ func hasHugeNumber(text []byte) bool {
 	}
 }
 
-// mayHaveLongExponent reports whether there is something like 1e1000, be it a number or a piece of a text. A regular
-// expression would take as long as a signature.
+// mayHaveLongExponent reports whether text contains something like 1e1000, in a number or a string. A regular
+// expression would take as long as a signature check.
 func mayHaveLongExponent(text []byte) bool {
 	isDigit := func(c byte) bool { return '0' <= c && c <= '9' }
 	for i := 1; i+4 < len(text); i++ {
@@ -85,9 +85,9 @@ func mayHaveLongExponent(text []byte) bool {
 	return false
 }
 
-// UnmarshalJSON reads the payload of a token by version 2 of encoding/json, which tells upper case from lower case,
-// refuses a claim that comes twice (RFC 7519, section 4), and takes no invalid UTF-8 and no half of a surrogate pair.
-// The last two and U+0000 are what the strings of PostgreSQL's jsonb do not take (its documentation, section 8.14).
+// UnmarshalJSON parses the payload with version 2 of encoding/json, which is case-sensitive and refuses duplicate
+// claims (RFC 7519, section 4), invalid UTF-8 and lone surrogates. Strings of PostgreSQL's jsonb hold neither the last
+// two nor U+0000 (its documentation, section 8.14).
 func (p *payload) UnmarshalJSON(text []byte) error {
 	p.raw = bytes.Clone(text)
 	// The causes quote the token, so they are left out.
@@ -104,8 +104,8 @@ func (p *payload) UnmarshalJSON(text []byte) error {
 	return nil
 }
 
-// numericDate is a time in whole seconds, which is all that Supabase Auth writes (RFC 7519, section 2). The zero time
-// stands for a claim that is absent.
+// numericDate is a time in whole seconds, the only form that Supabase Auth writes (RFC 7519, section 2). The zero time
+// means that the claim is absent.
 type numericDate struct{ time.Time }
 
 func (d *numericDate) UnmarshalJSON(text []byte) error {
@@ -120,7 +120,7 @@ func (d *numericDate) UnmarshalJSON(text []byte) error {
 	return nil
 }
 
-// hasAudience tells whether aud contains wanted (RFC 7519, section 4.1.3).
+// hasAudience reports whether aud contains wanted (RFC 7519, section 4.1.3).
 func (p *payload) hasAudience(wanted string) bool {
 	if p.Audience.Kind() == '"' {
 		var audience string
@@ -130,7 +130,7 @@ func (p *payload) hasAudience(wanted string) bool {
 	return json.Unmarshal(p.Audience, &list) == nil && slices.Contains(list, wanted)
 }
 
-// valueOf returns what a claim says, or "" if it is absent.
+// valueOf returns the value of a claim, or "" if it is absent.
 func valueOf(claim *string) string {
 	if claim == nil {
 		return ""

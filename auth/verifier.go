@@ -13,22 +13,22 @@ import (
 	"github.com/golang-jwt/jwt/v5"
 )
 
-// maxTokenBytes is how long a token may be. Supabase's have some 900 bytes, and 4 KiB with large metadata.
+// maxTokenBytes bounds a token. Supabase's have about 900 bytes, and 4 KiB with large metadata.
 const maxTokenBytes = 16 << 10
 
-// How much the clocks of the issuer and of this machine may differ.
+// The clock skew that is accepted between the issuer and this machine.
 const (
-	// leeway is how long a token is accepted after it has expired.
+	// leeway is how long an expired token is still accepted.
 	leeway = 5 * time.Second
-	// earlyLeeway is how far iat and nbf may lie in the future, so that a slow clock refuses no fresh token. PostgREST
-	// allows for as much.
+	// earlyLeeway is how far iat and nbf may be in the future, so that a slow clock refuses no new token. PostgREST
+	// uses the same value.
 	earlyLeeway = 30 * time.Second
 )
 
-// minSecretBytes is the size of the hash, which RFC 7518, section 3.2, asks of an HS256 key.
+// minSecretBytes is the shortest HS256 key: the size of the hash (RFC 7518, section 3.2).
 const minSecretBytes = 32
 
-// The values that Supabase Auth gives a signed-in user's token, and the roles of its legacy API keys.
+// The values in Supabase Auth's tokens of signed-in users, and the roles of its legacy API keys.
 const (
 	audienceAuthenticated = "authenticated"
 	roleAuthenticated     = "authenticated"
@@ -36,65 +36,65 @@ const (
 	roleService           = "service_role"
 )
 
-// Config is what NewVerifier needs to know. Its zero values are the defaults; only Issuers has none.
+// Config configures a Verifier. Only Issuers is required.
 type Config struct {
-	// Issuers are those whose tokens are accepted: the names of one project. A project with two names is two issuers that
-	// share their keys. They must have the same users: UserID alone says who a caller is, whichever issuer names it.
+	// Issuers are the accepted issuers, all of one project. A project with two names is two issuers that share their
+	// keys and must share their users: UserID alone identifies a caller, under any issuer.
 	Issuers []Issuer
-	// Audience is what aud must contain; "authenticated" by default.
+	// Audience must be in aud. Defaults to "authenticated".
 	Audience string
-	// OAuthClients are the ids of OAuth apps whose tokens are accepted. Any other token with a client_id is refused.
+	// OAuthClients are the ids of accepted OAuth apps. Any other token with a client_id is refused.
 	OAuthClients []string
 
-	// PublishableKeys are the project's API keys for clients: sb_publishable_…, or the legacy anon key. They name no
-	// user: as a bearer token they mean anonymous.
+	// PublishableKeys are the project's API keys for clients: sb_publishable_…, or the legacy anon key. As a bearer
+	// token they mean anonymous.
 	PublishableKeys []string
-	// RequireAPIKey refuses requests without one of PublishableKeys in the header apikey.
+	// RequireAPIKey refuses requests without one of PublishableKeys in the apikey header.
 	RequireAPIKey bool
 
-	// SessionCookie is the name of the session cookie of @supabase/ssr, see SessionCookieName. "" takes no cookies.
+	// SessionCookie is the name of @supabase/ssr's session cookie, see SessionCookieName. "" ignores cookies.
 	SessionCookie string
-	// CookieOrigins are origins besides the server's own, such as https://app.example.com, whose pages may use the cookie.
+	// CookieOrigins are more origins whose pages may use the cookie, such as https://app.example.com.
 	CookieOrigins []string
 
-	// CheckSession, if set, is asked about the session of each caller after the token was verified. ErrSessionRevoked
-	// refuses the caller; any other error means that nothing is known and becomes ErrSessionUnchecked.
+	// CheckSession, if set, is called for each caller after the token was verified. ErrSessionRevoked refuses the
+	// caller. Any other error means that the check failed, and becomes ErrSessionUnchecked.
 	CheckSession func(context.Context, *Claims) error
 
-	// CacheEntries and CacheBytes bound the verified tokens that are remembered; 10,000 and 32 MiB by default.
+	// CacheEntries and CacheBytes bound the cache of verified tokens. They default to 10,000 and 32 MiB.
 	CacheEntries int
 	CacheBytes   int
 
-	// Hooks are told what happens.
+	// Hooks are called on verification and refusal.
 	Hooks Hooks
-	// Now is the clock; time.Now by default.
+	// Now is the clock. Defaults to time.Now.
 	Now func() time.Time
 }
 
-// Issuer is a name under which a project signs tokens, with the keys that count for it.
+// Issuer is an issuer of the project's tokens, with its keys.
 type Issuer struct {
-	// URL is what iss must be, character by character: https://<ref>.supabase.co/auth/v1, without a slash at the end.
+	// URL must equal iss, character by character: https://<ref>.supabase.co/auth/v1, without a trailing slash.
 	URL string
-	// Keys verify ES256, RS256 and EdDSA. nil if the project only has a secret. The verifier closes them.
+	// Keys verify ES256, RS256 and EdDSA. Nil if the project only has a secret. Verifier.Close closes them.
 	Keys KeySet
-	// Secret verifies HS256, which is refused without one. At least 32 bytes (RFC 7518, section 3.2).
+	// Secret verifies HS256, at least 32 bytes (RFC 7518, section 3.2). Without it HS256 is refused.
 	Secret []byte
-	// AcceptNoIssuer takes tokens without iss to be this issuer's, as self-hosted projects and custom access token
-	// hooks make them. They still need a signature by this issuer's keys. One issuer at most may say so.
+	// AcceptNoIssuer accepts tokens without iss as this issuer's, as self-hosted projects and custom access token hooks
+	// issue them. They must be signed with this issuer's keys. At most one issuer may set it.
 	AcceptNoIssuer bool
 }
 
-// Hooks are functions that are called when something happens, for logs and metrics. They are called on the goroutine of
-// the request, so they must be quick. Any may be nil.
+// Hooks are functions for logs and metrics. They run on the request's goroutine, so they must be quick. Each may be
+// nil.
 type Hooks struct {
-	// Verified is told of each accepted token, and whether it was found in the cache. Claims.Algorithm answers whether
-	// the legacy secret is still in use. An anon key is not counted: it names nobody.
+	// Verified is called for each accepted token, and told whether it was cached. Claims.Algorithm shows whether the
+	// legacy secret is still in use. It is not called for an anon key, which names no user.
 	Verified func(ctx context.Context, claims *Claims, cached bool)
-	// Refused is told of each refusal: its code, and the error with its cause.
+	// Refused is called for each refusal with its code, and the error with its cause.
 	Refused func(ctx context.Context, code string, err error)
 }
 
-// issuer is an Issuer in use.
+// issuer is a configured Issuer.
 type issuer struct {
 	url      string
 	keys     KeySet // nil if there is only a secret
@@ -105,7 +105,7 @@ type issuer struct {
 // Verifier verifies access tokens. It is safe for concurrent use.
 type Verifier struct {
 	issuers  map[string]*issuer
-	noIssuer *issuer // whose tokens those without iss are, or nil
+	noIssuer *issuer // the issuer of tokens without iss, or nil
 	keySets  []KeySet
 	apiKeys  [][sha256.Size]byte
 	cfg      Config
@@ -114,8 +114,9 @@ type Verifier struct {
 	secrets  jwt.VerificationKeySet // of all issuers, for anon keys
 }
 
-// NewVerifier refuses a configuration that would accept forged tokens: no issuer, an issuer without keys, a short secret,
-// or the published development keys of Supabase for an issuer that is not on a loopback address.
+// NewVerifier returns a Verifier. It refuses a configuration that would accept forged tokens: no issuer, an issuer
+// without keys, a short secret, or Supabase's published development keys for an issuer that is not on a loopback
+// address.
 func NewVerifier(cfg Config) (*Verifier, error) {
 	cfg.Audience = cmp.Or(cfg.Audience, audienceAuthenticated)
 	cfg.CacheEntries = cmp.Or(cfg.CacheEntries, defaultCacheEntries)
@@ -126,7 +127,8 @@ func NewVerifier(cfg Config) (*Verifier, error) {
 	v := &Verifier{
 		cfg:     cfg,
 		issuers: make(map[string]*issuer, len(cfg.Issuers)),
-		// We check the claims: golang-jwt takes fractions of seconds, and its messages are not for clients.
+		// This package checks the claims: golang-jwt accepts fractions of seconds, and its messages are not for
+		// clients.
 		parser: jwt.NewParser(jwt.WithStrictDecoding(), jwt.WithoutClaimsValidation()),
 	}
 	var problems []error
@@ -212,9 +214,9 @@ func checkSecret(secret []byte, loopback bool) error {
 
 var errPublishedKey = refuse(ErrTokenInvalid, "token is signed with the key that Supabase publishes for development, which only a loopback issuer may use", nil)
 
-// Ready returns nil if tokens of every issuer can be verified, and ErrKeysUnavailable with the reason if not. It fetches
-// keys that are missing, so calling it at the start saves the first request the wait. An issuer that has a secret need
-// not have a key set: one that is empty or not there is enough.
+// Ready returns nil if tokens of every issuer can be verified, and else ErrKeysUnavailable with the reason. It fetches
+// missing keys, so that a call at the start saves the first request the wait. An issuer with a secret may have an empty
+// key set, or none at its URL.
 func (v *Verifier) Ready(ctx context.Context) error {
 	var problems []error
 	for _, i := range v.issuers {
@@ -235,7 +237,7 @@ func (v *Verifier) Ready(ctx context.Context) error {
 	return errors.Join(problems...)
 }
 
-// Status tells how the key set of each issuer is, by the issuer's URL. Issuers that only have a secret are left out.
+// Status returns the state of each issuer's key set by the issuer's URL. Issuers without a key set are left out.
 func (v *Verifier) Status() map[string]KeyStatus {
 	status := map[string]KeyStatus{}
 	for _, i := range v.issuers {
@@ -246,7 +248,7 @@ func (v *Verifier) Status() map[string]KeyStatus {
 	return status
 }
 
-// Purge forgets all verified tokens and all fetched keys. The next request fetches the keys anew and waits for them.
+// Purge drops all cached tokens and fetched keys. The next request fetches the keys again and waits for them.
 func (v *Verifier) Purge() {
 	v.cache.purge()
 	for _, keys := range v.keySets {
@@ -263,9 +265,8 @@ func (v *Verifier) Close() error {
 	return errors.Join(errs...)
 }
 
-// Verify returns the claims of an access token that nobody has verified yet. The error is ErrTokenInvalid,
-// ErrTokenExpired or ErrKeysUnavailable, or ErrAnonymous for a good anon key; Public turns it into what a client may see.
-// The session is not checked here.
+// Verify returns the claims of an access token. The error is ErrTokenInvalid, ErrTokenExpired or ErrKeysUnavailable, or
+// ErrAnonymous for a valid anon key; Public returns what a client may see of it. Verify does not check the session.
 func (v *Verifier) Verify(ctx context.Context, rawToken string) (*Claims, error) {
 	claims, err := v.verify(ctx, rawToken)
 	if err == nil && claims == nil {
@@ -274,7 +275,7 @@ func (v *Verifier) Verify(ctx context.Context, rawToken string) (*Claims, error)
 	return claims, v.report(ctx, err)
 }
 
-// report tells the hook of a refusal.
+// report calls the hook for a refusal.
 func (v *Verifier) report(ctx context.Context, err error) error {
 	if err != nil && v.cfg.Hooks.Refused != nil {
 		code, _ := Public(err)
@@ -283,7 +284,7 @@ func (v *Verifier) report(ctx context.Context, err error) error {
 	return err
 }
 
-// verify returns no claims and no error for an anon key.
+// verify verifies a token. It returns nil and no error for an anon key.
 func (v *Verifier) verify(ctx context.Context, rawToken string) (*Claims, error) {
 	if len(rawToken) > maxTokenBytes {
 		return nil, refuse(ErrTokenInvalid, fmt.Sprintf("token is longer than %d bytes", maxTokenBytes), nil)
@@ -294,7 +295,7 @@ func (v *Verifier) verify(ctx context.Context, rawToken string) (*Claims, error)
 	return v.verifyNew(ctx, rawToken)
 }
 
-// verifyKnown asks again what may have changed since a token was verified: the time, and the keys.
+// verifyKnown checks again what may have changed since a token was verified: the time and the keys.
 func (v *Verifier) verifyKnown(ctx context.Context, rawToken string, known *verified) (*Claims, error) {
 	if now := v.cfg.Now(); !now.Before(known.goodTil) {
 		return nil, expired(now, known.goodTil.Add(-leeway))

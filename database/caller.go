@@ -14,30 +14,30 @@ import (
 	"usergraph/internal/pgwire"
 )
 
-// Caller is who a statement runs as.
+// Caller is the identity that a statement runs as.
 type Caller struct {
-	// Role is anon or authenticated. service_role, the owner of the tables or no role at all would go round row-level
-	// security, and are refused.
+	// Role is anon or authenticated. Any other role is refused: service_role and the owner of the tables bypass
+	// row-level security.
 	Role string
-	// Claims is the payload of the verified token, a JSON object: what auth.uid() and auth.jwt() read. It is never modified:
-	// statements may be sent after their caller has left.
+	// Claims is the payload of the verified token, a JSON object that auth.uid() and auth.jwt() read. It must not be
+	// modified: statements may be sent after their caller has returned.
 	Claims []byte
-	// Subject is the claim sub, if there is one. auth.uid() is quicker when it is told.
+	// Subject is the claim sub, or "". It makes auth.uid() faster.
 	Subject string
-	// ReadOnly refuses every write: PostgreSQL does, and no statement is sent that could talk it out of it. Only functions
-	// of the database that RESET transaction_read_only can, before PostgreSQL 16.
+	// ReadOnly refuses every write: PostgreSQL does, and no statement is sent that could turn that off. The exception
+	// are functions of the database that RESET transaction_read_only, before PostgreSQL 16.
 	ReadOnly bool
-	// MayLag says that what a ReadOnly caller reads may be a little old, as ReplicaConfig.MaxLag has it. It is read from
-	// the replica where there is one, but for transactions.
+	// MayLag allows a ReadOnly caller to read rows as old as ReplicaConfig.MaxLag. If there is a replica, statements
+	// outside transactions read from it.
 	MayLag bool
-	// StatementTimeout ends a statement that runs longer. 0 leaves what the context and the role allow.
+	// StatementTimeout bounds each statement, beside the limits of the context and the role. 0 sets no bound.
 	StatementTimeout time.Duration
 }
 
-// roles are those a caller may have.
+// roles are the allowed roles of a caller.
 var roles = []string{"anon", "authenticated"}
 
-// check refuses a caller that row-level security would not hold back.
+// check refuses a caller that would bypass row-level security.
 func (c Caller) check() error {
 	if !slices.Contains(roles, c.Role) {
 		return fmt.Errorf("no statement runs as role %q: a caller is anon or authenticated", c.Role)
@@ -51,40 +51,40 @@ func (c Caller) check() error {
 	return nil
 }
 
-// As returns a database that runs every statement as caller. It takes no connection; each statement takes one, for one
-// round trip. A caller that may not be is refused by each statement.
+// As returns a database that runs every statement as caller. It holds no connection; each statement takes one for one
+// round trip. If the caller is refused, each statement returns the error.
 //
-// What the text of a statement says is trusted, what its arguments and the claims say is not: SQL that calls set_config
-// can become any role that the login may become, and claim anything, until it ends. So write values as ?, and log in with
-// a role that may become anon and authenticated alone.
+// The text of a statement is trusted; its arguments and the claims are not. SQL that calls set_config can become any
+// role that the login role may become, and set any claims, until it ends. So write values as ?, and log in with a role
+// that may become only anon and authenticated.
 //
-// A statement whose context ends returns some 10 ms later, whatever PostgreSQL does, and is cancelled there. Err of that
-// context is called from another goroutine until the statement returns, and must not wait for anything.
+// A statement whose context ends returns about 10 ms later, whatever PostgreSQL does, and is cancelled there. Err of
+// that context is called from another goroutine until the statement returns, and must not block.
 //
-// A statement has as much time as its context has left, and no more than Caller.StatementTimeout, or than the caller's role
-// has: ALTER ROLE … SET statement_timeout, IN DATABASE too. A change of a role is seen within a minute.
+// A statement may take the time that its context has left, at most Caller.StatementTimeout, and at most the timeout of
+// the caller's role: ALTER ROLE … SET statement_timeout, IN DATABASE too. A changed role takes effect within a minute.
 //
-// What a statement leaves in its session is gone before the next caller's statement:
+// What a statement leaves in its session is removed before the next caller's statement:
 //
 //   - The role, the claims and the timeout are set with each statement.
-//   - Tables of the search path come before temporary ones. A statement fails, and runs again in another session, where a
-//     temporary object is left or the search path has changed, whatever has done that.
+//   - Tables of the search path precede temporary ones. If a temporary object exists or the search path has changed, a
+//     statement fails and runs again in another session.
 //   - PostgreSQL reports changes of client_encoding, DateStyle, IntervalStyle, TimeZone, standard_conforming_strings,
-//     default_transaction_read_only and session_authorization. The connection is closed then.
-//   - A statement costs its connection if it says that it leaves something: CREATE, SET, LISTEN, PREPARE, DECLARE, DO and
-//     whatever else is no query, write or transaction; set_config whose last argument is not written as true; and advisory
-//     locks that are not of the transaction.
+//     default_transaction_read_only and session_authorization. The connection is then closed.
+//   - The connection is closed after a statement whose text may leave something: CREATE, SET, LISTEN, PREPARE, DECLARE, DO
+//     and all else that is no query, write or transaction; set_config whose last argument is not the literal true; and
+//     advisory locks of the session.
 //
-// A function of the database does not say what it leaves. Other settings (app.tenant with is_local false), session locks,
-// cursors WITH HOLD, prepared statements and LISTEN of a function stay until the connection is refreshed, once a minute:
-// another caller may find them until then. What has to last longer than a transaction, or may not be found by others, needs a
-// connection of one's own.
+// The text does not show what a function leaves. Other settings (app.tenant with is_local false), session locks,
+// cursors WITH HOLD, prepared statements and LISTEN of a function stay until the connection is refreshed, once a
+// minute. Another caller may find them until then. State that must outlast a transaction, or that others must not find,
+// needs a connection of its own.
 //
 // Behind a pooler in transaction mode the session may be another client's. There search_path, row_security,
-// standard_conforming_strings and the legacy claims email and role are set with each statement as well, advisory locks are
-// given up, and temporary objects are discarded. All else that a function or another client leaves stays there.
+// standard_conforming_strings and the legacy claims email and role are also set with each statement, advisory locks are
+// released, and temporary objects are discarded. Everything else that a function or another client leaves stays there.
 //
-// A result is read whole into memory before its first row is handed out.
+// A result is read into memory before its first row is returned.
 func (db *DB) As(caller Caller) bun.IDB {
 	s := &session{db: db.bun, caller: pgwire.Caller{
 		Role: caller.Role, Claims: caller.Claims, Subject: caller.Subject, ReadOnly: caller.ReadOnly,
@@ -96,10 +96,10 @@ func (db *DB) As(caller Caller) bun.IDB {
 	return s
 }
 
-// session is a bun.IDB that tells the driver, through the context, whose statement it runs.
+// session is a bun.IDB that passes the caller to the driver through the context.
 type session struct {
 	db      *bun.DB
-	replica *Replica // nil if only the primary will do
+	replica *Replica // nil if only the primary may be read
 	caller  pgwire.Caller
 }
 
@@ -108,7 +108,7 @@ var _ bun.IDB = (*session)(nil)
 func (s *session) QueryContext(ctx context.Context, query string, args ...any) (rows *sql.Rows, err error) {
 	s.onReplica(ctx, func(ctx context.Context, db *bun.DB) error {
 		if rows != nil {
-			rows.Close() // of the replica, which came too late
+			rows.Close() // of the replica, which answered too late
 		}
 		rows, err = db.QueryContext(pgwire.WithCaller(ctx, &s.caller), query, args...)
 		return err
@@ -119,7 +119,7 @@ func (s *session) QueryContext(ctx context.Context, query string, args ...any) (
 func (s *session) QueryRowContext(ctx context.Context, query string, args ...any) (row *sql.Row) {
 	s.onReplica(ctx, func(ctx context.Context, db *bun.DB) error {
 		if row != nil {
-			_ = row.Scan() // closes that of the replica, which came too late
+			_ = row.Scan() // closes that of the replica, which answered too late
 		}
 		row = db.QueryRowContext(pgwire.WithCaller(ctx, &s.caller), query, args...)
 		return row.Err()
@@ -131,14 +131,14 @@ func (s *session) ExecContext(ctx context.Context, query string, args ...any) (s
 	return s.db.ExecContext(pgwire.WithCaller(ctx, &s.caller), query, args...)
 }
 
-// onReplica has a query run on the replica, if the caller may lag, or else on the primary.
+// onReplica runs a query on the replica if the caller may lag, and else on the primary.
 func (s *session) onReplica(ctx context.Context, query func(context.Context, *bun.DB) error) {
 	if s.replica == nil || !s.replica.read(ctx, query) {
 		_ = query(ctx, s.db)
 	}
 }
 
-// unhooked is what bun's builders run statements on: they call query hooks by themselves.
+// unhooked runs the statements of bun's builders, which call query hooks themselves.
 type unhooked struct{ *session }
 
 func (s unhooked) QueryContext(ctx context.Context, query string, args ...any) (rows *sql.Rows, err error) {
@@ -169,7 +169,7 @@ func (s unhooked) ExecContext(ctx context.Context, query string, args ...any) (s
 	return s.db.DB.ExecContext(pgwire.WithCaller(ctx, &s.caller), s.db.QueryGen().FormatQuery(query, args...))
 }
 
-// BeginTx starts a transaction as the caller. All its statements run as the caller, whatever their context says.
+// BeginTx starts a transaction as the caller. All its statements run as the caller, whatever their context holds.
 func (s *session) BeginTx(ctx context.Context, opts *sql.TxOptions) (bun.Tx, error) {
 	return s.db.BeginTx(pgwire.WithTxCaller(ctx, &s.caller), opts)
 }
@@ -178,7 +178,7 @@ func (s *session) BeginTx(ctx context.Context, opts *sql.TxOptions) (bun.Tx, err
 func (s *session) RunInTx(ctx context.Context, opts *sql.TxOptions, run func(context.Context, bun.Tx) error) error {
 	err := s.db.RunInTx(pgwire.WithTxCaller(ctx, &s.caller), opts, run)
 	if errors.Is(err, sql.ErrTxDone) && ctx.Err() != nil {
-		// database/sql was quicker: it rolls back when ctx ends.
+		// database/sql has already rolled back, because ctx ended.
 		return fmt.Errorf("%w: %w", ctx.Err(), err)
 	}
 	return err

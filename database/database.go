@@ -1,8 +1,3 @@
-// Package database answers one question: how does SQL run as the caller?
-//
-// [DB.As] gives a bun.IDB whose statements PostgreSQL runs with the caller's role and claims, so that row-level security
-// decides what they see. Role, claims and statement travel together, in one network round trip and one transaction: the
-// settings end with it, whatever happens in between.
 package database
 
 import (
@@ -22,45 +17,46 @@ import (
 )
 
 const (
-	// connectTimeout is how long opening a connection may take: TCP, TLS and login. It may be longer or shorter by the
-	// connection string's connect_timeout.
+	// connectTimeout bounds opening a connection: TCP, TLS and login. connect_timeout in the connection string
+	// overrides it.
 	connectTimeout = 5 * time.Second
-	// pingTimeout bounds Ping where its context does not.
+	// pingTimeout bounds Ping. Its context may end earlier.
 	pingTimeout = 5 * time.Second
-	// connsPerCPU is how many connections a pool has for each CPU, unless told: enough to keep PostgreSQL busy while
-	// answers travel.
+	// connsPerCPU is the default number of connections for each CPU. It keeps PostgreSQL busy while answers travel.
 	connsPerCPU = 4
-	// maxResultBytes bounds a result, unless told. Each connection may hold one at a time, and whoever asked for it another.
+	// maxResultBytes is the default bound of a result. Each connection may hold one result at a time, and its caller
+	// another.
 	maxResultBytes = 4 << 20
-	// maxIdleConns is how many connections database/sql thinks it keeps, each a few bytes. The pool has those to PostgreSQL.
+	// maxIdleConns bounds the idle connections of database/sql, a few bytes each. The pool holds the connections to
+	// PostgreSQL.
 	maxIdleConns = 1024
-	// closeTimeout is how long saying goodbye to PostgreSQL may take.
+	// closeTimeout bounds the close of a connection.
 	closeTimeout = time.Second
 )
 
-// Config says where PostgreSQL is and how much of it may be used.
+// Config says where PostgreSQL is and which resources the pool may use.
 type Config struct {
-	// URL is a PostgreSQL connection string. It should log in as a role that has no rights until it is switched to the
-	// caller's: Supabase's authenticator, or better one that can become only anon and authenticated.
+	// URL is a PostgreSQL connection string. Its login role should have no privileges before it is switched to the
+	// caller's role: Supabase's authenticator, or better a role that can become only anon and authenticated.
 	URL string
-	// MaxConns is how many connections may be open, and all of them are kept open. 0 means four for each CPU.
+	// MaxConns bounds the open connections. Idle ones stay open. Defaults to four for each CPU.
 	MaxConns int
-	// MaxResultBytes is how many bytes the result of one statement may have, names of columns aside. 0 means 4 MiB.
+	// MaxResultBytes bounds the result of one statement, without the names of columns. Defaults to 4 MiB.
 	MaxResultBytes int
-	// Observe, if set, hears of each round trip, in the goroutine that waits for it.
+	// Observe, if set, is called after each round trip, in the goroutine that waits for it.
 	Observe Observer
-	// QueryHooks are bun's, and called for each statement of each caller, with the statement as bun writes it: each argument
-	// that is text is in it, behind the character U+0001.
+	// QueryHooks are bun's, called for each statement of each caller. The statement is as bun formats it: each text
+	// argument is in it, after the character U+0001.
 	QueryHooks []bun.QueryHook
-	// Models are structs that bun has to know before a query names them: the tables between two others of an m2m relation.
+	// Models are structs that bun must know before a query names them: the join tables of m2m relations.
 	Models []any
-	// Replica, if its URL is set, is read by callers who may lag. It has a pool of its own, as large.
+	// Replica, if its URL is set, answers reads of callers that may lag. It has its own pool, of the same size.
 	Replica ReplicaConfig
 
-	tuning pgwire.Tuning // of tests
+	tuning pgwire.Tuning // for tests
 }
 
-// Observer hears of each round trip.
+// Observer is called after each round trip.
 type Observer = pgwire.Observer
 
 // DB is a pool of connections to one PostgreSQL database.
@@ -70,7 +66,7 @@ type DB struct {
 	replica *Replica // nil if there is none
 }
 
-// Open checks cfg and returns a pool. It opens no connection, so it works while PostgreSQL is down; Ping tells.
+// Open checks cfg and returns a pool. It opens no connection, so it succeeds while PostgreSQL is down; Ping connects.
 // Its errors never contain the password.
 func Open(cfg Config) (*DB, error) {
 	connConfig, err := parseURL(cfg.URL)
@@ -112,20 +108,20 @@ func openPool(connConfig *pgx.ConnConfig, cfg Config) *DB {
 	return &DB{bun: db, pool: pool}
 }
 
-// Ping asks PostgreSQL for an answer, over a connection of the pool.
+// Ping checks that PostgreSQL answers over a connection of the pool.
 func (db *DB) Ping(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, pingTimeout)
 	defer cancel()
 	return db.bun.PingContext(ctx)
 }
 
-// Stats counts the connections of the pool, and who had to wait for one.
+// Stats returns the statistics of the pool: its connections, and the waits for one.
 func (db *DB) Stats() sql.DBStats { return db.pool.Stats() }
 
-// Replica is the replica that callers who may lag read from; nil if there is none.
+// Replica returns the replica that callers that may lag read from, or nil.
 func (db *DB) Replica() *Replica { return db.replica }
 
-// Close closes the pool. Statements that have begun may finish.
+// Close closes the pool. Running statements may finish.
 func (db *DB) Close() error {
 	if db.replica != nil {
 		return errors.Join(db.bun.Close(), db.replica.close())
@@ -133,7 +129,7 @@ func (db *DB) Close() error {
 	return db.bun.Close()
 }
 
-// parseURL reads a connection string. Its errors quote nothing of it.
+// parseURL parses a connection string. Its errors do not quote it.
 func parseURL(url string) (*pgx.ConnConfig, error) {
 	config, err := dsn.Postgres(url)
 	if err != nil {

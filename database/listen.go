@@ -16,25 +16,25 @@ import (
 	"usergraph/internal/pgwire"
 )
 
-// ErrNotAnnounced says that changes do not arrive here, and that waiting does not help: a setting or a migration does.
+// ErrNotAnnounced means that no changes arrive until a setting is corrected or a migration applied.
 var ErrNotAnnounced = errors.New("changes are not announced")
 
 const (
-	// changesChannel is what public.announce_change notifies. A payload is <table>:<id>.
+	// changesChannel is the channel that public.announce_change notifies. A payload is <table>:<id>.
 	changesChannel = "usergraph_changes"
-	// probePrefix begins the payload that proves that notifications arrive. No table is called that.
+	// probePrefix begins the payload of a probe, which proves that notifications arrive. No table has that name.
 	probePrefix = "?"
-	// probeTimeout is how long a notification may take. Without a pooler it takes no longer than a statement.
+	// probeTimeout bounds the wait for a probe. Without a pooler it takes no longer than a statement.
 	probeTimeout = 5 * time.Second
-	// quietTimeout is how long the connection may be silent before it is asked whether it is still there.
+	// quietTimeout is how long the connection may be silent before it is checked.
 	quietTimeout = 30 * time.Second
-	// A lost connection is opened again after the first pause, then after one twice as long, up to the last; each give or
-	// take a half, so that many servers do not come at once.
+	// The pauses before a lost connection is opened again: the first, doubled each time up to the last. Each varies by
+	// half, so that many servers do not reconnect at once.
 	firstPause = 100 * time.Millisecond
 	lastPause  = 10 * time.Second
 )
 
-// Changes hears of every changed row of the tables that supabase/migrations announces, over one connection of its own.
+// Changes reports changed rows of the announced tables, over a connection of its own.
 type Changes struct {
 	config *pgconn.Config
 	report func(error)
@@ -44,21 +44,21 @@ type Changes struct {
 	mu       sync.Mutex
 	watchers map[Row][]*watcher
 	err      error
-	probe    string // the payload of the probe on its way
-	heard    bool   // whether it has arrived
+	probe    string // the payload of the last probe
+	heard    bool   // it has arrived
 }
 
 // Row names a row of a table whose primary key is id.
 type Row struct{ Table, ID string }
 
-// watcher is somebody who wants to know of a row.
+// watcher is a subscriber to the changes of a row.
 type watcher struct{ changed func() }
 
-// Listen begins to hear of changes, and goes on until Close: it opens its connection again whenever that is lost.
+// Listen starts to report changes, until Close. It opens a lost connection again.
 //
 // url is a connection string that reaches PostgreSQL directly or through a pooler in session mode. A pooler in
-// transaction mode loses notifications; that is noticed, and Err is ErrNotAnnounced then. report, if set, is told nil
-// whenever changes begin to arrive, and the reason when they no longer do.
+// transaction mode loses notifications; Listen detects that, and Err is ErrNotAnnounced. report, if set, is called with
+// nil when changes begin to arrive, and with the reason when they stop.
 func Listen(url string, report func(error)) (*Changes, error) {
 	config, err := parseURL(url)
 	if err != nil {
@@ -82,8 +82,8 @@ func Listen(url string, report func(error)) (*Changes, error) {
 	return c, nil
 }
 
-// Watch has changed called after each change of a row, and also when one may have been missed. It is called on the
-// goroutine that listens, so it must not wait; and perhaps once more after stop.
+// Watch calls changed after each change of a row, and also when a change may have been missed. changed runs on the
+// listening goroutine, so it must not block. It may run once more after stop.
 func (c *Changes) Watch(row Row, changed func()) (stop func()) {
 	w := &watcher{changed}
 	c.mu.Lock()
@@ -101,21 +101,21 @@ func (c *Changes) Watch(row Row, changed func()) (stop func()) {
 	}
 }
 
-// Err is nil while changes arrive. ErrUnavailable passes: the connection is being opened again, and what is missed
-// meanwhile is made good by then. ErrNotAnnounced does not pass by itself.
+// Err is nil while changes arrive. ErrUnavailable is temporary: the connection is being opened again, and missed
+// changes are reported then. ErrNotAnnounced is permanent.
 func (c *Changes) Err() error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.err
 }
 
-// Close ends the connection.
+// Close closes the connection.
 func (c *Changes) Close() {
 	c.cancel()
 	<-c.done
 }
 
-// run keeps the connection until ctx ends.
+// run keeps a connection open until ctx ends.
 func (c *Changes) run(ctx context.Context) {
 	defer close(c.done)
 	pause := firstPause
@@ -135,7 +135,7 @@ func (c *Changes) run(ctx context.Context) {
 	}
 }
 
-// listen opens the connection and hears changes until it is lost. arrived says whether they arrived at all.
+// listen opens the connection and reports changes until it is lost. arrived reports whether any could arrive.
 func (c *Changes) listen(ctx context.Context) (arrived bool) {
 	conn, err := pgconn.ConnectConfig(ctx, c.config)
 	if err != nil {
@@ -151,7 +151,7 @@ func (c *Changes) listen(ctx context.Context) (arrived bool) {
 		c.settle(ctx, err)
 		return false
 	}
-	c.missed() // first, so that whoever is told that changes arrive is told nothing about the time before
+	c.missed() // before reporting that changes arrive, so that no watcher relies on the time in between
 	c.settle(ctx, nil)
 	for {
 		err := c.wait(ctx, conn, quietTimeout)
@@ -165,7 +165,7 @@ func (c *Changes) listen(ctx context.Context) (arrived bool) {
 	}
 }
 
-// begin subscribes to the announcements and proves that they arrive.
+// begin subscribes to the channel and proves that notifications arrive.
 func (c *Changes) begin(ctx context.Context, conn *pgconn.PgConn) error {
 	results, err := conn.Exec(ctx, "listen "+changesChannel+"; select pg_catalog.to_regproc('public.announce_change') is not null").ReadAll()
 	if err != nil {
@@ -190,7 +190,7 @@ func (c *Changes) begin(ctx context.Context, conn *pgconn.PgConn) error {
 	return nil
 }
 
-// sendProbe notifies from another session: a pooler may pass on what comes from the same one, and nothing else.
+// sendProbe notifies from another session: a pooler may pass on only notifications of the same session.
 func (c *Changes) sendProbe(ctx context.Context) error {
 	c.mu.Lock()
 	c.probe, c.heard = probePrefix+rand.Text(), false
@@ -215,7 +215,7 @@ func (c *Changes) probed() bool {
 	return c.heard
 }
 
-// wait returns after a notification, which hear has had by then, or with context.DeadlineExceeded when none came in time.
+// wait returns after a notification was handled by hear, or with context.DeadlineExceeded after limit.
 func (c *Changes) wait(ctx context.Context, conn *pgconn.PgConn, limit time.Duration) error {
 	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
@@ -226,14 +226,14 @@ func (c *Changes) wait(ctx context.Context, conn *pgconn.PgConn, limit time.Dura
 	return err
 }
 
-// ask finds out whether a silent connection is still there: a lost one may look like this for hours.
+// ask checks a silent connection. A lost one may stay silent for hours.
 func (c *Changes) ask(ctx context.Context, conn *pgconn.PgConn) error {
 	ctx, cancel := context.WithTimeout(ctx, pingTimeout)
 	defer cancel()
 	return conn.Ping(ctx)
 }
 
-// hear passes an announcement on.
+// hear calls the watchers of a notification's row.
 func (c *Changes) hear(payload string) {
 	c.mu.Lock()
 	if strings.HasPrefix(payload, probePrefix) {
@@ -249,7 +249,7 @@ func (c *Changes) hear(payload string) {
 	}
 }
 
-// missed tells everybody that changes may have happened unheard.
+// missed calls all watchers, since changes may have been missed.
 func (c *Changes) missed() {
 	c.mu.Lock()
 	var all []*watcher
@@ -262,7 +262,7 @@ func (c *Changes) missed() {
 	}
 }
 
-// settle keeps and reports how things are, if that has changed.
+// settle stores and reports the state if it has changed.
 func (c *Changes) settle(ctx context.Context, err error) {
 	if ctx.Err() != nil {
 		return

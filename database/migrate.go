@@ -17,32 +17,32 @@ import (
 	"usergraph/internal/pgwire"
 )
 
-// migrationLock is the advisory lock that lets one migration run at a time in a database. The number is ours.
+// migrationLock is the advisory lock of migrations: one runs at a time in a database. The number is arbitrary.
 const migrationLock = 7283640192837465
 
-// ledger is where the Supabase CLI notes which migrations a database has, made as the CLI makes it.
+// ledger creates the table in which the Supabase CLI records the applied migrations, as the CLI does.
 // https://github.com/supabase/cli/blob/develop/pkg/migration/history.go
 const ledger = `create schema if not exists supabase_migrations;
 create table if not exists supabase_migrations.schema_migrations (version text not null primary key);
 alter table supabase_migrations.schema_migrations add column if not exists statements text[];
 alter table supabase_migrations.schema_migrations add column if not exists name text`
 
-// migrationName is the Supabase CLI's form of a migration's file name.
+// migrationName matches the file name of a migration, in the Supabase CLI's form.
 var migrationName = regexp.MustCompile(`^([0-9]+)_(.*)\.sql$`)
 
-// migration is one file.
+// migration is one file of migrations.
 type migration struct {
 	path, version, name, text string
 }
 
-// Migrate applies those migrations/*.sql that Supabase's ledger does not list, by version, each in a transaction of its
-// own together with its line in the ledger. report hears the name of each that was applied. Two that migrate at the same
-// time take turns.
+// Migrate applies the migrations/*.sql that are not in Supabase's ledger, by version. Each runs in its own transaction,
+// together with its row in the ledger. report is called with the name of each applied one. Concurrent calls run one
+// after the other.
 func Migrate(ctx context.Context, url string, migrations fs.FS, report func(name string)) error {
 	return MigrateAndWarn(ctx, url, migrations, report, func(string) {})
 }
 
-// MigrateAndWarn is Migrate for people: warn hears what a migration tells by RAISE WARNING, such as which rows to mend.
+// MigrateAndWarn is Migrate with warnings: warn is called with each RAISE WARNING, such as which rows to correct.
 func MigrateAndWarn(ctx context.Context, url string, migrations fs.FS, report, warn func(string)) error {
 	files, err := readMigrations(migrations)
 	if err != nil {
@@ -52,7 +52,7 @@ func MigrateAndWarn(ctx context.Context, url string, migrations fs.FS, report, w
 	if err != nil {
 		return err
 	}
-	config.DefaultQueryExecMode = pgx.QueryExecModeExec // poolers know it
+	config.DefaultQueryExecMode = pgx.QueryExecModeExec // poolers support it
 	config.OnNotice = func(_ *pgconn.PgConn, notice *pgconn.Notice) {
 		if notice.SeverityUnlocalized == "WARNING" {
 			warn(strings.TrimSpace(notice.Message + "\n" + notice.Hint))
@@ -72,7 +72,7 @@ func MigrateAndWarn(ctx context.Context, url string, migrations fs.FS, report, w
 	}
 }
 
-// readMigrations returns the files by version.
+// readMigrations returns the files in the order of their versions.
 func readMigrations(migrations fs.FS) ([]migration, error) {
 	paths, err := fs.Glob(migrations, "migrations/*.sql")
 	if err != nil {
@@ -102,7 +102,7 @@ func readMigrations(migrations fs.FS) ([]migration, error) {
 	return files, nil
 }
 
-// migrateNext applies the first file that the database does not have, and returns its name: empty if it has them all.
+// migrateNext applies the first pending file and returns its name, or "" if none is pending.
 func migrateNext(ctx context.Context, conn *pgx.Conn, files []migration) (applied string, err error) {
 	tx, err := conn.Begin(ctx)
 	if err != nil {
@@ -129,7 +129,7 @@ func migrateNext(ctx context.Context, conn *pgx.Conn, files []migration) (applie
 	return path.Base(next.path), nil
 }
 
-// readLedger returns the versions that the database has. It makes the ledger where there is none.
+// readLedger returns the applied versions. It creates the ledger if there is none.
 func readLedger(ctx context.Context, tx pgx.Tx) ([]string, error) {
 	var columns int
 	err := tx.QueryRow(ctx, `select count(*) from information_schema.columns where table_schema = 'supabase_migrations'
@@ -149,9 +149,8 @@ func readLedger(ctx context.Context, tx pgx.Tx) ([]string, error) {
 	return pgx.CollectRows(rows, pgx.RowTo[string])
 }
 
-// firstMissing returns the first file that is not among the versions. As the Supabase CLI does, it refuses one that is
-// older than what the database has: it was written for a database that no longer exists. Versions that no file has are
-// somebody else's business.
+// firstMissing returns the first pending file. Like the Supabase CLI it refuses a file that is older than an applied
+// version: it was written for an earlier state of the database. Versions without a file are ignored.
 func firstMissing(files []migration, versions []string) (*migration, error) {
 	for i, file := range files {
 		if slices.Contains(versions, file.version) {
@@ -165,7 +164,7 @@ func firstMissing(files []migration, versions []string) (*migration, error) {
 	return nil, nil
 }
 
-// apply runs a migration and notes it in the ledger.
+// apply runs a migration and records it in the ledger.
 func (m *migration) apply(ctx context.Context, tx pgx.Tx) error {
 	pg := tx.Conn().PgConn()
 	results, err := pg.Exec(ctx, m.text).ReadAll()
@@ -183,7 +182,7 @@ func (m *migration) apply(ctx context.Context, tx pgx.Tx) error {
 	return nil
 }
 
-// explain says where in the file an error is: the line, where PostgreSQL tells the place, else which statement.
+// explain adds the place of an error in the file: the line if PostgreSQL reports a position, else the statement.
 func (m *migration) explain(ctx context.Context, results []*pgconn.Result, err error) error {
 	var refused *pgconn.PgError
 	if !errors.As(err, &refused) {

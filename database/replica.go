@@ -20,32 +20,32 @@ import (
 )
 
 const (
-	// replicaPoll is how often primary and replica are asked how far they are.
+	// replicaPoll is the interval at which primary and replica are asked for their positions.
 	replicaPoll = 250 * time.Millisecond
-	// replicaPatience is how long either may take to tell. Reads that wait for a replica which does not are repeated on
-	// the primary.
+	// replicaPatience bounds the wait for either answer. If the replica exceeds it, waiting reads are repeated on the
+	// primary.
 	replicaPatience = 2 * time.Second
 )
 
-// ReplicaConfig says where a streaming replica of the database is, and how it is used.
+// ReplicaConfig says where a streaming replica is, and when it is read.
 type ReplicaConfig struct {
-	// URL is a connection string that leads to one replica, always the same, and logs in like Config.URL.
+	// URL is a connection string of one replica, always the same one, with the login role of Config.URL.
 	URL string
-	// MaxLag is how old at most may be what is read there. A replica that is further behind is not read.
+	// MaxLag bounds the replication lag. A replica with a larger lag is not read.
 	MaxLag time.Duration
-	// Report, if set, is told nil when the replica begins to be read, and the reason when it no longer is.
+	// Report, if set, is called with nil when the replica comes into use, and with the reason when it goes out of use.
 	Report func(error)
 }
 
-// Why a replica is not read.
+// The reasons why a replica is not read.
 var (
 	errNoReplica     = errors.New("it is no replica: a primary")
 	errOtherDatabase = errors.New("it is a replica of another database")
 	errLag           = errors.New("it is too far behind the primary")
 )
 
-// Replica is a streaming replica of a DB. It answers the reads of callers who may lag, as long as it is known to have
-// everything that was committed MaxLag ago. Whatever it cannot answer, the primary does.
+// Replica is a streaming replica of a DB. It answers the reads of callers that may lag, while it is known to have every
+// commit older than MaxLag. The primary answers all else.
 type Replica struct {
 	cfg     ReplicaConfig
 	pool    *DB
@@ -55,18 +55,18 @@ type Replica struct {
 	done    chan struct{}
 
 	began           time.Time
-	complete        atomic.Int64 // everything committed before is there; time since began, 0 for unknown
+	complete        atomic.Int64 // all earlier commits are on the replica; time since began, 0 if unknown
 	reads, repeated atomic.Uint64
 
-	// Of the goroutine that follows: whether anything was reported yet, and whether that was good.
+	// Used by the goroutine of run: something was reported, and it was nil.
 	settled, reported bool
 
 	mu      sync.Mutex
-	reading context.Context // ends when the replica goes out of use
+	reading context.Context // cancelled when the replica goes out of use
 	end     context.CancelFunc
 }
 
-// openReplica begins to follow a replica. Until it is known to be complete nobody reads there.
+// openReplica starts to follow a replica. It is not read before it is known to be complete.
 func openReplica(cfg Config) (*Replica, error) {
 	if cfg.Replica.MaxLag <= 0 {
 		return nil, errors.New("a replica needs a largest lag")
@@ -94,7 +94,7 @@ func openReplica(cfg Config) (*Replica, error) {
 	return r, nil
 }
 
-// Lag is how old at most is what is read from the replica now. It is longer than a century if nobody knows.
+// Lag returns the largest age of what the replica returns now. It is longer than a century if it is unknown.
 func (r *Replica) Lag() time.Duration {
 	complete := r.complete.Load()
 	if complete == 0 {
@@ -103,13 +103,13 @@ func (r *Replica) Lag() time.Duration {
 	return time.Since(r.began) - time.Duration(complete)
 }
 
-// InUse says whether callers who may lag read from the replica. No replica is not in use.
+// InUse reports whether callers that may lag read from the replica. It is false for nil.
 func (r *Replica) InUse() bool { return r != nil && r.Lag() < r.cfg.MaxLag }
 
-// Reads counts what the replica has answered, and what was asked of the primary after the replica had failed.
+// Reads returns the number of reads that the replica answered, and of those repeated on the primary after it failed.
 func (r *Replica) Reads() (answered, repeated uint64) { return r.reads.Load(), r.repeated.Load() }
 
-// Stats counts the connections of the pool.
+// Stats returns the statistics of the pool.
 func (r *Replica) Stats() sql.DBStats { return r.pool.Stats() }
 
 func (r *Replica) close() error {
@@ -119,10 +119,10 @@ func (r *Replica) close() error {
 	return r.pool.Close()
 }
 
-// read has a query run on the replica. It returns false if the primary is to be asked: the replica is not in use, has
-// gone, has cancelled the query to catch up, or has not heard of a new column yet. So what it refuses proves nothing.
+// read runs a query on the replica. It returns false if the primary must run it: the replica is not in use, is gone,
+// has cancelled the query to catch up, or lacks a new column. The replica's errors therefore prove nothing.
 func (r *Replica) read(ctx context.Context, query func(context.Context, *bun.DB) error) (done bool) {
-	reading := r.whileInUse() // before InUse: what ends afterwards is noticed
+	reading := r.whileInUse() // before InUse, so that a later end is noticed
 	if !r.InUse() {
 		return false
 	}
@@ -170,16 +170,16 @@ func (r *Replica) run(ctx context.Context) {
 	}
 }
 
-// milestone is where the primary was at a time.
+// milestone is the primary's position at a time.
 type milestone struct {
-	asked    time.Duration // since began
+	asked    time.Duration // time since began
 	position uint64
 }
 
-// follow compares how far primary and replica are, until one of them can no longer be asked.
+// follow compares the positions of primary and replica, until one of them no longer answers.
 //
-// What was committed before the primary is asked for its position lies before that position; so once the replica has
-// got there, it has all of it. Clocks are not compared.
+// Everything committed before the primary is asked for its position lies before that position. Once the replica has
+// reached it, the replica has all of it. Clocks are not compared.
 func (r *Replica) follow(ctx context.Context) error {
 	primary, err := dial(ctx, r.primary)
 	if err != nil {
@@ -193,7 +193,7 @@ func (r *Replica) follow(ctx context.Context) error {
 	}
 	defer hangUp(replica)
 	joined := time.Since(r.began)
-	var ahead []milestone // where the replica has not been seen yet
+	var ahead []milestone // not yet reached by the replica
 	for {
 		asked := time.Since(r.began)
 		at, err := askPosition(ctx, primary, primaryPosition)
@@ -218,7 +218,7 @@ func (r *Replica) follow(ctx context.Context) error {
 			ahead = ahead[1:]
 		}
 		if len(ahead) > 0 && asked-ahead[0].asked > r.cfg.MaxLag {
-			ahead = ahead[1:] // too old to be of use
+			ahead = ahead[1:] // older than MaxLag
 		}
 		switch {
 		case r.InUse():
@@ -226,7 +226,8 @@ func (r *Replica) follow(ctx context.Context) error {
 		case asked-joined > r.cfg.MaxLag:
 			r.settle(errLag)
 		}
-		// Not asleep: a replica that restarts may begin earlier than it was, so its end is noticed at once.
+		// Wait on the connection instead of sleeping. A closed connection must be noticed at once: a restarted replica
+		// may be further behind than before.
 		if err := waitQuietly(ctx, replica, replicaPoll); err != nil {
 			r.lost()
 			return err
@@ -237,8 +238,8 @@ func (r *Replica) follow(ctx context.Context) error {
 // lost takes the replica out of use.
 func (r *Replica) lost() { r.complete.Store(0) }
 
-// settle ends the reads that wait for a replica which has gone out of use, and reports that it goes out of use or into it.
-// While only the primary cannot be asked, the replica stays in use for as long as its lag is known to be short.
+// settle cancels waiting reads if the replica goes out of use, and reports when it goes out of use or into it. If only
+// the primary does not answer, the replica stays in use while its lag is known to be short.
 func (r *Replica) settle(err error) {
 	if err != nil && r.InUse() {
 		return
@@ -253,8 +254,8 @@ func (r *Replica) settle(err error) {
 	r.cfg.Report(err)
 }
 
-// endReads ends those that have begun: they may wait for an answer that never comes, or for a lock that the replica will
-// hold until it has caught up.
+// endReads cancels the running reads. They may wait for an answer that never comes, or for a lock that the replica
+// holds until it has caught up.
 func (r *Replica) endReads() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -262,17 +263,18 @@ func (r *Replica) endReads() {
 	r.reading, r.end = context.WithCancel(context.Background())
 }
 
-// position is how far a server is in the write-ahead log, and of which database.
+// position is a server's place in the write-ahead log, and the identity of its database.
 type position struct {
 	database string
 	position uint64
 	standby  bool
 }
 
-// All copies of a cluster have its system identifier.
+// identity is the system identifier, which all copies of a cluster share, and the database.
 const identity = `(select system_identifier from pg_catalog.pg_control_system()) || '/' || pg_catalog.current_database()`
 
-// What a server is asked for its position. The primary tells where it writes next: a commit that the disk is still to get is before that.
+// The queries for a server's position. The primary returns its insert position: commits that are not yet on disk are
+// before it.
 const (
 	primaryPosition = `select ` + identity + `, pg_catalog.pg_current_wal_insert_lsn(), false`
 	replicaPosition = `select ` + identity + `, coalesce(pg_catalog.pg_last_wal_replay_lsn(), '0/0'), pg_catalog.pg_is_in_recovery()`
@@ -290,7 +292,7 @@ func askPosition(ctx context.Context, conn *pgconn.PgConn, question string) (pos
 	return position{string(row[0]), lsn, string(row[2]) == "t"}, err
 }
 
-// parseLSN reads a position as PostgreSQL writes it: two halves of 32 bits, in hexadecimal.
+// parseLSN parses a position (pg_lsn): two hexadecimal halves of 32 bits.
 func parseLSN(text string) (uint64, error) {
 	high, low, _ := strings.Cut(text, "/")
 	upper, err := strconv.ParseUint(high, 16, 32)
@@ -301,9 +303,9 @@ func parseLSN(text string) (uint64, error) {
 	return upper<<32 | lower, nil
 }
 
-// endOfRecord is where the last record before an insert position has ended. The two differ where a page is full: the
-// next record comes after the header of the next page, 40 bytes in a new file and 24 else, and a replica that has
-// everything stays before it.
+// endOfRecord returns the end of the last record before an insert position. They differ where a page is full: the next
+// record begins after the next page's header, 40 bytes in a new file and 24 otherwise, and the position of a complete
+// replica is before that header.
 func endOfRecord(insert uint64) uint64 {
 	const page = 8192
 	if offset := insert % page; offset == 24 || offset == 40 {
@@ -326,7 +328,7 @@ func hangUp(conn *pgconn.PgConn) {
 	_ = conn.Close(ctx)
 }
 
-// waitQuietly returns after limit, or at once with an error when the connection is lost.
+// waitQuietly returns after limit, or at once with an error if the connection is lost.
 func waitQuietly(ctx context.Context, conn *pgconn.PgConn, limit time.Duration) error {
 	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()

@@ -8,13 +8,13 @@ import (
 	"github.com/uptrace/bun"
 )
 
-// RowOf names the row with this id in the table of a bun model, for Changes.Watch.
+// RowOf returns the row with this id in a bun model's table, for Changes.Watch.
 func RowOf[Model any](db *DB, id uuid.UUID) Row {
 	name := db.bun.Table(reflect.TypeFor[Model]()).Name
 	return Row{Table: name[strings.LastIndexByte(name, '.')+1:], ID: id.String()}
 }
 
-// TableOf returns the schema and the table that a pointer to a bun model is a row of. ok is false for another type.
+// TableOf returns the schema and the table of a pointer to a bun model. ok is false for other types.
 func (db *DB) TableOf(pointer reflect.Type) (schema, table string, ok bool) {
 	if pointer == nil || pointer.Kind() != reflect.Pointer || pointer.Elem().Kind() != reflect.Struct {
 		return "", "", false

@@ -1,7 +1,7 @@
-// Package graph answers one question: what may callers ask, and what do they get?
+// Package graph answers one question: what may callers request, and what do they get?
 //
-// Read schema.graphqls first, then schema.resolvers.go: a resolver finds the caller, calls models, and returns.
-// `go generate .` writes the folder generated from the schema; nobody opens it.
+// Read schema.graphqls first, then schema.resolvers.go: a resolver finds the caller, calls models, and returns. `go
+// generate .` writes the folder generated from the schema; it is not meant to be read.
 package graph
 
 import (
@@ -11,7 +11,7 @@ import (
 	"usergraph/graph/generated"
 )
 
-// Resolver is what all resolvers share.
+// Resolver holds what all resolvers share.
 type Resolver struct{ *endpoint.Engine }
 
 // New returns the schema with its resolvers.

@@ -8,7 +8,7 @@ import (
 	"usergraph/models"
 )
 
-// changes checks an input and turns it into a row and the names of the columns to write.
+// changes checks an input and returns the row and the names of the columns to write.
 func changes(id uuid.UUID, input generated.UpdateMeInput) (user *models.User, columns []string, err error) {
 	user = &models.User{ID: id}
 	if name, given := input.FullName.ValueOK(); given {
@@ -26,7 +26,7 @@ func changes(id uuid.UUID, input generated.UpdateMeInput) (user *models.User, co
 	return user, columns, nil
 }
 
-// check tells the client what is wrong with a text that is not null.
+// check returns an error for the client if a non-null text breaks a rule.
 func check(field string, text *string, rule func(string) error) error {
 	if text == nil {
 		return nil

@@ -22,14 +22,14 @@ type User struct {
 	AvatarURL *string   `bun:"avatar_url"`
 }
 
-// CheckName says what is wrong with a name, for the client.
+// CheckName returns an error for the client if a name is invalid.
 func CheckName(name string) error { return values.CheckLine(name, 200) }
 
-// CheckAvatarURL says what is wrong with the address of a picture, for the client.
+// CheckAvatarURL returns an error for the client if the URL of a picture is invalid.
 func CheckAvatarURL(address string) error { return values.CheckWebURL(address, 2048) }
 
-// AfterScanRow makes the schema's promises true for whatever row was read: a table of a team's own may lack the constraints
-// of ours. bun calls it after each row, for queries, mutations and subscriptions alike.
+// AfterScanRow enforces the schema's promises on each row that is read: a team's own table may lack the constraints of
+// our migrations. bun calls it after each row, in queries, mutations and subscriptions.
 func (u *User) AfterScanRow(context.Context) error {
 	if u.FullName != nil && CheckName(*u.FullName) != nil {
 		u.FullName = nil
@@ -40,7 +40,7 @@ func (u *User) AfterScanRow(context.Context) error {
 	return nil
 }
 
-// UserByID reads a user. It returns nil without an error if there is no such row, or row-level security hides it.
+// UserByID reads a user. It returns nil without an error if the row does not exist or row-level security hides it.
 func UserByID(ctx context.Context, db bun.IDB, id uuid.UUID) (*User, error) {
 	user := new(User)
 	err := db.NewSelect().Model(user).Where("u.id = ?", id).Scan(ctx)
@@ -53,8 +53,8 @@ func UserByID(ctx context.Context, db bun.IDB, id uuid.UUID) (*User, error) {
 	return user, nil
 }
 
-// UpdateUser writes the named columns of user to the row with its id, and reads the row back into user.
-// It returns rows.ErrNotFound if there is no such row, or row-level security hides it.
+// UpdateUser writes the named columns of user to the row with its id, and reads the row back into user. It returns
+// rows.ErrNotFound if the row does not exist or row-level security hides it.
 func UpdateUser(ctx context.Context, db bun.IDB, user *User, columns ...string) error {
 	err := db.NewUpdate().Model(user).Column(columns...).WherePK().Returning("?Columns").Scan(ctx)
 	if errors.Is(err, sql.ErrNoRows) {

@@ -15,16 +15,16 @@ import (
 	"time"
 )
 
-// dist holds the files of the page as `npm run build` in app writes them, each compressed by gzip: every browser takes
-// that, and the standard library can undo it for a client that does not.
+// dist holds the page's files as `npm run build` in app writes them, compressed by gzip. Every browser accepts gzip,
+// and the standard library decompresses it for other clients.
 //
 //go:embed all:dist
 var dist embed.FS
 
-// licences is the file with the licences of the packages that are built in.
+// licences is the file with the licences of the bundled packages.
 const licences = "playground/licenses.md"
 
-// contentTypes are those of all files: what the system believes about extensions is not asked.
+// contentTypes are the types of all files. The system's table of extensions is not used.
 var contentTypes = map[string]string{
 	".html": "text/html; charset=utf-8",
 	".js":   "text/javascript; charset=utf-8",
@@ -46,7 +46,7 @@ func newFile(name string, compressed []byte) file {
 	return file{name, compressed, hex.EncodeToString(sum[:16])}
 }
 
-// embedded lists the files of dist. It panics if dist is not what its build writes, which a test would have found.
+// embedded lists the files of dist. It panics if dist is not the result of its build, which a test would have found.
 func embedded() []file {
 	var files []file
 	err := fs.WalkDir(dist, "dist", func(name string, entry fs.DirEntry, err error) error {
@@ -82,7 +82,8 @@ func (f file) handler(cacheControl string) http.Handler {
 	})
 }
 
-// acceptsGzip reads Accept-Encoding (RFC 9110, 12.5.3). A client that names gzip only by * gets the file as it is.
+// acceptsGzip parses Accept-Encoding (RFC 9110, 12.5.3). A client that accepts gzip only by * gets the file
+// uncompressed.
 func acceptsGzip(header string) bool {
 	for part := range strings.SplitSeq(header, ",") {
 		coding, weight, _ := strings.Cut(part, ";")
@@ -104,7 +105,7 @@ func compress(content []byte) []byte {
 	return buffer.Bytes()
 }
 
-// decompress panics if content is not what gzip wrote: it comes from dist or compress.
+// decompress panics if content is not gzip: it comes from dist or compress.
 func decompress(compressed []byte) []byte {
 	reader, err := gzip.NewReader(bytes.NewReader(compressed))
 	if err != nil {

@@ -1,6 +1,7 @@
 // Package playground answers one question: how do people try the API in a browser?
 //
-// By GraphiQL, with what this API needs around it. It is built from app, embedded, and loads nothing from elsewhere.
+// It serves GraphiQL with additions for this API. The page is built from app, embedded, and loads nothing from other
+// hosts.
 package playground
 
 import (
@@ -10,26 +11,28 @@ import (
 	"strings"
 )
 
-// Config is what the page is told. All of it is public.
+// Config is the configuration of the page. All of it is public.
 type Config struct {
-	// Title is the title of the page and of the document. Default: GraphQL Playground.
+	// Title is the title of the page and of the document. Defaults to GraphQL Playground.
 	Title string `json:"title"`
-	// Endpoint is where operations are posted. It may be relative to the page.
+	// Endpoint is the URL of operations. It may be relative to the page.
 	Endpoint string `json:"endpoint"`
-	// SubscriptionEndpoint is where the websocket is opened. Default: Endpoint.
+	// SubscriptionEndpoint is the URL of the websocket. Defaults to Endpoint.
 	SubscriptionEndpoint string `json:"subscriptionEndpoint"`
-	// Headers are sent with each operation and in connection_init. What the user types as headers wins over them.
+	// Headers are sent with each operation and in connection_init. The user's headers override them.
 	Headers map[string]string `json:"headers,omitempty"`
-	// Operations are examples, one a tab.
+	// Operations are examples, one for each tab.
 	Operations []Operation `json:"operations"`
 
-	// Identities are whom a developer can act as. The page opens as the first. There are none in production.
+	// Identities are the identities that a developer can act as. The first is the default. There are none in
+	// production.
 	Identities []Identity `json:"identities"`
-	// TokenEndpoint answers the JSON {"identity": name} with {"token": "…"}, or {"token": null} for nobody.
+	// TokenEndpoint answers the JSON {"identity": name} with {"token": "…"}, or {"token": null} for the anonymous
+	// identity.
 	TokenEndpoint string `json:"tokenEndpoint"`
 
 	// SupabaseURL and PublishableKey let the user sign in with a password if both are set and there are no Identities.
-	// A URL that is not http or https counts as unset, and so does a key that must stay secret.
+	// A URL that is not http or https counts as unset, and so does a key that is not publishable.
 	SupabaseURL    string `json:"supabaseURL"`
 	PublishableKey string `json:"publishableKey"`
 }
@@ -42,20 +45,20 @@ type Operation struct {
 	Variables   string `json:"variables"`
 }
 
-// Identity is somebody for whom TokenEndpoint has tokens.
+// Identity is a name for which TokenEndpoint issues tokens.
 type Identity struct {
 	Name  string `json:"name"`
 	Label string `json:"label"`
 }
 
-// How long a browser may keep a file without asking again.
+// The times for which a browser may cache a file.
 const (
 	cacheNever   = "no-cache"
 	cacheForever = "public, max-age=31536000, immutable"
 )
 
-// Handler serves the page at / and /playground, and its configuration and files below /playground/. Every link between
-// them is relative, so that a proxy may put a path in front.
+// Handler serves the page at / and /playground, and its configuration and files below /playground/. All links between
+// them are relative, so that a proxy may add a path prefix.
 func Handler(cfg Config) http.Handler {
 	cfg = withDefaults(cfg)
 	mux := http.NewServeMux()
@@ -67,12 +70,12 @@ func Handler(cfg Config) http.Handler {
 		case f.name == licences:
 			mux.Handle("GET /"+f.name, f.handler(cacheNever))
 		default:
-			// These names hold a hash of the content.
+			// The file name holds a hash of the content.
 			mux.Handle("GET /"+f.name, f.handler(cacheForever))
 		}
 	}
 	mux.Handle("GET /playground/config.json", configFile(cfg).handler(cacheNever))
-	// The links of the page would be off by one folder here.
+	// With this trailing slash the page's relative links would be wrong.
 	mux.HandleFunc("GET /playground/{$}", func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Location", "../playground")
 		w.WriteHeader(http.StatusPermanentRedirect)
@@ -93,7 +96,7 @@ func withDefaults(cfg Config) Config {
 }
 
 func configFile(cfg Config) file {
-	// Strings, and slices and maps of them, can always be written as JSON.
+	// Strings, and slices and maps of them, can always be marshalled to JSON.
 	text, _ := json.Marshal(cfg)
 	return newFile("config.json", compress(text))
 }

@@ -8,8 +8,8 @@ import (
 	"strings"
 )
 
-// secure sets the headers that keep other pages out of this one, and this one from talking to other hosts than this and
-// that of Supabase, if given.
+// secure sets headers that stop other pages from embedding this one, and this one from connecting to hosts other than
+// its own and Supabase's, if given.
 func secure(supabaseURL string, next http.Handler) http.Handler {
 	policy := contentSecurityPolicy(supabaseURL)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -24,18 +24,18 @@ func secure(supabaseURL string, next http.Handler) http.Handler {
 	})
 }
 
-// contentSecurityPolicy is that of the page and, as each worker obeys the policy of its own file, of the workers.
+// contentSecurityPolicy returns the policy of the page and of its workers: a worker obeys the policy of its own file.
 func contentSecurityPolicy(supabaseURL string) string {
 	return strings.Join([]string{
 		"default-src 'none'",
 		"script-src 'self'",
 		"worker-src 'self'",
-		// Monaco writes style elements and attributes as it runs, and takes no nonce. Styles run no code.
+		// Monaco adds style elements and attributes at run time, and supports no nonce. Styles run no code.
 		"style-src 'self' 'unsafe-inline'",
 		// Icons and fonts are in the style sheets.
 		"img-src 'self' data:",
 		"font-src 'self' data:",
-		// 'self' holds for ws: and wss: on this host as well (CSP 3, 6.7.2.8).
+		// 'self' includes ws: and wss: on this host (CSP 3, 6.7.2.8).
 		strings.TrimSpace("connect-src 'self' " + originOf(supabaseURL)),
 		"base-uri 'none'",
 		"form-action 'none'",
@@ -43,7 +43,7 @@ func contentSecurityPolicy(supabaseURL string) string {
 	}, "; ")
 }
 
-// originOf returns scheme, host and port of an http or https URL, and "" for anything else.
+// originOf returns scheme, host and port of an http or https URL, and "" for other strings.
 func originOf(address string) string {
 	parsed, err := url.Parse(address)
 	if err != nil || parsed.Scheme != "https" && parsed.Scheme != "http" || parsed.Host == "" {
@@ -55,8 +55,8 @@ func originOf(address string) string {
 	return parsed.Scheme + "://" + parsed.Host
 }
 
-// IsPublishable tells whether a key may be shown to everybody: a publishable one, or a legacy JWT whose role is anon. The
-// secret keys look much alike.
+// IsPublishable reports whether a key may be public: a publishable key, or a legacy JWT with the role anon. Secret keys
+// look similar.
 func IsPublishable(key string) bool {
 	if strings.HasPrefix(key, "sb_publishable_") {
 		return true

@@ -1,4 +1,5 @@
-// Package authtest answers one question: who issues tokens to tests? Real keys, real tokens, and the key set over real HTTP.
+// Package authtest answers one question: who issues tokens to tests? It has real keys and tokens, and serves the key
+// set over HTTP.
 package authtest
 
 import (
@@ -45,16 +46,16 @@ func New(t testing.TB) *Issuer {
 	return i
 }
 
-// URL is the iss of its tokens.
+// URL returns the issuer (iss) of the tokens.
 func (i *Issuer) URL() string { return i.server.URL + "/auth/v1" }
 
-// JWKSURL is where the key set is.
+// JWKSURL returns the URL of the key set.
 func (i *Issuer) JWKSURL() string { return i.URL() + "/.well-known/jwks.json" }
 
-// Secret is that of its HS256 tokens.
+// Secret returns the secret of HS256 tokens.
 func (i *Issuer) Secret() []byte { return i.secret }
 
-// JWKS is the key set that it serves.
+// JWKS returns the key set that is served.
 func (i *Issuer) JWKS() []byte {
 	i.mu.Lock()
 	defer i.mu.Unlock()
@@ -88,21 +89,21 @@ func (i *Issuer) serve(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// Answer lets the issuer answer in another way, for example not at all; nil lets it serve its key set again.
+// Answer replaces the handler of the key set, for example by one that never answers; nil restores it.
 func (i *Issuer) Answer(answer http.HandlerFunc) {
 	i.mu.Lock()
 	defer i.mu.Unlock()
 	i.answer = answer
 }
 
-// Fetches is how often it was asked.
+// Fetches returns the number of requests for the key set.
 func (i *Issuer) Fetches() int {
 	i.mu.Lock()
 	defer i.mu.Unlock()
 	return i.fetches
 }
 
-// Publish adds a new key for ES256, RS256 or EdDSA to the key set, as standby: nothing is signed with it yet.
+// Publish adds a new key for ES256, RS256 or EdDSA to the key set, as standby: it signs nothing yet.
 func (i *Issuer) Publish(algorithm string) *Key {
 	key := NewKey(i.t, algorithm)
 	i.PublishKey(key)
@@ -116,14 +117,14 @@ func (i *Issuer) PublishKey(key *Key) {
 	i.published = append(i.published, key)
 }
 
-// Keys are those in the key set.
+// Keys returns the keys of the key set.
 func (i *Issuer) Keys() []*Key {
 	i.mu.Lock()
 	defer i.mu.Unlock()
 	return slices.Clone(i.published)
 }
 
-// Use signs with a key from now on. The one before stays published, as previously used.
+// Use signs with a key from now on. The previous key stays published.
 func (i *Issuer) Use(key *Key) {
 	i.mu.Lock()
 	defer i.mu.Unlock()
@@ -140,7 +141,7 @@ func (i *Issuer) Revoke(key *Key) {
 	i.published = slices.DeleteFunc(i.published, func(k *Key) bool { return k == key })
 }
 
-// Claims are those of a Supabase access token for user, good for an hour.
+// Claims returns the claims of a Supabase access token for user, valid for an hour.
 func (i *Issuer) Claims(user uuid.UUID) jwt.MapClaims {
 	now := time.Now().Unix()
 	return jwt.MapClaims{
@@ -154,7 +155,7 @@ func (i *Issuer) Claims(user uuid.UUID) jwt.MapClaims {
 	}
 }
 
-// Token signs an access token for user with the key in use, after changing its claims.
+// Token signs an access token for user with the key in use, after applying changes to its claims.
 func (i *Issuer) Token(user uuid.UUID, changes ...func(jwt.MapClaims)) string {
 	i.t.Helper()
 	claims := i.Claims(user)
@@ -175,7 +176,7 @@ type Key struct {
 	t         testing.TB
 }
 
-// NewKey returns a new key for ES256, RS256 or EdDSA that nobody has published.
+// NewKey returns a new, unpublished key for ES256, RS256 or EdDSA.
 func NewKey(t testing.TB, algorithm string) *Key {
 	t.Helper()
 	key := &Key{ID: uuid.NewString(), Algorithm: algorithm, t: t}
@@ -196,7 +197,7 @@ func NewKey(t testing.TB, algorithm string) *Key {
 	return key
 }
 
-// NewKeyFrom returns a key for ES256 whose private half is made of 32 bytes, so that it is the same in every process.
+// NewKeyFrom returns an ES256 key whose private key is derived from 32 bytes, so that it is the same in every process.
 func NewKeyFrom(t testing.TB, id string, private []byte) *Key {
 	t.Helper()
 	key, err := ecdsa.ParseRawPrivateKey(elliptic.P256(), private)
@@ -211,14 +212,14 @@ func NewSecret(t testing.TB, secret []byte) *Key {
 	return &Key{Algorithm: "HS256", private: secret, t: t}
 }
 
-// Sign signs claims, with alg, typ and kid as Supabase Auth writes them in the header.
+// Sign signs claims, with the header parameters of Supabase Auth: alg, typ and kid.
 func (k *Key) Sign(claims jwt.Claims) string {
 	k.t.Helper()
 	return k.SignHeader(claims, nil)
 }
 
-// SignHeader signs claims with more header parameters, which may replace those that there are. alg says what the
-// header claims, not what is done. A nil value leaves a parameter out.
+// SignHeader signs claims with more header parameters, which replace those of the same name; a nil value omits one. alg
+// changes the header only, not the signature.
 func (k *Key) SignHeader(claims jwt.Claims, header map[string]any) string {
 	k.t.Helper()
 	token := jwt.NewWithClaims(jwt.GetSigningMethod(k.Algorithm), claims)
@@ -244,10 +245,10 @@ func (k *Key) Signature(text string) []byte {
 	return signature
 }
 
-// Public is the public key.
+// Public returns the public key.
 func (k *Key) Public() crypto.PublicKey { return k.private.(crypto.Signer).Public() }
 
-// JWK is the public key as Supabase Auth publishes it.
+// JWK returns the public key as Supabase Auth publishes it.
 func (k *Key) JWK() json.RawMessage {
 	k.t.Helper()
 	jwk, err := jwkset.NewJWKFromKey(k.Public(), jwkset.JWKOptions{Metadata: jwkset.JWKMetadataOptions{

@@ -1,9 +1,9 @@
 // Package rows answers one question: what do the queries of all tables have in common?
 //
-// It is a leaf: models imports it, and nothing of the engine besides.
+// It imports no package of the module: models imports it, and no other package of the engine.
 package rows
 
 import "errors"
 
-// ErrNotFound says that the row to change does not exist, or that row-level security hides it.
+// ErrNotFound means that the row to change does not exist, or that row-level security hides it.
 var ErrNotFound = errors.New("no such row")

@@ -1,7 +1,7 @@
-// Package values answers one question: what may a text be that clients are shown?
+// Package values answers one question: which texts may clients be shown?
 //
-// It is a leaf: models and resolvers call it, so that a value is checked when it is written and when it is read. Its errors
-// go on where the field's name ends, and are written for the client.
+// Models and resolvers call it, so that a value is checked when it is written and when it is read. It imports no
+// package of the module. Its errors continue the field's name, and are written for the client.
 package values
 
 import (
@@ -12,8 +12,8 @@ import (
 	"unicode/utf8"
 )
 
-// CheckLine wants 1 to most characters on one line that show something. A migration of the API half has the same rule in
-// SQL; supabase/promises_test.go compares them.
+// CheckLine requires 1 to most characters on one line, at least one of them visible. A migration of the API half has
+// the same rule in SQL; supabase/promises_test.go compares them.
 func CheckLine(text string, most int) error {
 	length, shows := 0, false
 	for _, r := range text {
@@ -34,12 +34,12 @@ func CheckLine(text string, most int) error {
 	return nil
 }
 
-// isControl finds control characters and line breaks.
+// isControl reports whether r is a control character or a line break.
 func isControl(r rune) bool {
 	return r < ' ' || 0x7f <= r && r <= 0x9f || r == 0x2028 || r == 0x2029
 }
 
-// isInvisible finds characters that take room at most.
+// isInvisible reports whether r shows nothing, although it may take space.
 func isInvisible(r rune) bool {
 	switch r {
 	case ' ', 0xa0, 0xad, 0x1680, 0x202f, 0x205f, 0x2060, 0x3000, 0xfeff:
@@ -48,8 +48,8 @@ func isInvisible(r rune) bool {
 	return 0x2000 <= r && r <= 0x200f
 }
 
-// CheckWebURL wants an http or https URL that a browser may load a picture from: with a name or an IPv4 address for a host,
-// without a user, of at most most characters. The same migration has it in SQL.
+// CheckWebURL requires an http or https URL of at most most characters that a browser may load a picture from: its host
+// is a name or an IPv4 address, and it has no user. The same migration has the rule in SQL.
 func CheckWebURL(address string, most int) error {
 	if length := utf8.RuneCountInString(address); length > most {
 		return fmt.Errorf("has %d characters, at most %d are allowed", length, most)
@@ -67,7 +67,8 @@ func CheckWebURL(address string, most int) error {
 	return nil
 }
 
-// isNotOfHost finds what no name has. Names in other scripts are as they are shown; whether each exists is not asked.
+// isNotOfHost reports whether r cannot be in a host name. Other scripts are allowed; whether the name exists is not
+// checked.
 func isNotOfHost(r rune) bool {
 	switch {
 	case 'a' <= r && r <= 'z', 'A' <= r && r <= 'Z', '0' <= r && r <= '9', r == '.', r == '-', r == '_':
@@ -76,13 +77,13 @@ func isNotOfHost(r rune) bool {
 	return r <= 0xa0 || 0x2000 <= r && r <= 0x202f || 0xff00 <= r && r <= 0xffff
 }
 
-// isPort takes 1 to 65535, without zeros before.
+// isPort reports whether text is 1 to 65535, without leading zeros.
 func isPort(text string) bool {
 	port, err := strconv.ParseUint(text, 10, 16)
 	return err == nil && port > 0 && text[0] != '0'
 }
 
-// isPath takes what has no control characters and whole percent-escapes.
+// isPath reports whether text has no control characters and only complete percent-escapes.
 func isPath(text string) bool {
 	for i, r := range text {
 		if isControl(r) || r == '%' && (len(text) < i+3 || !isHex(text[i+1]) || !isHex(text[i+2])) {

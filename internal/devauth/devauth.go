@@ -1,12 +1,12 @@
-// Package devauth answers one question: who signs people in when there is no Supabase project?
+// Package devauth answers one question: which service signs users in if there is no Supabase project?
 //
-// It stands in for Supabase Auth during development only. supabase-js and @supabase/ssr sign up, sign in with a password
-// or anonymously, refresh, sign out and read the user; the tokens are real, ES256 with a key kept on disk, and have the
-// shape that Supabase Auth gives them. Users and sessions are rows of the schema auth, so triggers on auth.users run, and
-// signing out removes the session. The server never trusts it because it is development; it verifies these tokens as it
-// verifies all.
+// It stands in for Supabase Auth during development only. supabase-js and @supabase/ssr can sign up, sign in with a
+// password or anonymously, refresh, sign out and read the user. The tokens are signed with ES256 by a key that is kept
+// on disk, and have the shape of Supabase Auth's. Users and sessions are rows of the schema auth, so triggers on
+// auth.users run, and signing out removes the session. The server does not trust devauth; it verifies these tokens like
+// any other.
 //
-// See https://supabase.com/docs/reference/self-hosting-auth for what it stands in for.
+// See https://supabase.com/docs/reference/self-hosting-auth for the replaced API.
 package devauth
 
 import (
@@ -21,27 +21,28 @@ import (
 	"usergraph/auth"
 )
 
-// PublishableKey is what clients are given as the project's public key. Any other key does as well: it opens nothing.
+// PublishableKey is the project's public key for clients. Any other key is accepted too: it grants nothing.
 const PublishableKey = "sb_publishable_usergraph_dev"
 
-// maxConns is enough for one person.
+// maxConns bounds the connections to the database. One developer needs no more.
 const maxConns = 4
 
-// Config says where the users are and who signs.
+// Config says where the users are and which key signs.
 type Config struct {
-	// URL is that of the project, http://127.0.0.1:8081 for example: the issuer is URL + "/auth/v1". Its host must be a
+	// URL is the project's URL, for example http://127.0.0.1:8081. The issuer is URL + "/auth/v1". Its host must be a
 	// loopback address or localhost.
 	URL string
-	// KeyFile keeps the signing key, so that tokens outlive a restart. It is made if there is none.
+	// KeyFile is the file of the signing key, so that tokens stay valid after a restart. It is created if it is
+	// missing.
 	KeyFile string
-	// DatabaseURL logs in as a role that may write the schema auth.
+	// DatabaseURL is a connection string whose login role may write the schema auth.
 	DatabaseURL string
-	// TokenLife is how long an access token lives.
+	// TokenLife is the lifetime of an access token.
 	TokenLife time.Duration
 	Log       *slog.Logger
 }
 
-// Server signs people in. Its methods may be called from any goroutine.
+// Server signs users in. It is safe for concurrent use.
 type Server struct {
 	issuer    *issuer
 	db        *pgxpool.Pool
@@ -49,7 +50,7 @@ type Server struct {
 	log       *slog.Logger
 }
 
-// Open returns a server whose users are those of the database. It refuses a URL that other machines could reach.
+// Open returns a server for the users of the database. It refuses a URL that other machines can reach.
 func Open(ctx context.Context, cfg Config) (*Server, error) {
 	if cfg.KeyFile == "" || cfg.DatabaseURL == "" || cfg.TokenLife < time.Second || cfg.Log == nil {
 		return nil, errors.New("devauth: key file, database, token life of a second or more, and log are required")
@@ -78,5 +79,5 @@ func Open(ctx context.Context, cfg Config) (*Server, error) {
 	return s, nil
 }
 
-// Close ends the connections to the database. Requests must have ended.
+// Close closes the connections to the database. Requests must have ended.
 func (s *Server) Close() { s.db.Close() }

@@ -6,7 +6,7 @@ import (
 	"net/http"
 )
 
-// failure is an error that the client is told, in the words of Supabase Auth.
+// failure is an error for the client, with a code and message of Supabase Auth.
 // https://supabase.com/docs/guides/auth/debugging/error-codes
 type failure struct {
 	status        int
@@ -38,13 +38,13 @@ var (
 	errUnexpected     = &failure{500, "unexpected_failure", "Unexpected failure: see what usergraph dev printed"}
 )
 
-// ErrNoUser says that there is no user to give a token to.
+// ErrNoUser means that the user for a token does not exist.
 var ErrNoUser = errors.New("there is no such user")
 
-// versionHeader is how supabase-js says which form of errors it understands.
+// versionHeader is the header in which supabase-js sends the form of errors that it understands.
 const versionHeader, version20240101 = "X-Supabase-Api-Version", "2024-01-01"
 
-// answerError sends the failure behind err. Anything else is logged, and shown as nothing.
+// answerError sends the failure in err. Any other error is logged and not shown.
 func (s *Server) answerError(w http.ResponseWriter, r *http.Request, err error) {
 	var known *failure
 	if !errors.As(err, &known) {

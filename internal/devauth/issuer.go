@@ -25,10 +25,10 @@ type issuer struct {
 	url   string
 	key   *ecdsa.PrivateKey
 	keyID string
-	jwks  []byte // what verifies its tokens
+	jwks  []byte // verifies its tokens
 }
 
-// openIssuer returns an issuer that names itself url. Its key is kept in file.
+// openIssuer returns an issuer with url as its name. Its key is kept in file.
 func openIssuer(file, url string) (*issuer, error) {
 	key, err := readKey(file)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -53,11 +53,10 @@ func openIssuer(file, url string) (*issuer, error) {
 	return i, err
 }
 
-// accessClaims are those of Supabase Auth, all of them, in its order.
-// https://supabase.com/docs/guides/auth/jwt-fields
+// accessClaims are all claims of Supabase Auth, in its order. https://supabase.com/docs/guides/auth/jwt-fields
 type accessClaims struct {
 	jwt.RegisteredClaims
-	// Audience hides that of RegisteredClaims, which is written as a list: Supabase Auth writes a string.
+	// Audience shadows that of RegisteredClaims, which is written as a list. Supabase Auth writes a string.
 	Audience     string          `json:"aud"`
 	Email        string          `json:"email"`
 	Phone        string          `json:"phone"`
@@ -70,17 +69,17 @@ type accessClaims struct {
 	IsAnonymous  bool            `json:"is_anonymous"`
 }
 
-// amr says how and when, in seconds since 1970, the session began.
+// amr is how and when (in seconds since 1970) the session began.
 type amr struct {
 	Method    string `json:"method"`
 	Timestamp int64  `json:"timestamp"`
 }
 
-// sign returns an access token for a session of the user, good until expiry.
+// sign returns an access token for a session of the user, valid until expiry.
 func (i *issuer) sign(u *user, s session, expiry time.Time) (string, error) {
 	now := time.Now()
 	if expiry.Before(now) {
-		now = expiry.Add(-time.Hour) // a token for tests, expired as one that was good once
+		now = expiry.Add(-time.Hour) // an expired token for tests, which was valid once
 	}
 	method := "password"
 	if u.IsAnonymous {
@@ -97,7 +96,7 @@ func (i *issuer) sign(u *user, s session, expiry time.Time) (string, error) {
 	return token.SignedString(i.key)
 }
 
-// verify returns the session that an access token names.
+// verify returns the session of an access token.
 func (i *issuer) verify(rawToken string) (sessionID uuid.UUID, err error) {
 	var claims accessClaims
 	_, err = jwt.ParseWithClaims(rawToken, &claims, func(*jwt.Token) (any, error) { return &i.key.PublicKey, nil },
@@ -125,7 +124,7 @@ func readKey(file string) (*ecdsa.PrivateKey, error) {
 	return ec, nil
 }
 
-// writeNewKey puts the file there whole or not at all, so that a killed process leaves no half of a key.
+// writeNewKey creates the file atomically, so that a killed process leaves no partial key.
 func writeNewKey(file string) (*ecdsa.PrivateKey, error) {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {

@@ -6,8 +6,8 @@ import (
 	"usergraph/auth"
 )
 
-// sameMachine lets pages of this machine ask from any port, as that of a Next.js development server, and nobody else. The
-// host is checked because a name server could let a page's own name mean 127.0.0.1.
+// sameMachine accepts requests only from pages of this machine, of any port, such as a Next.js development server's. It
+// checks the host because DNS could resolve a page's own host name to 127.0.0.1.
 func (s *Server) sameMachine(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if !auth.IsLoopbackURL("http://" + r.Host) {
@@ -20,7 +20,7 @@ func (s *Server) sameMachine(next http.Handler) http.Handler {
 		switch r.Header.Get("Sec-Fetch-Site") {
 		case "", "same-origin", "none":
 		default:
-			// A page of another origin that asks without its origin being told: by a link or a picture, not by supabase-js.
+			// A page of another origin whose request has no Origin: a link or a picture, not supabase-js.
 			if origin == "" {
 				s.answerError(w, r, errHost)
 				return

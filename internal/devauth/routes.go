@@ -9,10 +9,10 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// maxBodyBytes bounds a request: an address, a password, and a user's metadata.
+// maxBodyBytes bounds a request: an email address, a password, and a user's metadata.
 const maxBodyBytes = 64 << 10
 
-// Handler answers at /auth/v1 like Supabase Auth behind a project's gateway.
+// Handler serves /auth/v1 like Supabase Auth behind a project's gateway.
 func (s *Server) Handler() http.Handler {
 	open, keyed := http.NewServeMux(), http.NewServeMux()
 
@@ -35,7 +35,7 @@ func (s *Server) Handler() http.Handler {
 	return s.sameMachine(http.MaxBytesHandler(open, maxBodyBytes))
 }
 
-// needsKey refuses a request without a key, as the gateway does. Which key it is does not matter.
+// needsKey refuses a request without a key, as the gateway does. It accepts any key.
 func (s *Server) needsKey(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.Header.Get("apikey") == "" {
@@ -46,7 +46,7 @@ func (s *Server) needsKey(next http.Handler) http.Handler {
 	})
 }
 
-// answer sends what handle returns as JSON: a body, or an error, or nothing.
+// answer sends the result of handle as JSON: a body, an error, or nothing.
 func (s *Server) answer(handle func(*http.Request) (any, error)) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		body, err := handle(r)
@@ -72,8 +72,8 @@ func settings(*http.Request) (any, error) {
 	}, nil
 }
 
-// signUp makes a user and signs them in: there is no mail to confirm an address with. Without an address and a telephone
-// number, the user is anonymous.
+// signUp creates a user and signs the user in: there is no mail to confirm an address. A user without an address and a
+// telephone number is anonymous.
 func (s *Server) signUp(r *http.Request) (any, error) {
 	var c credentials
 	if err := readJSON(r, &c); err != nil {
@@ -136,7 +136,7 @@ func (s *Server) changeUser(r *http.Request) (any, error) {
 	return updateUser(r.Context(), s.db, u.ID, c)
 }
 
-// caller returns the user and the session of a request's access token. The session must still be there.
+// caller returns the user and the session of a request's access token. The session must exist.
 func (s *Server) caller(r *http.Request) (*user, uuid.UUID, error) {
 	scheme, rawToken, _ := strings.Cut(r.Header.Get("Authorization"), " ")
 	if !strings.EqualFold(scheme, "Bearer") || rawToken == "" {
@@ -150,7 +150,7 @@ func (s *Server) caller(r *http.Request) (*user, uuid.UUID, error) {
 	return u, sessionID, err
 }
 
-// readJSON reads a body. What is wrong with it is not repeated: it may hold a password.
+// readJSON parses a body. Its errors do not quote it, because it may hold a password.
 func readJSON(r *http.Request, target any) error {
 	if err := json.NewDecoder(r.Body).Decode(target); err != nil {
 		return errJSON

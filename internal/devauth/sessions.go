@@ -10,7 +10,7 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// reuseInterval is Supabase Auth's default.
+// reuseInterval is how long a used refresh token is still accepted: Supabase Auth's default.
 const reuseInterval = 10 * time.Second
 
 // session is a row of auth.sessions.
@@ -19,7 +19,7 @@ type session struct {
 	createdAt time.Time
 }
 
-// grant is what Supabase Auth answers to whoever has signed in.
+// grant is Supabase Auth's response to a sign-in.
 type grant struct {
 	AccessToken  string `json:"access_token"`
 	TokenType    string `json:"token_type"`
@@ -29,7 +29,7 @@ type grant struct {
 	User         *user  `json:"user"`
 }
 
-// signIn begins a session, with a refresh token, for whoever identify returns, in one transaction with it.
+// signIn begins a session with a refresh token for the user that identify returns, in one transaction.
 func (s *Server) signIn(ctx context.Context, userAgent string, identify func(pgx.Tx) (*user, error)) (*grant, error) {
 	var u *user
 	var begun session
@@ -56,7 +56,7 @@ func (s *Server) grant(u *user, of session, refreshToken string) (*grant, error)
 	return &grant{token, "bearer", int64(s.tokenLife.Seconds()), expiry.Unix(), refreshToken, u}, err
 }
 
-// beginSession adds a session that ends at notAfter, or never if that is nil.
+// beginSession adds a session that ends at notAfter; nil means never.
 func beginSession(ctx context.Context, tx pgx.Tx, userID uuid.UUID, userAgent string, notAfter *time.Time) (session, error) {
 	begun := session{id: uuid.New()}
 	err := tx.QueryRow(ctx, `
@@ -73,9 +73,9 @@ func addRefreshToken(ctx context.Context, tx pgx.Tx, token string, userID, sessi
 	return err
 }
 
-// refresh takes a refresh token, which is good once, and answers with the next. A client that lost the answer, or two tabs
-// that asked at the same time, get the token that is good now: the used one may come again for reuseInterval, and for as
-// long as its successor has not been used. Otherwise somebody else has it, and none of the session's tokens is good any more.
+// refresh takes a refresh token, which can be used once, and returns the next. A client that lost the response, or two
+// tabs that refresh at the same time, get the current token: a used token is accepted for reuseInterval, and until its
+// successor is used. Any later reuse means that the token was stolen, and revokes all tokens of the session.
 // https://supabase.com/docs/guides/auth/sessions#what-is-refresh-token-reuse-detection-and-what-does-it-protect-from
 func (s *Server) refresh(ctx context.Context, token string) (*grant, error) {
 	var u *user
@@ -124,7 +124,7 @@ func (s *Server) refresh(ctx context.Context, token string) (*grant, error) {
 	return s.grant(u, of, next)
 }
 
-// sessionUser returns whose session it is, and when it began.
+// sessionUser returns the user of a session, and when it began.
 func sessionUser(ctx context.Context, db querier, id uuid.UUID) (*user, time.Time, error) {
 	var userID uuid.UUID
 	var createdAt time.Time
@@ -145,7 +145,7 @@ type querier interface {
 	QueryRow(ctx context.Context, sql string, args ...any) pgx.Row
 }
 
-// endSessions signs a user out: everywhere (also if scope is empty), here, or everywhere else.
+// endSessions ends a user's sessions: all (also if scope is empty), this one, or all others.
 func (s *Server) endSessions(ctx context.Context, scope string, userID, sessionID uuid.UUID) error {
 	switch scope {
 	case "", "global", "local", "others":
@@ -159,8 +159,8 @@ func (s *Server) endSessions(ctx context.Context, scope string, userID, sessionI
 	return err
 }
 
-// Token begins a session for a user, named by their address or id, and returns its access token, good until expiry.
-// The session ends with it: there is no refresh token.
+// Token begins a session for a user, by email or id, and returns its access token, valid until expiry. The session ends
+// with the token: there is no refresh token.
 func (s *Server) Token(ctx context.Context, who string, expiry time.Time) (string, error) {
 	var u *user
 	var begun session
@@ -181,7 +181,7 @@ func (s *Server) Token(ctx context.Context, who string, expiry time.Time) (strin
 	return s.issuer.sign(u, begun, expiry)
 }
 
-// forgetExpired removes the sessions that Token began and that have ended.
+// forgetExpired removes the ended sessions of Token.
 func (s *Server) forgetExpired(ctx context.Context) error {
 	_, err := s.db.Exec(ctx, `delete from auth.sessions where not_after < now()`)
 	return err

@@ -18,10 +18,10 @@ import (
 
 const (
 	minPasswordBytes = 6  // Supabase Auth's default
-	maxPasswordBytes = 72 // bcrypt reads no more
+	maxPasswordBytes = 72 // bcrypt ignores further bytes
 )
 
-// user is a row of auth.users, and what Supabase Auth tells of it.
+// user is a row of auth.users, in the form of Supabase Auth's responses.
 type user struct {
 	ID               uuid.UUID       `json:"id"`
 	Audience         string          `json:"aud"`
@@ -41,7 +41,7 @@ type user struct {
 	passwordHash string
 }
 
-// identity is how a user signs in. There is one for an address and none for an anonymous user, kept in no table.
+// identity is a way to sign in. A user with an address has one, an anonymous user none. No table holds it.
 type identity struct {
 	IdentityID   uuid.UUID       `json:"identity_id"`
 	ID           string          `json:"id"`
@@ -54,7 +54,7 @@ type identity struct {
 	Email        string          `json:"email"`
 }
 
-// userColumns are what scanUser reads, from auth.users.
+// userColumns are the columns of auth.users that scanUser reads.
 const userColumns = `id, coalesce(aud, 'authenticated'), coalesce(role, 'authenticated'), coalesce(email, ''), coalesce(phone, ''),
 	email_confirmed_at, last_sign_in_at, coalesce(raw_app_meta_data, '{}'), coalesce(raw_user_meta_data, '{}'),
 	created_at, updated_at, is_anonymous, coalesce(encrypted_password, '')`
@@ -76,7 +76,7 @@ func scanUser(row pgx.Row) (*user, error) {
 	return u, nil
 }
 
-// credentials are what somebody signs up or changes themself with.
+// credentials are the fields with which a user signs up or is changed.
 type credentials struct {
 	Email    string         `json:"email"`
 	Phone    string         `json:"phone"`
@@ -117,7 +117,7 @@ func createUser(ctx context.Context, tx pgx.Tx, c credentials) (*user, error) {
 	return u, err
 }
 
-// userByPassword returns the user with this address and password.
+// userByPassword returns the user with this address and this password.
 func userByPassword(ctx context.Context, tx pgx.Tx, c credentials) (*user, error) {
 	u, err := scanUser(tx.QueryRow(ctx, `
 		update auth.users set last_sign_in_at = now(), updated_at = now() where email = lower($1) returning `+userColumns, c.Email))
@@ -133,8 +133,8 @@ func userByPassword(ctx context.Context, tx pgx.Tx, c credentials) (*user, error
 	return u, nil
 }
 
-// updateUser changes what c names of a user. Metadata are merged, and those that are null are removed. There is no mail
-// to confirm a new address with, so it is good at once; an anonymous user who gets one stays the same user.
+// updateUser changes the fields of a user that c names. Metadata is merged; null values are removed. A new address
+// needs no confirmation, because there is no mail. An anonymous user who gets one stays the same user.
 func updateUser(ctx context.Context, db *pgxpool.Pool, id uuid.UUID, c credentials) (*user, error) {
 	var email, hash *string
 	if c.Email != "" {
@@ -201,13 +201,13 @@ func hashPassword(password string) (string, error) {
 	return string(hash), err
 }
 
-// isDuplicate tells whether an error is PostgreSQL's unique_violation.
+// isDuplicate reports whether an error is PostgreSQL's unique_violation.
 func isDuplicate(err error) bool {
 	var refused *pgconn.PgError
 	return errors.As(err, &refused) && refused.Code == "23505"
 }
 
-// User is somebody who can sign in.
+// User is a user who can sign in.
 type User struct {
 	ID          uuid.UUID
 	Email       string // "" for an anonymous user
@@ -216,7 +216,7 @@ type User struct {
 	passwordHash string
 }
 
-// Label tells the user apart: by address, where there is one.
+// Label returns a name for the user: the address, if there is one.
 func (u User) Label() string {
 	if u.IsAnonymous {
 		return "Anonymous user"
@@ -229,7 +229,7 @@ func (u User) HasPassword(password string) bool {
 	return bcrypt.CompareHashAndPassword([]byte(u.passwordHash), []byte(password)) == nil
 }
 
-// Users returns the users who signed up first, atMost of them.
+// Users returns the first atMost users by time of sign-up.
 func (s *Server) Users(ctx context.Context, atMost int) ([]User, error) {
 	rows, err := s.db.Query(ctx, `select id, coalesce(email, ''), is_anonymous, coalesce(encrypted_password, '')
 		from auth.users where deleted_at is null order by created_at, id limit $1`, atMost)

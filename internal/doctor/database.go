@@ -17,15 +17,15 @@ import (
 )
 
 const (
-	// nearby is how long a round trip takes within a region, at most. Each request waits for one.
+	// nearby bounds the latency within a region. Each request waits for one round trip.
 	nearby = 5 * time.Millisecond
 	// oldest is the oldest major version of PostgreSQL that the tests run on.
 	oldest = 15
-	// transactionPort is that of Supabase's pooler in transaction mode.
+	// transactionPort is the port of Supabase's pooler in transaction mode.
 	transactionPort = 6543
 )
 
-// database looks at the connection and at who logs in, and then at what is stored.
+// database checks the connection and the login role, and then the schema.
 func (p *patient) database(ctx context.Context) {
 	if p.DatabaseURL == "" {
 		return
@@ -53,7 +53,7 @@ func (p *patient) database(ctx context.Context) {
 	}
 }
 
-// reason is what PostgreSQL or the network says, without what the connection string says.
+// reason returns the message of PostgreSQL or of the network, without the connection string.
 func reason(err error) string {
 	var refused *pgconn.PgError
 	if errors.As(err, &refused) {
@@ -62,7 +62,7 @@ func reason(err error) string {
 	if parsed := (*pgconn.ConnectError)(nil); errors.As(err, &parsed) {
 		err = parsed.Unwrap()
 	}
-	first, _, _ := strings.Cut(strings.TrimSpace(err.Error()), "\n") // one line an address that was tried
+	first, _, _ := strings.Cut(strings.TrimSpace(err.Error()), "\n") // one line for each address that was tried
 	return strings.TrimSpace(first)
 }
 
@@ -79,7 +79,7 @@ func connectAdvice(err error) string {
 	return "check host and port, that the network allows it, and whether only IPv6 leads there: Supabase's pooler has IPv4"
 }
 
-// tls says whether somebody on the way could read along.
+// tls reports whether the connection is encrypted and the server verified.
 func (p *patient) tls(check string, config *pgx.ConnConfig) {
 	const advice = "add sslmode=verify-full, and sslrootcert=… with the certificate from Supabase's dashboard, Database Settings"
 	switch {
@@ -96,7 +96,7 @@ func (p *patient) tls(check string, config *pgx.ConnConfig) {
 	}
 }
 
-// latency takes the best of several round trips.
+// latency reports the fastest of several round trips.
 func (p *patient) latency(ctx context.Context, conn *pgx.Conn) error {
 	best := time.Hour
 	for range 5 {
@@ -114,7 +114,7 @@ func (p *patient) latency(ctx context.Context, conn *pgx.Conn) error {
 	return nil
 }
 
-// pooler is known by the process id that it tells: it is not the one of the session behind it.
+// pooler detects a pooler by its process id, which differs from that of the session behind it.
 func (p *patient) pooler(ctx context.Context, conn *pgx.Conn) error {
 	var pid uint32
 	var version int
@@ -139,7 +139,7 @@ func (p *patient) pooler(ctx context.Context, conn *pgx.Conn) error {
 	return nil
 }
 
-// login looks at what the login may do before and after its role is switched.
+// login checks what the login role may do before and after a switch of role.
 func (p *patient) login(ctx context.Context, conn *pgx.Conn) error {
 	var name string
 	var inherits, bypasses, owns bool
@@ -176,7 +176,7 @@ func (p *patient) login(ctx context.Context, conn *pgx.Conn) error {
 	return err
 }
 
-// changes waits for the server's own proof that notifications arrive.
+// changes waits for the server's probe, which proves that notifications arrive.
 func (p *patient) changes(ctx context.Context) {
 	address := p.ListenURL
 	if address == "" && p.reached {

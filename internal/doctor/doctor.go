@@ -1,5 +1,5 @@
-// Package doctor answers one question: are the surroundings as they should be? It looks at the Supabase project and the
-// database as the server would, changes nothing, and says of each thing what to do about it.
+// Package doctor answers one question: are the project and the database set up for the server? It checks them as the
+// server uses them, changes nothing, and gives advice for each finding.
 package doctor
 
 import (
@@ -9,13 +9,13 @@ import (
 	"usergraph/auth"
 )
 
-// checkTimeout is how long a check may take. One that reads nothing in this time has learned what there is to know.
+// checkTimeout bounds a check.
 const checkTimeout = 10 * time.Second
 
-// Severity is how bad a finding is.
+// Severity is the importance of a finding.
 type Severity string
 
-// The severities. An Error is something that does not work, or lets callers see what they should not.
+// The severities. An Error is something that does not work, or lets callers see what they must not.
 const (
 	OK      Severity = "ok"
 	Note    Severity = "note"
@@ -23,7 +23,7 @@ const (
 	Error   Severity = "error"
 )
 
-// Finding is what a check found.
+// Finding is the result of a check.
 type Finding struct {
 	Check    string   `json:"check"`
 	Severity Severity `json:"severity"`
@@ -32,40 +32,40 @@ type Finding struct {
 	Advice string `json:"advice,omitempty"`
 }
 
-// Config is what to look at. What is empty is not looked at.
+// Config says what to check. Empty fields are not checked.
 type Config struct {
-	// SupabaseURL as it was given.
+	// SupabaseURL is the setting, unchanged.
 	SupabaseURL string
-	// JWKSURL is where the keys are published.
+	// JWKSURL is the URL of the published keys.
 	JWKSURL string
-	// HasSecret says that HS256 tokens are accepted.
+	// HasSecret reports whether HS256 tokens are accepted.
 	HasSecret bool
-	// Issuers whose tokens are accepted.
+	// Issuers are the accepted issuers.
 	Issuers []string
-	// Token is one to explain, and Verify what the server makes of it.
+	// Token is a token to explain. Verify verifies it as the server does.
 	Token  string
 	Verify func(ctx context.Context, rawToken string) (*auth.Claims, error)
-	// DatabaseURL is what the server logs in with, ListenURL what it hears of changes by if that is another.
+	// DatabaseURL is the server's connection string, ListenURL the one for notifications if it differs.
 	DatabaseURL, ListenURL string
-	// ReadURL is the replica that queries read from, MaxLag how far it may be behind. SharesWrites says that servers tell each
-	// other who has changed something.
+	// ReadURL is the replica that queries read from, and MaxLag its largest lag. SharesWrites reports whether servers
+	// share the recent writers.
 	ReadURL      string
 	MaxLag       time.Duration
 	SharesWrites bool
-	// Migrations are the versions that there are.
+	// Migrations are the versions of the migrations.
 	Migrations []string
-	// Origins are those of pages that may ask, as they were given.
+	// Origins is the setting of allowed origins, unchanged.
 	Origins []string
 }
 
-// patient examines, and reports.
+// patient runs the checks and reports the findings.
 type patient struct {
 	Config
 	report  func(Finding)
 	reached bool // the database answered
 }
 
-// Examine runs all checks, one after the other, and reports each finding when it is there.
+// Examine runs all checks in sequence, and reports each finding at once.
 func Examine(ctx context.Context, cfg Config, report func(Finding)) {
 	p := &patient{Config: cfg, report: report}
 	for _, check := range []func(context.Context){p.url, p.keys, p.clock, p.token, p.origins, p.database, p.replica, p.changes} {

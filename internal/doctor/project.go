@@ -19,21 +19,22 @@ import (
 
 const (
 	maxJWKSBytes = 256 << 10
-	// Package auth allows for clocks that are behind by earlyLeeway, so that fresh tokens are not from the future, and ahead
-	// by clockLeeway, so that others have not expired. Beyond badClock either shows all the time.
+	// Package auth accepts a clock that is behind by earlyLeeway, so that new tokens are not in the future, and one
+	// that is ahead by clockLeeway, so that others have not expired. Beyond badClock every request shows the
+	// difference.
 	clockLeeway = 5 * time.Second
 	earlyLeeway = 30 * time.Second
 	badClock    = time.Minute
 )
 
-// projectHost is that of a project on supabase.co: its ref has 20 letters.
+// projectHost matches the host of a project on supabase.co: its ref has 20 letters.
 var projectHost = regexp.MustCompile(`^[a-z0-9]{20}\.supabase\.(co|in|red)$`)
 
-// url looks at the shape of SUPABASE_URL.
+// url checks the form of SUPABASE_URL.
 func (p *patient) url(context.Context) {
 	parsed, err := url.Parse(p.SupabaseURL)
 	if p.SupabaseURL == "" || err != nil || parsed.Host == "" {
-		return // the settings have complained already
+		return // the settings have reported it
 	}
 	host := parsed.Hostname()
 	const advice = "take the URL from Supabase's dashboard, Connect: https://<ref>.supabase.co"
@@ -115,7 +116,7 @@ func (p *patient) keys(ctx context.Context) {
 	}
 }
 
-// clock compares this machine's clock with that of Supabase Auth, by the header Date of an answer that no cache keeps.
+// clock compares this machine's clock with Supabase Auth's, by the Date header of an uncached response.
 func (p *patient) clock(ctx context.Context) {
 	if len(p.Issuers) == 0 {
 		return
@@ -155,7 +156,7 @@ func (p *patient) clock(ctx context.Context) {
 	}
 }
 
-// origins looks at the pages that may ask.
+// origins checks the allowed origins.
 func (p *patient) origins(context.Context) {
 	for _, origin := range p.Origins {
 		parsed, err := url.Parse(strings.TrimSuffix(origin, ":*"))
@@ -193,7 +194,7 @@ func fetch(ctx context.Context, address string) (*http.Response, []byte, error) 
 	return answer, text, err
 }
 
-// round writes a short duration with as many digits as matter.
+// round formats a short duration with its significant digits.
 func round(d time.Duration) string {
 	if d < 10*time.Millisecond {
 		return d.Round(100 * time.Microsecond).String()
@@ -201,7 +202,7 @@ func round(d time.Duration) string {
 	return d.Round(10 * time.Millisecond).String()
 }
 
-// words writes a duration in its largest unit of which there are two or more.
+// words formats a duration in its largest unit of which there are two or more.
 func words(d time.Duration) string {
 	for _, unit := range []struct {
 		length time.Duration

@@ -9,7 +9,7 @@ import (
 	"usergraph/internal/dsn"
 )
 
-// replica waits for the server's own proof that the replica can be read, and then reads there as callers do.
+// replica waits for the proof that the replica can be read, and then reads there as callers do.
 func (p *patient) replica(ctx context.Context) {
 	if p.ReadURL == "" {
 		return

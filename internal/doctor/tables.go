@@ -11,13 +11,13 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// reachable are the tables of the schema that the API's roles may use in some way.
+// reachable selects the tables of the schema public on which the API's roles have a privilege.
 const reachable = `select c.oid from pg_class c
 	where c.relnamespace = 'public'::regnamespace and c.relkind in ('r', 'p') and exists (
 		select from pg_roles r where r.rolname in ('anon', 'authenticated')
 		and (has_table_privilege(r.oid, c.oid, 'select, insert, update, delete') or has_any_column_privilege(r.oid, c.oid, 'select, insert, update')))`
 
-// tables looks for tables that anybody can read whole.
+// tables finds tables without row-level security, which every caller can read whole.
 func (p *patient) tables(ctx context.Context, conn *pgx.Conn) error {
 	var all, open, closed []string
 	err := conn.QueryRow(ctx, `with reachable as (`+reachable+`),
@@ -45,12 +45,12 @@ func (p *patient) tables(ctx context.Context, conn *pgx.Conn) error {
 }
 
 var (
-	// onceAStatement is how PostgreSQL writes (select auth.uid()) back.
+	// onceAStatement matches (select auth.uid()) as PostgreSQL prints it.
 	onceAStatement = regexp.MustCompile(`(?i)\( ?select auth\.(uid|jwt|role|email)\(\)( as \w+)?\)`)
 	onceARow       = regexp.MustCompile(`\bauth\.(uid|jwt|role|email)\(\)`)
 )
 
-// policies looks for those that call a function for every row.
+// policies finds policies that call a function for every row.
 func (p *patient) policies(ctx context.Context, conn *pgx.Conn) error {
 	rows, err := conn.Query(ctx, `select quote_ident(relname), polname::text, concat_ws(' ', pg_get_expr(polqual, polrelid), pg_get_expr(polwithcheck, polrelid))
 		from pg_policy join pg_class c on c.oid = polrelid where c.oid in (`+reachable+`) order by 1, 2`)
@@ -74,7 +74,7 @@ func (p *patient) policies(ctx context.Context, conn *pgx.Conn) error {
 	return err
 }
 
-// indexes looks for policies none of whose columns begins an index. PostgreSQL notes which columns a policy reads.
+// indexes finds policies none of whose columns begins an index. PostgreSQL records which columns a policy reads.
 func (p *patient) indexes(ctx context.Context, conn *pgx.Conn) error {
 	rows, err := conn.Query(ctx, `select quote_ident(relname), polname::text, string_agg(distinct quote_ident(attname), ', '),
 			bool_or(exists (select from pg_index where indrelid = c.oid and indisvalid and indkey[0] = attnum and indpred is null))
@@ -103,7 +103,7 @@ func (p *patient) indexes(ctx context.Context, conn *pgx.Conn) error {
 	return err
 }
 
-// migrations compares what there is with the ledger of the Supabase CLI.
+// migrations compares the migrations with the ledger of the Supabase CLI.
 func (p *patient) migrations(ctx context.Context, conn *pgx.Conn) error {
 	if len(p.Migrations) == 0 {
 		return nil
@@ -138,7 +138,7 @@ func (p *patient) migrations(ctx context.Context, conn *pgx.Conn) error {
 	return nil
 }
 
-// extensions says whether slow statements can be found.
+// extensions reports whether slow statements can be found.
 func (p *patient) extensions(ctx context.Context, conn *pgx.Conn) error {
 	var installed []string
 	if err := conn.QueryRow(ctx, "select array(select extname::text from pg_extension order by 1)").Scan(&installed); err != nil {

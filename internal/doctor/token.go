@@ -13,10 +13,10 @@ import (
 	"usergraph/auth"
 )
 
-// maxShown is how much of what a token says is shown, in bytes: nobody has verified it.
+// maxShown bounds the shown bytes of a token's claims, which are not verified.
 const maxShown = 120
 
-// token explains a token in words: what it says, and what the server makes of it. It shows nothing that could be used.
+// token explains a token: its claims, and whether the server accepts it. It shows nothing that could be used.
 func (p *patient) token(ctx context.Context) {
 	if p.Token == "" {
 		return
@@ -54,7 +54,7 @@ func (p *patient) token(ctx context.Context) {
 	}
 }
 
-// explain says what a token claims, and which of that is not as it should be.
+// explain describes the claims of a token, and which of them are wrong.
 func (p *patient) explain(header, claims map[string]any) string {
 	says := []string{text(header["alg"])}
 	if key := text(header["kid"]); key != "" {
@@ -88,7 +88,7 @@ func (p *patient) explain(header, claims map[string]any) string {
 	return strings.Join(says, ", ")
 }
 
-// decode reads a token without verifying anything.
+// decode parses a token without verifying it.
 func decode(token string) (header, claims map[string]any, err error) {
 	parts := strings.Split(token, ".")
 	if len(parts) != 3 {
@@ -103,7 +103,7 @@ func decode(token string) (header, claims map[string]any, err error) {
 	return header, claims, nil
 }
 
-// text is a claim that should be a string.
+// text returns a claim that should be a string.
 func text(claim any) string {
 	text, _ := claim.(string)
 	return text[:min(len(text), maxShown)]

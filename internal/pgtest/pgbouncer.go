@@ -12,9 +12,8 @@ import (
 	"time"
 )
 
-// PgBouncer runs one in transaction mode, with few sessions of PostgreSQL behind it, in front of target, until the test
-// ends. settings are more lines for its configuration. It needs apt-get
-// install pgbouncer.
+// PgBouncer runs a PgBouncer in transaction mode, with few PostgreSQL sessions, in front of target until the test ends.
+// settings are additional lines of its configuration. It needs apt-get install pgbouncer.
 func PgBouncer(t testing.TB, target string, settings ...string) (through string) {
 	t.Helper()
 	u, err := url.Parse(target)
@@ -28,7 +27,7 @@ func PgBouncer(t testing.TB, target string, settings ...string) (through string)
 	_, port, _ := net.SplitHostPort(listener.Addr().String())
 	listener.Close()
 
-	dir, err := os.MkdirTemp("", "pgbouncer-") // t.TempDir is not for other users
+	dir, err := os.MkdirTemp("", "pgbouncer-") // other users cannot enter t.TempDir
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -60,7 +59,7 @@ server_reset_query =
 	}
 	args := []string{filepath.Join(dir, "ini")}
 	if os.Getuid() == 0 {
-		args = append([]string{"-u", "nobody"}, args...) // it refuses to be root
+		args = append([]string{"-u", "nobody"}, args...) // it refuses to run as root
 	}
 	path, err := osexec.LookPath("pgbouncer")
 	if err != nil {
@@ -102,5 +101,5 @@ server_reset_query =
 	}
 }
 
-// PgBouncer 1.18 itself falls over, with "server in bad state", when a session is killed that it is about to cancel: so
-// one or the other.
+// PgBouncer 1.18 fails with "server in bad state" if a session is killed that it is about to cancel, so a test does
+// only one of the two.

@@ -1,6 +1,6 @@
 // Package pgtest answers one question: where does a test get a real PostgreSQL database of its own?
 //
-// The first test of a process starts a PostgreSQL; it goes when the process goes, however it goes.
+// The first test of a process starts a PostgreSQL. It ends when the process ends, even by SIGKILL.
 package pgtest
 
 import (
@@ -23,21 +23,21 @@ import (
 	"usergraph/internal/postgres"
 )
 
-// Database belongs to one test.
+// Database is the database of one test.
 type Database struct {
-	// URL logs in as authenticator, like the API does.
+	// URL logs in as authenticator, as the API does.
 	URL string
 	// AdminURL logs in as the superuser postgres.
 	AdminURL string
 }
 
-// New returns a fresh database with the shims and the engine's own Migrations applied. It is dropped when the test ends.
+// New returns a new database with the shims and the engine's Migrations applied. It is dropped when the test ends.
 func New(t testing.TB) *Database {
 	t.Helper()
 	return With(t, Migrations)
 }
 
-// With returns a fresh database with the shims and these migrations applied. It is dropped when the test ends.
+// With returns a new database with the shims and these migrations applied. It is dropped when the test ends.
 func With(t testing.TB, migrations fs.FS) *Database {
 	t.Helper()
 	server, err := shared()
@@ -55,8 +55,8 @@ func With(t testing.TB, migrations fs.FS) *Database {
 	return &Database{URL: server.URL("authenticator", name), AdminURL: server.URL("postgres", name)}
 }
 
-// Dir returns an empty folder for a PostgreSQL of the test's own. Where the test is root's, PostgreSQL runs as somebody
-// else, who could not enter t.TempDir.
+// Dir returns an empty folder for a PostgreSQL of the test. If the test runs as root, PostgreSQL runs as another
+// account, which cannot enter t.TempDir.
 func Dir(t testing.TB) string {
 	t.Helper()
 	dir, err := os.MkdirTemp("", "usergraph-test-")
@@ -70,16 +70,16 @@ func Dir(t testing.TB) string {
 	return dir
 }
 
-// Name is that of the database.
+// Name returns the name of the database.
 func (d *Database) Name() string {
 	u, err := url.Parse(d.URL)
 	if err != nil {
-		panic(err) // New has made it
+		panic(err) // New has created it
 	}
 	return path.Base(u.Path)
 }
 
-// Exec runs SQL as the superuser: several statements without arguments, or one with.
+// Exec runs SQL as the superuser: several statements, or one with arguments.
 func (d *Database) Exec(t testing.TB, sql string, args ...any) {
 	t.Helper()
 	exec(t, d.AdminURL, sql, args...)
@@ -87,16 +87,16 @@ func (d *Database) Exec(t testing.TB, sql string, args ...any) {
 
 var counter atomic.Int64
 
-// shared starts the PostgreSQL of this process.
+// shared starts the PostgreSQL of this process once.
 var shared = sync.OnceValues(start)
 
-// templates are the migrated databases that those of tests are copies of, by the hash of their migrations.
+// templates are the migrated databases that tests copy, by the hash of their migrations.
 var templates struct {
 	sync.Mutex
 	names map[[sha256.Size]byte]string
 }
 
-// migrated returns the name of a database with these migrations applied, which it makes if there is none.
+// migrated returns the name of a database with these migrations applied. It creates the database if there is none.
 func migrated(server *postgres.Server, migrations fs.FS) (name string, err error) {
 	hash := sha256.New()
 	err = fs.WalkDir(migrations, ".", func(path string, entry fs.DirEntry, err error) error {
@@ -132,7 +132,7 @@ func migrated(server *postgres.Server, migrations fs.FS) (name string, err error
 	return name, nil
 }
 
-// start runs a PostgreSQL that forgets: it need not survive a power failure.
+// start runs a PostgreSQL without durability: it need not survive a power failure.
 func start() (*postgres.Server, error) {
 	return postgres.Start(context.Background(), postgres.Config{
 		DataDir:   filepath.Join(os.TempDir(), "usergraph-test-"+rand.Text()),

@@ -14,18 +14,18 @@ import (
 	"usergraph/internal/postgres"
 )
 
-// Standby is a streaming replica of the PostgreSQL of the tests, with the database of one test.
+// Standby is a streaming replica of the tests' PostgreSQL, with the database of one test.
 type Standby struct {
 	*Database
-	// Primary is the database that it follows.
+	// Primary is the database that the replica follows.
 	Primary *Database
 
 	config postgres.Config
 	server *postgres.Server
 }
 
-// NewStandby returns a replica that tests share one after the other: they may pause it, and no more. It has got
-// everything that the primary has.
+// NewStandby returns a replica that tests share in turn. A test may pause it, but not stop it. It has everything that
+// the primary has.
 func NewStandby(t testing.TB, primary *Database) *Standby {
 	t.Helper()
 	server, err := sharedStandby()
@@ -39,7 +39,7 @@ func NewStandby(t testing.TB, primary *Database) *Standby {
 	return s
 }
 
-// NewOwnStandby returns a replica of the test's own, which may be killed. It ends with the test.
+// NewOwnStandby returns a replica of one test, which may be killed. It ends with the test.
 func NewOwnStandby(t testing.TB, primary *Database) *Standby {
 	t.Helper()
 	s := &Standby{Primary: primary, config: standbyConfig(filepath.Join(Dir(t), "data"))}
@@ -77,7 +77,7 @@ func (s *Standby) use(server *postgres.Server) {
 	s.Database = &Database{URL: server.URL("authenticator", name), AdminURL: server.URL("postgres", name)}
 }
 
-// Pause stops replaying what the primary writes, until Resume.
+// Pause stops replay until Resume.
 func (s *Standby) Pause(t testing.TB) {
 	t.Helper()
 	s.Exec(t, "select pg_wal_replay_pause()")
@@ -86,24 +86,24 @@ func (s *Standby) Pause(t testing.TB) {
 	}
 }
 
-// Resume goes on replaying.
+// Resume resumes replay.
 func (s *Standby) Resume(t testing.TB) {
 	t.Helper()
 	s.Exec(t, "select pg_wal_replay_resume()")
 }
 
-// CatchUp waits until everything that the primary has written by now is replayed.
+// CatchUp waits until everything that the primary has written so far is replayed.
 func (s *Standby) CatchUp(t testing.TB) {
 	t.Helper()
 	position := ask(t, s.Primary.AdminURL, "select pg_current_wal_insert_lsn()::text")
-	// At the start of a page the position counts the page's header, which comes with the next record.
+	// At the start of a page the position includes the page's header, which is sent with the next record.
 	s.Primary.Exec(t, "select pg_logical_emit_message(false, 'test', 'more')")
 	for ask(t, s.server.URL("postgres", "postgres"), "select (pg_last_wal_replay_lsn() >= '"+position+"')::text") != "true" {
 		time.Sleep(time.Millisecond)
 	}
 }
 
-// Kill ends it as a crash would.
+// Kill ends the replica like a crash.
 func (s *Standby) Kill(t testing.TB) {
 	t.Helper()
 	if err := s.server.Kill(); err != nil {
@@ -111,7 +111,7 @@ func (s *Standby) Kill(t testing.TB) {
 	}
 }
 
-// Restart starts it again where it was.
+// Restart starts the replica again on its data.
 func (s *Standby) Restart(t testing.TB) {
 	t.Helper()
 	s.config.Port = s.server.Port()
@@ -122,13 +122,13 @@ func (s *Standby) Restart(t testing.TB) {
 	s.server = server
 }
 
-// Promote makes a primary of it.
+// Promote makes the replica a primary.
 func (s *Standby) Promote(t testing.TB) {
 	t.Helper()
 	s.Exec(t, "select pg_promote()")
 }
 
-// ask returns the one value of a query of the superuser.
+// ask returns the single value of a superuser's query.
 func ask(t testing.TB, url, query string) (answer string) {
 	t.Helper()
 	ctx := context.Background()

@@ -19,7 +19,7 @@ import (
 // oldestMajor is the oldest PostgreSQL that Supabase runs.
 const oldestMajor = 15
 
-// binaries is a folder with initdb and postgres of one version.
+// binaries is a folder with initdb and postgres of the same version.
 type binaries struct {
 	dir   string
 	major int
@@ -29,8 +29,8 @@ func (b binaries) command(name string, args ...string) []string {
 	return append([]string{filepath.Join(b.dir, name)}, args...)
 }
 
-// binaries finds a PostgreSQL for this cluster, or downloads one.
-// A cluster that exists wants its own version; a new one takes the first that is found.
+// binaries finds or downloads a PostgreSQL for this cluster. An existing cluster needs its own version; a new one takes
+// the first that is found.
 func (h *home) binaries(ctx context.Context, cfg Config) (binaries, error) {
 	version, err := h.version()
 	if err != nil {
@@ -65,7 +65,7 @@ const ways = `Any of these will do:
   docker compose up                             the server and its PostgreSQL in containers
   DATABASE_URL=postgres://... usergraph serve   a PostgreSQL that runs elsewhere`
 
-// usualPlaces lists where PostgreSQL may be installed, the likeliest first.
+// usualPlaces lists where PostgreSQL may be installed, the most likely first.
 func usualPlaces() []string {
 	dirs := filepath.SplitList(os.Getenv("PATH"))
 	for _, pattern := range []string{
@@ -89,7 +89,7 @@ func usualPlaces() []string {
 
 var versionLine = regexp.MustCompile(`^postgres \(PostgreSQL\) (\d+)`)
 
-// inspect checks that dir holds what is needed, that the account can run it, and that it is not too old.
+// inspect checks that dir holds the programs, that the account can run them, and that they are not too old.
 func inspect(ctx context.Context, dir string, account *syscall.Credential) (binaries, error) {
 	var major int
 	for _, name := range []string{"initdb", "postgres"} {

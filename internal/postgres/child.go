@@ -12,9 +12,9 @@ import (
 	"time"
 )
 
-// leash runs a command that ends when this process ends, even by SIGKILL: a watcher beside it reads from a pipe whose
-// other end only we hold. A line means that the command has ended by itself, the end of file that we have.
-// The watcher is nobody's child, since a postmaster would take it for one of its own.
+// leash runs a command that ends when this process ends, even by SIGKILL. A watcher beside it reads from a pipe whose
+// other end only this process holds. A line means that the command has ended; end of file means that this process has.
+// The watcher is an orphan, because a postmaster would take a child for one of its own processes.
 //
 //	$1 the signal  $2 a folder to delete when postmaster.pid has gone, or empty  $3... the command
 //	3  the pipe    4  the lock that PostgreSQL's processes hold
@@ -35,14 +35,14 @@ shift 2
 exec "$@" 3<&-
 `
 
-// child is a process on the leash. It needs no goroutine. Not for concurrent use.
+// child is a process that leash runs. It needs no goroutine. It is not safe for concurrent use.
 type child struct {
 	pid    int
 	pipe   *os.File
 	result *syscall.WaitStatus // nil while it runs
 }
 
-// spawn runs a command as the account, with its output in the log. Its own session keeps Ctrl-C away from it.
+// spawn runs a command as the account, with its output in the log. A session of its own keeps Ctrl-C from it.
 func (h *home) spawn(command []string) (*child, error) {
 	log, err := os.OpenFile(h.path("postgres.log"), os.O_WRONLY|os.O_CREATE|os.O_TRUNC|os.O_APPEND, 0o600)
 	if err != nil {
@@ -55,7 +55,7 @@ func (h *home) spawn(command []string) (*child, error) {
 	}
 	defer reader.Close()
 
-	// A checkpoint on leaving is worth its time only where data is kept.
+	// A shutdown checkpoint is worth its time only if the data is kept.
 	signal, temporary := "INT", ""
 	if h.temporary {
 		signal, temporary = "QUIT", h.dir
@@ -74,7 +74,8 @@ func (h *home) spawn(command []string) (*child, error) {
 	return &child{pid: pid, pipe: writer}, cmd.Process.Release()
 }
 
-// environment is ours without what would change PostgreSQL's mind: PGPORT and the like, and the language.
+// environment returns this process's environment without variables that affect PostgreSQL: PGPORT and the like, and the
+// language.
 func environment() []string {
 	env := []string{"LC_ALL=C"}
 	for _, variable := range os.Environ() {
@@ -85,7 +86,7 @@ func environment() []string {
 	return env
 }
 
-// exited tells whether the child has ended, and then takes note of how.
+// exited reports whether the child has ended, and records its status.
 func (c *child) exited() bool {
 	if c.result != nil {
 		return true
@@ -101,7 +102,7 @@ func (c *child) exited() bool {
 	return true
 }
 
-// status says how the child has ended.
+// status describes how the child has ended.
 func (c *child) status() string {
 	if c.result.Signaled() {
 		return fmt.Sprintf("was ended by signal %d (%s)", c.result.Signal(), c.result.Signal())
@@ -109,7 +110,7 @@ func (c *child) status() string {
 	return fmt.Sprintf("ended with exit status %d", c.result.ExitStatus())
 }
 
-// wait returns when the child has ended, with an error unless its exit status is 0.
+// wait returns when the child has ended, with an error if its exit status is not 0.
 func (c *child) wait(ctx context.Context) error {
 	for !c.exited() {
 		select {
@@ -124,7 +125,7 @@ func (c *child) wait(ctx context.Context) error {
 	return nil
 }
 
-// end sends a signal and tells whether the child has ended within patience.
+// end sends a signal and reports whether the child has ended within patience.
 func (c *child) end(signal syscall.Signal, patience time.Duration) bool {
 	if c.exited() {
 		return true

@@ -16,19 +16,19 @@ import (
 	embedded "github.com/fergusstrange/embedded-postgres"
 )
 
-// newMajor is the version of a cluster made with a downloaded PostgreSQL, as of a new Supabase project.
+// newMajor is the downloaded version for a new cluster, the same as a new Supabase project's.
 const newMajor = 17
 
-// downloadPatience is ample for some 15 MB on a slow line.
+// downloadPatience bounds the download, about 15 MB.
 const downloadPatience = 10 * time.Minute
 
-// sharedCache keeps what root downloads, since the account that PostgreSQL runs as may not enter /root.
+// sharedCache holds the downloads of root, since the account that PostgreSQL runs as cannot enter /root.
 const sharedCache = "/var/cache/usergraph"
 
-// releases are what can be downloaded, by major version.
+// releases are the downloadable versions, by major version.
 var releases = map[int]embedded.PostgresVersion{15: embedded.V15, 16: embedded.V16, 17: embedded.V17, 18: embedded.V18}
 
-// cacheDir is where downloads are kept.
+// cacheDir returns the folder of downloads.
 func (h *home) cacheDir(cfg Config) (string, error) {
 	switch {
 	case cfg.cache != "":
@@ -50,8 +50,8 @@ func (h *home) downloaded(cfg Config) []string {
 	return dirs
 }
 
-// download fetches a PostgreSQL into the cache. The folder of a release is complete or does not exist; several processes
-// at once fetch it once.
+// download fetches a PostgreSQL into the cache. The folder of a release is complete or does not exist. Concurrent
+// processes fetch it once.
 func (h *home) download(ctx context.Context, cfg Config, major int) (binaries, error) {
 	release, ok := releases[major]
 	if !ok {
@@ -80,11 +80,12 @@ func (h *home) download(ctx context.Context, cfg Config, major int) (binaries, e
 
 	target := filepath.Join(cache, "postgres-"+string(release))
 	fetched := make(chan error, 1)
-	// The library knows no context, so it is left alone when ours is done: the process is about to end then.
+	// The library takes no context. The goroutine is left running when ctx is done, because the process is about to end
+	// then.
 	go func() {
 		defer lock.Close()
 		if _, err := os.Stat(target); err == nil {
-			fetched <- nil // by whoever held the lock
+			fetched <- nil // by the previous holder of the lock
 			return
 		}
 		if cfg.Progress != nil {
@@ -103,7 +104,7 @@ func (h *home) download(ctx context.Context, cfg Config, major int) (binaries, e
 	return inspect(ctx, filepath.Join(target, "bin"), h.account)
 }
 
-// fetch downloads a release, tries it, and only then gives it its name.
+// fetch downloads a release, runs it once, and only then renames it to its final name.
 func (h *home) fetch(ctx context.Context, release embedded.PostgresVersion, mirror, target string) error {
 	leftovers, _ := filepath.Glob(target + ".part-*")
 	for _, dir := range leftovers {
@@ -115,8 +116,9 @@ func (h *home) fetch(ctx context.Context, release embedded.PostgresVersion, mirr
 	}
 	defer os.RemoveAll(part)
 
-	// The library cannot only download. On its way to starting a server it fetches, checks and unpacks the archive, then
-	// makes RuntimePath, then DataPath. There we get off, since nothing can be made below a file: nothing was run by then.
+	// The library cannot only download. Before it starts a server it fetches, checks and unpacks the archive, then
+	// creates RuntimePath, then DataPath. DataPath is below a file here, so it fails at that point, before anything was
+	// run.
 	unpacked, runtime, file := filepath.Join(part, "unpacked"), filepath.Join(part, "runtime"), filepath.Join(part, "file")
 	if err := errors.Join(os.Chmod(part, 0o755), os.WriteFile(file, nil, 0o600)); err != nil {
 		return err
@@ -140,7 +142,7 @@ func (h *home) fetch(ctx context.Context, release embedded.PostgresVersion, mirr
 	return os.Rename(unpacked, target)
 }
 
-// withoutPassword is err without what the mirror's URL may hold.
+// withoutPassword returns err without secrets of the mirror's URL.
 func withoutPassword(err error, mirror string) error {
 	address, unreadable := url.Parse(mirror)
 	if unreadable != nil || address.User == nil {

@@ -19,13 +19,13 @@ import (
 	"time"
 )
 
-// Where data goes when root works below a folder that nobody else may enter, such as /root.
+// sharedDir is the folder of the data if root works below a folder that no other account may enter, such as /root.
 const sharedDir = "/var/lib/usergraph"
 
-// leavePatience is how long an old PostgreSQL, whose parent was killed, may take to leave.
+// leavePatience bounds the exit of an old PostgreSQL whose parent was killed.
 const leavePatience = 20 * time.Second
 
-// home is a DataDir in our hands:
+// home is a DataDir that this process has locked:
 //
 //	lock           held by the process that uses the folder
 //	busy           held by every process of PostgreSQL, so that a new start waits for the last one of the old
@@ -49,7 +49,7 @@ func (h *home) path(name string) string { return filepath.Join(h.dir, name) }
 
 func (h *home) data() string { return h.path("data") }
 
-// openHome makes the folder if need be, and locks it.
+// openHome creates the folder if needed, and locks it.
 func openHome(ctx context.Context, cfg Config) (*home, error) {
 	link, err := filepath.Abs(cfg.DataDir)
 	if err != nil {
@@ -65,7 +65,7 @@ func openHome(ctx context.Context, cfg Config) (*home, error) {
 	return h, nil
 }
 
-// make finds or makes the folder, and decides who owns the data.
+// make finds or creates the folder, and decides which account owns the data.
 func (h *home) make() (err error) {
 	if _, err := os.Lstat(h.link); errors.Is(err, fs.ErrNotExist) {
 		if err := h.create(); err != nil {
@@ -82,13 +82,13 @@ func (h *home) make() (err error) {
 		return fmt.Errorf("%s cannot be entered by user %d, and PostgreSQL does not run as root: choose another folder, such as %s/data", h.dir, h.account.Uid, sharedDir)
 	}
 	if h.temporary && h.account != nil {
-		// Whoever cleans up after us runs as that user.
+		// The watcher that deletes the folder runs as that account.
 		return os.Chown(h.dir, int(h.account.Uid), int(h.account.Gid))
 	}
 	return nil
 }
 
-// create makes the folder; or, where PostgreSQL could not reach it, a link to one that it can.
+// create creates the folder; or, if PostgreSQL could not reach it, a link to one that it can.
 func (h *home) create() error {
 	parent := filepath.Dir(h.link)
 	if err := os.MkdirAll(parent, 0o755); err != nil {
@@ -117,7 +117,7 @@ func (h *home) create() error {
 	return nil
 }
 
-// unlessExists is err, but nil where somebody else was quicker to make the same.
+// unlessExists returns err, or nil if another process has created the same first.
 func unlessExists(err error) error {
 	if errors.Is(err, fs.ErrExist) {
 		return nil
@@ -125,14 +125,14 @@ func unlessExists(err error) error {
 	return err
 }
 
-// acquire locks the folder against a second use, then waits until the last PostgreSQL has left it.
+// acquire locks the folder, then waits until the last PostgreSQL process has left it.
 func (h *home) acquire(ctx context.Context) (err error) {
 	if h.lock, err = openLock(h.path("lock")); err != nil {
 		return err
 	}
 	if err := tryLock(h.lock); err != nil {
 		if errors.Is(err, syscall.EWOULDBLOCK) {
-			owner := "another process" // which may not have written its number yet
+			owner := "another process" // it may not have written its process id yet
 			if pid, _ := os.ReadFile(h.lock.Name()); len(pid) > 0 {
 				owner = "process " + string(bytes.TrimSpace(pid))
 			}
@@ -171,7 +171,7 @@ func tryLock(f *os.File) error {
 	return syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
 }
 
-// waitLock locks a file as soon as nobody else does.
+// waitLock locks a file when it becomes free.
 func waitLock(ctx context.Context, f *os.File) error {
 	for {
 		err := tryLock(f)
@@ -186,7 +186,7 @@ func waitLock(ctx context.Context, f *os.File) error {
 	}
 }
 
-// close gives the folder back, when every process of PostgreSQL has left it, and deletes it if it is temporary.
+// close unlocks the folder when every process of PostgreSQL has left it, and deletes it if it is temporary.
 func (h *home) close() error {
 	if h.lock == nil {
 		return nil
@@ -211,7 +211,7 @@ func (h *home) release() error {
 	return nil
 }
 
-// cluster makes sure that there is a cluster, and returns its passwords.
+// cluster creates the cluster if needed, and returns its passwords.
 func (h *home) cluster(ctx context.Context, bin binaries, noSync bool) (passwords, error) {
 	if _, err := os.Stat(h.data()); errors.Is(err, fs.ErrNotExist) {
 		return h.initialize(ctx, bin, noSync)
@@ -227,7 +227,7 @@ func (h *home) cluster(ctx context.Context, bin binaries, noSync bool) (password
 	return p, nil
 }
 
-// version is the major version of the cluster; 0 if there is none.
+// version returns the major version of the cluster, 0 if there is none.
 func (h *home) version() (int, error) {
 	text, err := os.ReadFile(filepath.Join(h.data(), "PG_VERSION"))
 	if err != nil {
@@ -284,7 +284,7 @@ func (h *home) initialize(ctx context.Context, bin binaries, noSync bool) (passw
 	return p, nil
 }
 
-// give hands a file to the account that PostgreSQL runs as.
+// give changes a file's owner to the account that PostgreSQL runs as.
 func (h *home) give(name string) error {
 	if h.account == nil {
 		return nil
@@ -298,7 +298,7 @@ func randomHex() string {
 	return hex.EncodeToString(b)
 }
 
-// postmaster is what a running one writes into its file.
+// postmaster is the content of postmaster.pid.
 type postmaster struct {
 	pid, port int
 	status    string
@@ -306,7 +306,7 @@ type postmaster struct {
 
 func (h *home) postmasterFile() string { return filepath.Join(h.data(), "postmaster.pid") }
 
-// postmaster reads the file; what it does not say yet is zero.
+// postmaster parses the file. Missing values are zero.
 func (h *home) postmaster() (p postmaster) {
 	text, err := os.ReadFile(h.postmasterFile())
 	if err != nil {

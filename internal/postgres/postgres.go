@@ -25,25 +25,25 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 )
 
-// shims is what every Supabase project has and a bare PostgreSQL lacks: the API's roles and the schema auth.
+// shims creates what every Supabase project has and a plain PostgreSQL lacks: the API's roles and the schema auth.
 //
 //go:embed shims.sql
 var shims string
 
 const (
-	// startPatience is how long PostgreSQL may take until it can be used; a recovery after a crash takes seconds.
+	// startPatience bounds the start; a recovery after a crash takes seconds.
 	startPatience = time.Minute
-	// stopPatience is how long each way of stopping may take before the next, ruder one.
+	// stopPatience bounds each way of stopping before the next, more forceful one.
 	stopPatience = 10 * time.Second
-	// askPatience is how long a program may take to show that it is a PostgreSQL with our password.
+	// askPatience bounds a login, which proves that the listener is a PostgreSQL with our password.
 	askPatience = 2 * time.Second
-	// portAttempts is how often another free port is tried when somebody was quicker.
+	// portAttempts bounds the retries on another free port after a port was taken.
 	portAttempts = 5
-	// pollInterval is short beside what is waited for, and long beside a look at a file.
+	// pollInterval is short beside the awaited times, and long beside reading a file.
 	pollInterval = 5 * time.Millisecond
 )
 
-// Server is a running PostgreSQL. Its methods may be called from any goroutine.
+// Server is a running PostgreSQL. It is safe for concurrent use.
 type Server struct {
 	home      *home
 	port      int
@@ -53,8 +53,8 @@ type Server struct {
 	child *child
 }
 
-// Start runs PostgreSQL on the data in cfg.DataDir, makes the cluster first if there is none, and returns when it can
-// be used. It never deletes a cluster that has been used. ctx bounds the start only: Stop ends the server.
+// Start runs PostgreSQL on the data in cfg.DataDir, creates the cluster first if there is none, and returns when it
+// accepts logins. It never deletes a used cluster. ctx bounds the start only: Stop ends the server.
 func Start(ctx context.Context, cfg Config) (*Server, error) {
 	home, err := openHome(ctx, cfg)
 	if err != nil {
@@ -86,8 +86,9 @@ func (s *Server) start(ctx context.Context, cfg Config) error {
 	return s.applyShims(ctx)
 }
 
-// removeStale removes the file of a postmaster that has gone. Its number may be that of another process by now, which would keep
-// PostgreSQL from starting. Nobody holds the lock busy, so none of ours is alive; but somebody may have started one by hand.
+// removeStale removes postmaster.pid of a postmaster that has ended. Another process may have its process id now, which
+// would keep PostgreSQL from starting. The lock busy is free, so no postmaster of this package runs; one started by
+// hand may.
 func (s *Server) removeStale(ctx context.Context) error {
 	old := s.home.postmaster()
 	if old.port != 0 {
@@ -104,7 +105,7 @@ func (s *Server) removeStale(ctx context.Context) error {
 	return nil
 }
 
-// login tries our password, which no other PostgreSQL knows.
+// login logs in with our password, which no other PostgreSQL knows.
 func (s *Server) login(ctx context.Context) error {
 	conn, err := pgx.Connect(ctx, s.URL("postgres", "postgres"))
 	if err != nil {
@@ -113,7 +114,7 @@ func (s *Server) login(ctx context.Context) error {
 	return conn.Close(ctx)
 }
 
-// launch runs postgres on a free port and waits until it lets us in.
+// launch runs postgres on a free port and waits until a login succeeds.
 func (s *Server) launch(ctx context.Context, bin binaries, cfg Config) error {
 	for attempt := 1; ; attempt++ {
 		port, err := freePort(cfg.Port)
@@ -127,7 +128,7 @@ func (s *Server) launch(ctx context.Context, bin binaries, cfg Config) error {
 		}
 		err = s.ready(ctx)
 		if err == nil {
-			// From now on only PostgreSQL's own processes hold this lock.
+			// From now on only PostgreSQL's processes hold this lock.
 			return s.home.busy.Close()
 		}
 		lost := s.child.exited() && s.home.logContains("could not bind")
@@ -137,12 +138,12 @@ func (s *Server) launch(ctx context.Context, bin binaries, cfg Config) error {
 	}
 }
 
-// arguments turns settings into a command line. Those that keep the server private cannot be overridden.
+// arguments returns the command line for settings. The settings that keep the server private cannot be overridden.
 func arguments(data string, port int, settings map[string]string) []string {
 	all := map[string]string{"timezone": "UTC", "log_timezone": "UTC"}
 	maps.Copy(all, settings)
 	all["listen_addresses"] = "127.0.0.1"
-	all["unix_socket_directories"] = "" // their paths may not be longer than 107 bytes
+	all["unix_socket_directories"] = "" // their paths are limited to 107 bytes
 	all["logging_collector"] = "off"
 	all["port"] = strconv.Itoa(port)
 	args := []string{"-D", data}
@@ -152,7 +153,7 @@ func arguments(data string, port int, settings map[string]string) []string {
 	return args
 }
 
-// freePort checks that nobody listens on port, or asks the system for one.
+// freePort checks that port is free, or asks the system for one.
 func freePort(port int) (int, error) {
 	listener, err := net.Listen("tcp4", net.JoinHostPort("127.0.0.1", strconv.Itoa(port)))
 	if err != nil {
@@ -165,8 +166,8 @@ func freePort(port int) (int, error) {
 	return listener.Addr().(*net.TCPAddr).Port, nil
 }
 
-// ready waits until the postmaster on our data is our child and a login with our password works. That somebody
-// answers on the port is not enough: it may be another PostgreSQL.
+// ready waits until the postmaster on our data is our child and a login with our password succeeds. A listener on the
+// port is not enough: it may be another PostgreSQL.
 func (s *Server) ready(ctx context.Context) error {
 	for {
 		if s.child.exited() {
@@ -189,7 +190,7 @@ func (s *Server) ready(ctx context.Context) error {
 	}
 }
 
-// applyShims gives a new cluster its roles and the schema auth, in one transaction: all of it once, or nothing.
+// applyShims gives a new cluster its roles and the schema auth, in one transaction.
 func (s *Server) applyShims(ctx context.Context) error {
 	conn, err := pgx.Connect(ctx, s.URL("postgres", "postgres"))
 	if err != nil {
@@ -203,17 +204,18 @@ func (s *Server) applyShims(ctx context.Context) error {
 	if done {
 		return nil
 	}
-	// Several statements in one simple query are one transaction. The password is hexadecimal.
+	// Several statements in a simple query are one transaction. The password is hexadecimal.
 	if _, err := conn.Exec(ctx, shims+";\nalter role authenticator password '"+s.passwords.Authenticator+"'"); err != nil {
 		return fmt.Errorf("apply shims.sql: %w", err)
 	}
 	return nil
 }
 
-// Port is where it listens, on 127.0.0.1.
+// Port returns the port on 127.0.0.1.
 func (s *Server) Port() int { return s.port }
 
-// URL is the address of a database for a role: "postgres" is the superuser, "authenticator" the API's login.
+// URL returns the connection string of a database for a role: "postgres" is the superuser, "authenticator" the API's
+// login.
 func (s *Server) URL(role, database string) string {
 	u := url.URL{
 		Scheme:   "postgres",
@@ -231,17 +233,17 @@ func (s *Server) URL(role, database string) string {
 	return u.String()
 }
 
-// Stop ends PostgreSQL: open transactions are rolled back, everything committed is on disk. Stopping twice is fine.
+// Stop stops PostgreSQL: open transactions are rolled back, everything committed is on disk. It may be called twice.
 func (s *Server) Stop() error {
 	return s.end(syscall.SIGINT, syscall.SIGQUIT, syscall.SIGKILL)
 }
 
-// Kill ends PostgreSQL as a crash would, so that tests see what an outage does.
+// Kill ends PostgreSQL like a crash, so that tests see an outage.
 func (s *Server) Kill() error {
 	return s.end(syscall.SIGKILL)
 }
 
-// end sends one signal after the other until PostgreSQL has gone, with all its processes.
+// end sends the signals in turn until PostgreSQL and all its processes have ended.
 func (s *Server) end(signals ...syscall.Signal) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -259,7 +261,8 @@ func (s *Server) end(signals ...syscall.Signal) error {
 	return s.home.close()
 }
 
-// Remove deletes a DataDir with everything in it, unless it is in use or somebody else's. That there is none is no error.
+// Remove deletes a DataDir with its content, unless it is in use or was not created by this package. A missing one is
+// no error.
 func Remove(dataDir string) error {
 	if _, err := os.Lstat(dataDir); errors.Is(err, fs.ErrNotExist) {
 		return nil

@@ -7,10 +7,10 @@ import (
 	"errors"
 )
 
-// errSystem is the answer on Windows: PostgreSQL is kept on its leash by a shell, and its folder by file locks.
+// errSystem is the error on Windows: leash needs a shell, and the folder needs file locks.
 var errSystem = errors.New("a PostgreSQL of our own needs Linux or macOS: use WSL 2, or docker compose up, or a PostgreSQL that runs elsewhere")
 
-// Server cannot be had on this system.
+// Server does not exist on this system.
 type Server struct{}
 
 // Start fails on this system.

@@ -12,8 +12,8 @@ import (
 	"syscall"
 )
 
-// Standby runs a streaming replica of s, on a copy of its data, so that tests see what a read replica does. It has the
-// same passwords, and its own Stop and Kill. cfg is for it alone.
+// Standby runs a streaming replica of s on a copy of its data, for tests of read replicas. It has the same passwords,
+// and its own Stop and Kill. cfg applies to the replica only.
 func (s *Server) Standby(ctx context.Context, cfg Config) (*Server, error) {
 	home, err := openHome(ctx, cfg)
 	if err != nil {
@@ -43,7 +43,7 @@ func (s *Server) follow(ctx context.Context, primary *Server, cfg Config) error 
 	if err := errors.Join(os.Mkdir(s.home.data(), 0o700), s.home.give(s.home.data())); err != nil {
 		return err
 	}
-	// Distributions link the server's programs into a folder of the PATH, without this one.
+	// Distributions link the server's programs into a folder of the PATH, but not this one.
 	program, err := filepath.EvalSymlinks(filepath.Join(bin.dir, "postgres"))
 	if err != nil {
 		return err

@@ -7,21 +7,22 @@ import (
 	"golang.org/x/time/rate"
 )
 
-// maxBuckets bounds the memory of the buckets, some 200 bytes each. Those not asked for longest go first, and are full
-// when they come back.
+// maxBuckets bounds the memory of the buckets, about 200 bytes each. The least recently used are evicted; an evicted
+// bucket is full again.
 const maxBuckets = 100_000
 
-// local has its buckets in this process.
+// local keeps the buckets in this process.
 type local struct {
 	buckets *otter.Cache[string, *rate.Limiter]
 }
 
-// newLocal forgets a bucket that nobody has touched for as long as any bucket takes to fill.
+// newLocal returns an empty set of buckets. A bucket is dropped if it is unused for the longest time that a bucket
+// takes to fill.
 func newLocal(fills time.Duration) (*local, error) {
 	buckets, err := otter.New(&otter.Options[string, *rate.Limiter]{
 		MaximumSize:      maxBuckets,
 		ExpiryCalculator: otter.ExpiryAccessing[string, *rate.Limiter](max(fills, time.Second)),
-		// On the caller's goroutine: eviction is quick, and nothing is left running.
+		// Eviction is quick. It runs on the caller's goroutine, so that none is left behind.
 		Executor: func(task func()) { task() },
 	})
 	return &local{buckets}, err

@@ -1,8 +1,8 @@
-// Package ratelimit answers one question: how often may a caller ask?
+// Package ratelimit answers one question: how often may a caller send requests?
 //
-// A signed-in caller is known by their id, anybody else by their address. Each has a bucket of requests that refills
-// steadily. The buckets are in this process, or in a Redis that all replicas share; while Redis is down, each replica goes
-// on with buckets of its own.
+// A signed-in caller is identified by user id, an anonymous one by address. Each has a bucket of requests that refills
+// steadily. The buckets are in this process, or in a Redis that all replicas share. While Redis is down, each replica
+// uses its own buckets.
 package ratelimit
 
 import (
@@ -20,16 +20,16 @@ import (
 	"usergraph/internal/redisclient"
 )
 
-// codeRateLimited is what a client finds in extensions.code.
+// codeRateLimited is the code in extensions.code.
 const codeRateLimited = "RATE_LIMITED"
 
-// Limit is how many requests there may be in a time. All of them may come at once. The zero Limit is none.
+// Limit is a number of requests in a duration. A burst may use all of them. The zero Limit means no limit.
 type Limit struct {
 	Requests int
 	Per      time.Duration
 }
 
-// Parse reads a limit such as 600/1m, or off.
+// Parse parses a limit such as 600/1m, or off.
 func Parse(text string) (Limit, error) {
 	if text == "off" {
 		return Limit{}, nil
@@ -43,25 +43,25 @@ func Parse(text string) (Limit, error) {
 	return Limit{requests, per}, nil
 }
 
-// Config is what New needs to know.
+// Config configures a Limiter.
 type Config struct {
-	// Caller is the limit of each signed-in caller, Anonymous that of each address from which others come: an IPv4
-	// address, or an IPv6 network of 64 bits, which is what one customer gets.
+	// Caller is the limit of each signed-in caller. Anonymous is the limit of each address of other callers: an IPv4
+	// address, or an IPv6 /64 network, the size of one customer's network.
 	Caller, Anonymous Limit
-	// Redis, if set, keeps the buckets for all replicas.
+	// Redis, if set, holds the buckets of all replicas.
 	Redis *redisclient.Client
-	// Hit, if set, is told of each refusal: caller or anonymous.
+	// Hit, if set, is called for each refusal with "caller" or "anonymous".
 	Hit func(limit string)
 }
 
-// Limiter refuses those who ask too often. It is safe for concurrent use.
+// Limiter refuses requests beyond the limits. It is safe for concurrent use.
 type Limiter struct {
 	cfg   Config
 	local *local
 	redis *shared // nil without Redis
 }
 
-// New connects to nothing yet.
+// New returns a Limiter. It does not connect to Redis yet.
 func New(cfg Config) (*Limiter, error) {
 	l := &Limiter{cfg: cfg}
 	var err error
@@ -74,19 +74,19 @@ func New(cfg Config) (*Limiter, error) {
 	return l, nil
 }
 
-// result is what became of a request.
+// result is the outcome of a request.
 type result struct {
 	allowed    bool
 	remaining  int
-	retryAfter time.Duration // if it was not allowed
+	retryAfter time.Duration // if it was refused
 	resetAfter time.Duration // until the bucket is full again
 }
 
-// addressKey is where the address of a request is, for those of its operations that name no caller.
+// addressKey is the context key of a request's address. Operations without a caller are counted for it.
 type addressKey struct{}
 
-// Middleware answers 429 to those who ask too often, and tells everybody else how much is left for them. It expects
-// auth.Middleware in front of it, with Refused.
+// Middleware answers 429 to requests beyond the limit, and adds the remaining number to the others' headers.
+// auth.Middleware must run before it, with Refused.
 func (l *Limiter) Middleware(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		claims, _ := auth.FromContext(r.Context())
@@ -100,8 +100,8 @@ func (l *Limiter) Middleware(next http.Handler) http.Handler {
 	})
 }
 
-// Refused makes an auth.Options.Refuse that counts a refused request for its address, never for the user whom a refused
-// token names. It answers 429 if there are too many. What is unknown for a fault of the server, 503, is not counted.
+// Refused wraps an auth.Options.Refuse. It counts a refused request for its address, never for the user that a refused
+// token names, and answers 429 beyond the limit. A 503 is not counted: it is a fault of the server.
 func (l *Limiter) Refused(refuse func(http.ResponseWriter, *http.Request, error)) func(http.ResponseWriter, *http.Request, error) {
 	return func(w http.ResponseWriter, r *http.Request, err error) {
 		if code, _ := auth.Public(err); code != auth.CodeUnavailable && !l.allows(w, r, nil) {
@@ -111,8 +111,8 @@ func (l *Limiter) Refused(refuse func(http.ResponseWriter, *http.Request, error)
 	}
 }
 
-// Admit counts one more operation of a request that Middleware let through: on a websocket, or of a batch. If there are
-// too many, it says when there may be another.
+// Admit counts one more operation of a request that Middleware let through: on a websocket, or of a batch. Beyond the
+// limit it returns when to retry.
 func (l *Limiter) Admit(ctx context.Context) (retryAfter time.Duration, ok bool) {
 	claims, _ := auth.FromContext(ctx)
 	remoteAddr, _ := ctx.Value(addressKey{}).(string)
@@ -120,14 +120,14 @@ func (l *Limiter) Admit(ctx context.Context) (retryAfter time.Duration, ok bool)
 	return found.retryAfter, limit == (Limit{}) || found.allowed
 }
 
-// allows counts a request, tells how much is left, and answers 429 if there are too many.
+// allows counts a request, sets the headers, and answers 429 beyond the limit.
 func (l *Limiter) allows(w http.ResponseWriter, r *http.Request, claims *auth.Claims) bool {
 	found, limit := l.count(r.Context(), claims, r.RemoteAddr)
 	if limit == (Limit{}) {
 		return true
 	}
 	header := w.Header()
-	// draft-ietf-httpapi-ratelimit-headers-06, which clients know.
+	// draft-ietf-httpapi-ratelimit-headers-06, which clients support.
 	header.Set("RateLimit-Limit", strconv.Itoa(limit.Requests))
 	header.Set("RateLimit-Remaining", strconv.Itoa(found.remaining))
 	header.Set("RateLimit-Reset", seconds(found.resetAfter))
@@ -137,8 +137,8 @@ func (l *Limiter) allows(w http.ResponseWriter, r *http.Request, claims *auth.Cl
 	return found.allowed
 }
 
-// count takes a request out of the bucket of a caller, or of an address if there is none. Without a limit nothing is
-// counted.
+// count takes a request out of the bucket of the caller, or of the address if there is no caller. Without a limit it
+// counts nothing.
 func (l *Limiter) count(ctx context.Context, claims *auth.Claims, remoteAddr string) (found result, limit Limit) {
 	kind, limit := "anonymous", l.cfg.Anonymous
 	if claims != nil {
@@ -171,7 +171,7 @@ func (l *Limiter) take(ctx context.Context, key string, limit Limit) result {
 	return l.local.take(key, limit, time.Now())
 }
 
-// seconds rounds up: a client that comes back a moment too early would be refused again.
+// seconds rounds up: a retry a moment too early would be refused again.
 func seconds(d time.Duration) string { return strconv.Itoa(int(math.Ceil(d.Seconds()))) }
 
 // refuse answers with the body of a GraphQL response.

@@ -10,11 +10,11 @@ import (
 	"usergraph/internal/redisclient"
 )
 
-// takeScript takes a request out of a bucket. The bucket is one number, which expires when the bucket is full: when that is, in
-// seconds since 2017, so that a double keeps the microseconds. This is GCRA, the generic cell rate algorithm, and key and
+// takeScript takes a request out of a bucket, by GCRA, the generic cell rate algorithm. A bucket is one number: when it
+// is full again, in seconds since 2017, so that a double keeps the microseconds. It expires at that time. Key and
 // number are those of github.com/go-redis/redis_rate. The arguments are the key, the requests of a full bucket, and the
-// seconds in which it fills. The answer is how many requests are left, -1 if this one was not, and in microseconds when
-// there is one again and when the bucket is full.
+// seconds in which it fills. The result is the requests left, or -1 if this one was refused; then, in microseconds, the
+// times until the next request is allowed and until the bucket is full.
 var takeScript = redis.NewScript(1, `
 local time = redis.call('TIME')
 local now = time[1] - 1483228800 + time[2] / 1000000
@@ -30,7 +30,7 @@ redis.call('SET', KEYS[1], full + each, 'EX', math.ceil(reset))
 return {left, 0, math.ceil(reset * 1000000)}
 `)
 
-// shared has its buckets in Redis.
+// shared keeps the buckets in Redis.
 type shared struct {
 	client *redisclient.Client
 }

@@ -1,7 +1,7 @@
-// Package recent answers one question: who has changed something a moment ago? They read from the primary database for
-// as long as a replica may lag behind it, so that they see what they have done.
+// Package recent answers one question: who has changed something a moment ago? These recent writers read from the
+// primary database for as long as a replica may lag behind it, so that they see their changes.
 //
-// It is kept in this process, and in a Redis if all servers share one. Times are never sent, so that clocks need not agree.
+// They are kept in this process, and in Redis if all servers share one. No times are sent, so clocks need not agree.
 package recent
 
 import (
@@ -14,41 +14,43 @@ import (
 	"usergraph/internal/redisclient"
 )
 
-// maxWriters bounds the memory for a moment, some 100 bytes each. When there are more, everybody counts as one.
+// maxWriters bounds the writers of a moment, about 100 bytes each. If there are more, every caller counts as a writer.
 const maxWriters = 100_000
 
-// Writers are those who have changed something within a moment. It is safe for concurrent use.
+// Writers holds the callers that have changed something within a moment. It is safe for concurrent use.
 type Writers struct {
 	moment time.Duration
-	redis  *redisclient.Client // nil if servers share none
+	redis  *redisclient.Client // nil if the servers share nothing
 
 	mu sync.Mutex
-	// When each last wrote. Young becomes old after a moment; what was old by then is older than a moment, and forgotten.
+	// The time of each writer's last change. After a moment young becomes old, and the previous old, older than a
+	// moment, is dropped.
 	young, old map[string]time.Time
 	turned     time.Time
-	everybody  time.Time // until when everybody counts
+	everybody  time.Time // until then every caller counts
 }
 
-// New returns nobody. moment is how long a change counts as recent; shared, if set, is where servers tell each other.
+// New returns an empty Writers. moment is how long a change counts as recent. shared, if set, is the servers' common
+// Redis.
 func New(moment time.Duration, shared *redisclient.Client) *Writers {
 	return &Writers{moment: moment, redis: shared, young: map[string]time.Time{}}
 }
 
-// Note keeps that somebody has changed something. It must be called before they are told.
+// Note records a change of a caller. It must be called before the response is sent.
 func (w *Writers) Note(ctx context.Context, subject string) {
 	w.note(subject, time.Now())
 	if w.redis == nil {
 		return
 	}
-	// Even for a client who has gone, and while Redis is left in peace: if it is down, the others get no answer either, but
-	// one that has failed this server alone must be told.
+	// Write even if the client is gone and even while the circuit breaker is open: other servers may still reach Redis.
 	_ = w.redis.Insist(context.WithoutCancel(ctx), func(conn redis.Conn) error {
 		_, err := conn.Do("SET", key(subject), 1, "PX", w.moment.Milliseconds())
 		return err
 	})
 }
 
-// Recent says whether somebody has changed something within the last moment, or may have: Redis does not tell.
+// Recent reports whether a caller has changed something within the last moment, or may have, because Redis does not
+// answer.
 func (w *Writers) Recent(ctx context.Context, subject string) bool {
 	if w.recent(subject, time.Now()) {
 		return true

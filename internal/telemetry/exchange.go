@@ -19,24 +19,24 @@ import (
 	"usergraph/auth"
 )
 
-// maxLoggedPath is how much of a path is logged, in bytes: one that no route takes may be anything.
+// maxLoggedPath bounds the logged bytes of a path. A path without a route may be anything.
 const maxLoggedPath = 200
 
-// exchange is a request, its answer, and what becomes known of them on the way. It is in the request's context.
+// exchange is a request, its response, and what the handlers learn of them. It is in the request's context.
 type exchange struct {
 	http.ResponseWriter
 	id        string
-	header    [1]string // X-Request-Id: the same
+	header    [1]string // X-Request-Id
 	traceID   string    // "" if there is no trace
-	socket    bool      // a websocket, on which many operations come and go
+	socket    bool      // a websocket, which carries many operations
 	status    int
-	caller    atomic.Pointer[auth.Claims] // nil if nobody is signed in
+	caller    atomic.Pointer[auth.Claims] // nil if the caller is anonymous
 	operation atomic.Pointer[operation]   // the last one, nil if none has begun
 }
 
 type exchangeKey struct{}
 
-// exchangeFrom returns nil outside of requests.
+// exchangeFrom returns the exchange of a context, nil outside of requests.
 func exchangeFrom(ctx context.Context) *exchange {
 	e, _ := ctx.Value(exchangeKey{}).(*exchange)
 	return e
@@ -55,13 +55,13 @@ func (e *exchange) WriteHeader(status int) {
 	e.ResponseWriter.WriteHeader(status)
 }
 
-// Flush is for what does not know http.ResponseController.
+// Flush is for handlers that do not use http.ResponseController.
 func (e *exchange) Flush() { _ = http.NewResponseController(e.ResponseWriter).Flush() }
 
 // Unwrap lets http.ResponseController reach the connection.
 func (e *exchange) Unwrap() http.ResponseWriter { return e.ResponseWriter }
 
-// Middleware gives every request an id, which the answer carries as X-Request-Id, and tells of it when it is done.
+// Middleware gives every request an id, sends it as X-Request-Id, and logs and counts the request at its end.
 func (t *Telemetry) Middleware(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		start := time.Now()
@@ -77,12 +77,12 @@ func (t *Telemetry) Middleware(next http.Handler) http.Handler {
 		}
 		r = r.WithContext(ctx)
 		next.ServeHTTP(e, r)
-		e.ResponseWriter = nil // a socket lives on with this context, but not with the buffers of net/http
+		e.ResponseWriter = nil // a socket keeps this context, but must not keep the buffers of net/http
 		t.done(r, e, time.Since(start))
 	})
 }
 
-// done tells of a request that was answered. r.Pattern is the route that took it.
+// done logs, counts and traces an answered request. r.Pattern is its route.
 func (t *Telemetry) done(r *http.Request, e *exchange, took time.Duration) {
 	ctx, route := r.Context(), r.Pattern
 	if route == "" {
@@ -94,7 +94,7 @@ func (t *Telemetry) done(r *http.Request, e *exchange, took time.Duration) {
 	}
 	level := slog.LevelInfo
 	if route == "GET /livez" || route == "GET /readyz" {
-		level = slog.LevelDebug // somebody asks every few seconds
+		level = slog.LevelDebug // probes come every few seconds
 	}
 	if !t.log.Enabled(ctx, level) {
 		return
@@ -112,7 +112,7 @@ func (t *Telemetry) done(r *http.Request, e *exchange, took time.Duration) {
 	t.write(ctx, level, "request", known...)
 }
 
-// beginTrace starts the span of a request, as a part of the client's trace if the client has one.
+// beginTrace starts the span of a request, within the client's trace if it has one.
 func (t *Telemetry) beginTrace(ctx context.Context, r *http.Request, e *exchange) context.Context {
 	ctx = propagation.TraceContext{}.Extract(ctx, propagation.HeaderCarrier(r.Header))
 	ctx, span := t.tracer.Start(ctx, r.Method, trace.WithSpanKind(trace.SpanKindServer))
@@ -140,7 +140,7 @@ func endTrace(ctx context.Context, r *http.Request, e *exchange) {
 	span.End()
 }
 
-// newRequestID returns 16 hex digits. They need not be hard to guess.
+// newRequestID returns 16 hex digits. They may be guessable.
 func newRequestID() string {
 	var bytes [8]byte
 	var digits [16]byte
@@ -149,7 +149,7 @@ func newRequestID() string {
 	return string(digits[:])
 }
 
-// goodRequestID takes the id of a proxy in front if it can do no harm in a log.
+// goodRequestID reports whether the id of a proxy is harmless in a log.
 func goodRequestID(id string) bool {
 	for _, c := range []byte(id) {
 		if (c < '0' || c > '9') && (c < 'a' || c > 'z') && (c < 'A' || c > 'Z') && c != '-' && c != '_' {

@@ -6,7 +6,7 @@ import (
 	"usergraph/auth"
 )
 
-// AuthHooks counts tokens, and notes whose the request is.
+// AuthHooks returns hooks that count tokens and record the caller of a request.
 func (t *Telemetry) AuthHooks() auth.Hooks {
 	return auth.Hooks{
 		Verified: func(ctx context.Context, claims *auth.Claims, cached bool) {
@@ -22,7 +22,7 @@ func (t *Telemetry) AuthHooks() auth.Hooks {
 	}
 }
 
-// KeysFetched is told of each fetch of a key set.
+// KeysFetched logs and counts a fetch of a key set.
 func (t *Telemetry) KeysFetched(fetch auth.Fetch) {
 	for _, reason := range fetch.Unsuitable {
 		t.log.Warn("a published key is left out, or ambiguous", "url", fetch.URL, "reason", reason)
@@ -40,12 +40,12 @@ func (t *Telemetry) KeysFetched(fetch auth.Fetch) {
 	t.metrics.keysFetchedAt.WithLabelValues(fetch.URL).SetToCurrentTime()
 }
 
-// RateLimitHit counts a request that came too often: of a caller, or of an anonymous address.
+// RateLimitHit counts a request beyond the limit of a caller or of an anonymous address.
 func (t *Telemetry) RateLimitHit(whose string) {
 	t.metrics.limits.WithLabelValues("rate_" + whose).Inc()
 }
 
-// RedisFailed tells that servers share nothing for the time being.
+// RedisFailed records that the servers share nothing while Redis fails.
 func (t *Telemetry) RedisFailed(err error) {
 	t.metrics.redisFailures.Inc()
 	t.log.Warn("redis does not answer: meanwhile each server counts rate limits for itself, and all read from the primary", "error", err)

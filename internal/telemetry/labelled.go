@@ -6,12 +6,12 @@ import (
 	"sync/atomic"
 )
 
-// labelled finds metrics by the values of their labels. Prometheus takes a lock and hashes each value for that, at several
-// metrics of every request. It never forgets one, so labels must have few values.
+// labelled finds metrics by the values of their labels. Prometheus takes a lock and hashes each value for that, for
+// several metrics of every request. No entry is ever removed, so labels must have few values.
 type labelled[K comparable, M any] struct {
-	with  func(K) M // finds it in Prometheus
+	with  func(K) M // looks it up in Prometheus
 	mu    sync.Mutex
-	known atomic.Pointer[map[K]M] // is replaced, never changed
+	known atomic.Pointer[map[K]M] // replaced, never changed
 }
 
 func newLabelled[K comparable, M any](with func(K) M) *labelled[K, M] {

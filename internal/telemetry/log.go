@@ -11,7 +11,7 @@ import (
 	"golang.org/x/term"
 )
 
-// NewLogger writes text for people, or JSON. The format auto chooses text in a terminal, and JSON elsewhere.
+// NewLogger returns a logger that writes text or JSON. The format auto means text in a terminal, and JSON elsewhere.
 func NewLogger(w io.Writer, format string, level slog.Level) *slog.Logger {
 	file, isFile := w.(*os.File)
 	terminal := isFile && term.IsTerminal(int(file.Fd()))
@@ -22,7 +22,7 @@ func NewLogger(w io.Writer, format string, level slog.Level) *slog.Logger {
 	return slog.New(contextHandler{handler})
 }
 
-// contextHandler adds to what is logged which request it is about.
+// contextHandler adds the request of the context to each log record.
 type contextHandler struct{ slog.Handler }
 
 func (h contextHandler) Handle(ctx context.Context, record slog.Record) error {
@@ -43,7 +43,7 @@ func (h contextHandler) WithGroup(name string) slog.Handler {
 	return contextHandler{h.Handler.WithGroup(name)}
 }
 
-// write logs without looking up the line of code, which would cost more than the rest.
+// write logs without the source line, whose lookup costs more than the rest.
 func (t *Telemetry) write(ctx context.Context, level slog.Level, message string, attrs ...slog.Attr) {
 	handler := t.log.Handler()
 	if !handler.Enabled(ctx, level) {

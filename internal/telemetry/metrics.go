@@ -10,14 +10,14 @@ import (
 	"github.com/prometheus/client_golang/prometheus/collectors"
 )
 
-// The bounds of the histograms, in seconds. A statement takes a tenth of a millisecond beside its database.
+// The buckets of the histograms, in seconds. A statement takes a tenth of a millisecond if the database is near.
 var (
 	durations          = []float64{.001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10}
 	statementDurations = []float64{.0001, .00025, .0005, .001, .0025, .005, .01, .025, .05, .1, .25, 1, 5}
 )
 
-// metrics is what Prometheus reads. Every label has few values, whatever clients send: an operation is known by its
-// root field, which is in the schema, and not by its name, which is the client's to choose.
+// metrics holds the Prometheus metrics. Every label has few values, whatever clients send: an operation is labelled
+// with its root field, which is in the schema, and not with its name, which the client chooses.
 type metrics struct {
 	registry      *prometheus.Registry
 	requests      *labelled[requestLabels, timed]
@@ -34,7 +34,7 @@ type metrics struct {
 	redisFailures prometheus.Counter
 }
 
-// timed counts something by all its labels, and tells how long it took by fewer.
+// timed counts something by all its labels, and observes its duration by fewer.
 type timed struct {
 	count    prometheus.Counter
 	duration prometheus.Observer // nil for websockets, for subscriptions, and for what never began
@@ -128,7 +128,7 @@ func newMetrics() *metrics {
 	return m
 }
 
-// buildInfo tells which version runs.
+// buildInfo reports the version of the program.
 func buildInfo() prometheus.Collector {
 	version, goVersion := "unknown", "unknown"
 	if info, ok := debug.ReadBuildInfo(); ok {
@@ -138,13 +138,13 @@ func buildInfo() prometheus.Collector {
 		ConstLabels: prometheus.Labels{"version": version, "go": goVersion}}, func() float64 { return 1 })
 }
 
-// WatchConnections tells how many connections stay open. It may be called once.
+// WatchConnections reports the number of open connections. It may be called once.
 func (t *Telemetry) WatchConnections(count func() int) {
 	t.metrics.registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "usergraph_connections_open",
 		Help: "Open websockets and event streams."}, func() float64 { return float64(count()) }))
 }
 
-// WatchPool tells of the pool of database connections. It may be called once.
+// WatchPool reports the statistics of the pool of database connections. It may be called once.
 func (t *Telemetry) WatchPool(stats func() sql.DBStats) { t.watchPool("pool", stats) }
 
 func (t *Telemetry) watchPool(prefix string, stats func() sql.DBStats) {

@@ -15,10 +15,10 @@ import (
 	"usergraph/endpoint"
 )
 
-// maxOperationName is how much of the name that a client gave its operation is told, in bytes.
+// maxOperationName bounds the reported bytes of an operation's name, which the client chooses.
 const maxOperationName = 100
 
-// operation is a GraphQL operation under way. It is in the context of its resolvers.
+// operation is a running GraphQL operation. It is in the context of its resolvers.
 type operation struct {
 	endpoint.Operation
 	start         time.Time
@@ -105,7 +105,7 @@ func (t *Telemetry) Refuse(_ context.Context, errorCodes []string) {
 	}
 }
 
-// appendTo adds what is logged of an operation.
+// appendTo appends the log attributes of an operation.
 func (o *operation) appendTo(attrs []slog.Attr) []slog.Attr {
 	attrs = append(attrs, slog.String("operation", o.Kind+" "+o.Field), slog.Int64("statements", o.statements.Load()))
 	if o.Name != "" {
@@ -117,7 +117,7 @@ func (o *operation) appendTo(attrs []slog.Attr) []slog.Attr {
 	return attrs
 }
 
-// hash names a document without telling what is in it: the same hash that automatic persisted queries use.
+// hash identifies a document without showing its text. Automatic persisted queries use the same hash.
 func hash(document string) string {
 	sum := sha256.Sum256([]byte(document))
 	return hex.EncodeToString(sum[:])

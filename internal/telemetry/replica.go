@@ -8,7 +8,7 @@ import (
 	"usergraph/database"
 )
 
-// WatchReplica tells of the replica and its pool. It may be called once.
+// WatchReplica reports the statistics of the replica and its pool. It may be called once.
 func (t *Telemetry) WatchReplica(replica *database.Replica) {
 	t.watchPool("replica_pool", replica.Stats)
 	gauge := func(name, help string, value func() float64) {

@@ -9,11 +9,11 @@ import (
 	"go.opentelemetry.io/otel/trace"
 )
 
-// resolverKey is where a statement tells its resolver that it was made: an *atomic.Bool.
+// resolverKey is the context key of an *atomic.Bool. A statement sets it to tell the resolver that it ran.
 type resolverKey struct{}
 
-// Resolvers goes around fields, and gives those a span whose resolver asks PostgreSQL something. It is nil if nobody
-// receives traces.
+// Resolvers returns a middleware that makes a span for each resolver that runs a statement. It is nil if no traces are
+// exported.
 func (t *Telemetry) Resolvers() graphql.FieldMiddleware {
 	if t.tracer == nil {
 		return nil
@@ -23,14 +23,14 @@ func (t *Telemetry) Resolvers() graphql.FieldMiddleware {
 
 func (t *Telemetry) traceResolver(ctx context.Context, next graphql.Resolver) (any, error) {
 	field := graphql.GetFieldContext(ctx)
-	// A subscription's resolver is over before its first event: the operation stands for it.
+	// A subscription's resolver ends before its first event. The operation's span covers it.
 	if !field.IsResolver || field.Object == "Subscription" || !trace.SpanFromContext(ctx).IsRecording() {
 		return next(ctx)
 	}
-	ctx, span := t.tracer.Start(ctx, field.Object+"."+field.Field.Name) // not the alias, which is the client's own text
+	ctx, span := t.tracer.Start(ctx, field.Object+"."+field.Field.Name) // not the alias, which is text of the client
 	asked := new(atomic.Bool)
 	result, err := next(context.WithValue(ctx, resolverKey{}, asked))
-	if asked.Load() { // a span that does not end is not sent
+	if asked.Load() { // a span that is not ended is not exported
 		if err != nil {
 			span.SetStatus(codes.Error, "")
 		}

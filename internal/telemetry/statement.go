@@ -15,10 +15,10 @@ import (
 	"go.opentelemetry.io/otel/trace"
 )
 
-// maxStatement is how much of a statement a trace holds, in bytes.
+// maxStatement bounds the bytes of a statement in a trace.
 const maxStatement = 2 << 10
 
-// Statement is a database.Observer. The arguments that are text are not in the statement.
+// Statement is a database.Observer. Text arguments are not part of the statement.
 func (t *Telemetry) Statement(ctx context.Context, statement string, took time.Duration, err error) {
 	outcome := "ok"
 	if err != nil {
@@ -34,7 +34,7 @@ func (t *Telemetry) Statement(ctx context.Context, statement string, took time.D
 	}
 }
 
-// traceStatement writes the span of a statement that is over.
+// traceStatement exports the span of a finished statement.
 func (t *Telemetry) traceStatement(ctx context.Context, statement string, took time.Duration, err error) {
 	if !trace.SpanFromContext(ctx).IsRecording() {
 		return
@@ -49,7 +49,7 @@ func (t *Telemetry) traceStatement(ctx context.Context, statement string, took t
 	span.SetAttributes(attribute.String("db.system.name", "postgresql"), attribute.String("db.operation.name", verb),
 		attribute.String("db.query.text", withoutNumbers(statement)))
 	if field := graphql.GetFieldContext(ctx); field != nil && field.Field.Field != nil {
-		// Names of the schema: an alias is the client's own text.
+		// Names of the schema: an alias is text of the client.
 		span.SetAttributes(attribute.String("graphql.field", field.Object+"."+field.Field.Name))
 	}
 	if err != nil {
@@ -63,10 +63,10 @@ func (t *Telemetry) traceStatement(ctx context.Context, statement string, took t
 	span.End(trace.WithTimestamp(end))
 }
 
-// number is one that stands for itself: not the $1 of a parameter, nor a part of a name.
+// number matches numeric literals, but not the $1 of a parameter, nor part of a name.
 var number = regexp.MustCompile(`(^|[^$\w"])\d[\d.eE+]*`)
 
-// withoutNumbers takes out the literals that are not text.
+// withoutNumbers replaces the numeric literals.
 func withoutNumbers(statement string) string {
 	return number.ReplaceAllString(statement[:min(len(statement), maxStatement)], "${1}?")
 }

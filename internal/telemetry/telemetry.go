@@ -1,5 +1,5 @@
-// Package telemetry answers one question: what is the server doing? It tells it in logs, metrics and traces, none of
-// which hold a token, an address, a literal or a variable.
+// Package telemetry answers one question: what is the server doing? It writes logs, metrics and traces, none of which
+// holds a token, an address, a literal or a variable.
 package telemetry
 
 import (
@@ -10,23 +10,23 @@ import (
 	"go.opentelemetry.io/otel/trace"
 )
 
-// Config is what New needs to know.
+// Config configures Telemetry.
 type Config struct {
 	Log *slog.Logger
-	// SlowOperation is how long an operation may take before the log complains; 0 never complains.
+	// SlowOperation is the duration above which an operation is logged as slow; 0 logs none.
 	SlowOperation time.Duration
 }
 
-// Telemetry is told what happens. It is safe for concurrent use.
+// Telemetry records what the server does. It is safe for concurrent use.
 type Telemetry struct {
 	log     *slog.Logger
 	slow    time.Duration
 	metrics *metrics
-	tracer  trace.Tracer // nil if nobody receives traces
+	tracer  trace.Tracer // nil if no traces are exported
 	flush   func(context.Context) error
 }
 
-// New reads the variables OTEL_…; see newTracer. Close must be called in the end.
+// New returns a Telemetry. It reads the variables OTEL_…, see newTracer. Close must be called at the end.
 func New(ctx context.Context, cfg Config) (*Telemetry, error) {
 	t := &Telemetry{log: cfg.Log, slow: cfg.SlowOperation, metrics: newMetrics()}
 	var err error
@@ -34,5 +34,5 @@ func New(ctx context.Context, cfg Config) (*Telemetry, error) {
 	return t, err
 }
 
-// Close sends the traces that have not been sent yet, no longer than ctx.
+// Close exports the remaining traces, until ctx ends.
 func (t *Telemetry) Close(ctx context.Context) error { return t.flush(ctx) }

@@ -15,9 +15,9 @@ import (
 	oteltrace "go.opentelemetry.io/otel/trace"
 )
 
-// newTracer sends traces by OTLP over HTTP if OTEL_EXPORTER_OTLP_ENDPOINT or OTEL_EXPORTER_OTLP_TRACES_ENDPOINT says
-// where to; else the tracer is nil. The other standard variables hold as well: OTEL_SERVICE_NAME,
-// OTEL_RESOURCE_ATTRIBUTES, OTEL_TRACES_SAMPLER, OTEL_BSP_…, OTEL_EXPORTER_OTLP_HEADERS and so on.
+// newTracer exports traces by OTLP over HTTP to OTEL_EXPORTER_OTLP_ENDPOINT or OTEL_EXPORTER_OTLP_TRACES_ENDPOINT.
+// Without them the tracer is nil. The other standard variables apply: OTEL_SERVICE_NAME, OTEL_RESOURCE_ATTRIBUTES,
+// OTEL_TRACES_SAMPLER, OTEL_BSP_…, OTEL_EXPORTER_OTLP_HEADERS and so on.
 // https://opentelemetry.io/docs/specs/otel/configuration/sdk-environment-variables/
 func newTracer(ctx context.Context, log *slog.Logger) (oteltrace.Tracer, func(context.Context) error, error) {
 	off := func(context.Context) error { return nil }
@@ -37,7 +37,7 @@ func newTracer(ctx context.Context, log *slog.Logger) (oteltrace.Tracer, func(co
 	if err != nil {
 		return nil, nil, fmt.Errorf("send traces: %w", err)
 	}
-	// What comes later wins: OTEL_SERVICE_NAME over our name.
+	// Later options take precedence: OTEL_SERVICE_NAME over the default name.
 	about, err := resource.New(ctx, resource.WithTelemetrySDK(), resource.WithHost(),
 		resource.WithAttributes(attribute.String("service.name", "usergraph")), resource.WithFromEnv())
 	if err != nil {
