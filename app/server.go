@@ -194,7 +194,8 @@ func (p *application) serve(ctx context.Context, cfg config, log *slog.Logger, l
 	signal.Notify(hangup, syscall.SIGHUP)
 	defer signal.Stop(hangup)
 	failed := make(chan error, 1)
-	go func() { failed <- server.Serve(listener) }()
+	bounded := bound(server, listener)
+	go func() { failed <- server.Serve(bounded) }()
 	log.Info("listening", "url", "http://"+listener.Addr().String(), "graphql", "/graphql")
 
 	for ctx.Err() == nil {

@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/99designs/gqlgen/graphql"
@@ -60,6 +61,13 @@ func (h *Handler) WrapSchema(wrap func(graphql.ExecutableSchema) graphql.Executa
 
 // BreakSchema makes the next operation panic outside of resolvers.
 func (h *Handler) BreakSchema() { h.exec.schema = nil }
+
+// BreakDecoding makes the decoding of requests panic until repair is called.
+func BreakDecoding() (repair func()) {
+	whole := readers.New
+	readers = sync.Pool{New: func() any { panic("hunter2") }}
+	return func() { readers = sync.Pool{New: whole} }
+}
 
 // WithCaller puts the caller of claims into ctx, as an operation does.
 func WithCaller(ctx context.Context) context.Context {

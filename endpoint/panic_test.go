@@ -3,6 +3,7 @@ package endpoint_test
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"fmt"
 	"io"
 	"log/slog"
@@ -70,6 +71,9 @@ func newPanicking(t *testing.T, where func(o *Options, panicIf func(context.Cont
 	e := newScripted(t, func(context.Context) (*models.User, error) { return nil, nil }, func(o *Options) {
 		o.Log = slog.New(slog.NewTextHandler(log, nil))
 		o.RequestID = func(context.Context) string { return "request-7" }
+		limits := DefaultLimits()
+		limits.SignedIn.Batch = 3
+		o.Limits = &limits
 		if where != nil {
 			where(o, func(ctx context.Context) {
 				name, _ := ctx.Value(panicKey{}).(string)
@@ -198,22 +202,86 @@ func TestPanicsOnEventStreams(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			_, url := newPanicking(t, where, io.Discard)
 			for _, bad := range badOperations {
-				request, err := http.NewRequestWithContext(t.Context(), http.MethodPost, url+"/graphql", strings.NewReader(bad))
-				if err != nil {
-					t.Fatal(err)
+				wantFailedStream(t, url, bad)
+			}
+		})
+	}
+	t.Run("in decoding", func(t *testing.T) {
+		_, url := newPanicking(t, nil, io.Discard)
+		defer BreakDecoding()()
+		wantFailedStream(t, url, `{"query":"{ __typename }"}`)
+	})
+}
+
+// wantFailedStream wants the answer to a request to be one event with an internal error, and the end.
+func wantFailedStream(t *testing.T, url, body string) {
+	t.Helper()
+	status, text := post(t, url, "text/event-stream", body)
+	events := strings.Split(strings.TrimPrefix(text, ":\n\n"), "\n\n")
+	if status != http.StatusOK || len(events) != 3 || !strings.HasPrefix(events[0], "event: next\ndata: {") || !strings.Contains(events[0], CodeInternal) ||
+		!strings.HasPrefix(events[1], "event: complete") || strings.Contains(text, "hunter2") {
+		t.Errorf("%s: %d %q", body, status, text)
+	}
+}
+
+// post sends a body and returns the whole answer.
+func post(t *testing.T, url, accept, body string) (int, string) {
+	t.Helper()
+	request, err := http.NewRequestWithContext(t.Context(), http.MethodPost, url+"/graphql", strings.NewReader(body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	request.Header.Set("Content-Type", "application/json")
+	request.Header.Set("Accept", accept)
+	answer, err := http.DefaultClient.Do(request)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer answer.Body.Close()
+	text, err := io.ReadAll(answer.Body)
+	if err != nil {
+		t.Fatalf("%s: %q %v", body, text, err)
+	}
+	return answer.StatusCode, string(text)
+}
+
+// An operation of a batch that panics is one that has failed: the others are answered.
+func TestPanicsInBatches(t *testing.T) {
+	places := allPanics()
+	places["when it is admitted"] = func(o *Options, _ func(context.Context)) {
+		asked := 0
+		o.Admit = func(context.Context) (time.Duration, bool) {
+			if asked++; asked%2 == 1 { // of the three, the second and the third are asked for
+				panic("hunter2")
+			}
+			return 0, true
+		}
+	}
+	for name, where := range places {
+		t.Run(name, func(t *testing.T) {
+			var log bytes.Buffer
+			_, url := newPanicking(t, where, &log)
+			for _, bad := range badOperations[:2] { // a subscription is refused
+				log.Reset()
+				const good = `{"query":"query Good { me { id } }","operationName":"Good"}`
+				status, text := post(t, url, "application/json", "["+good+","+bad+","+good+"]")
+				var answers []struct {
+					Data   json.RawMessage
+					Errors []struct {
+						Extensions struct{ Code, RequestID string }
+					}
 				}
-				request.Header.Set("Content-Type", "application/json")
-				request.Header.Set("Accept", "text/event-stream")
-				answer, err := http.DefaultClient.Do(request)
-				if err != nil {
-					t.Fatal(err)
+				if err := json.Unmarshal([]byte(text), &answers); err != nil || status != http.StatusOK || len(answers) != 3 || strings.Contains(text, "hunter2") {
+					t.Fatalf("%d %s %v", status, text, err)
 				}
-				text, err := io.ReadAll(answer.Body)
-				answer.Body.Close()
-				events := strings.Split(strings.TrimPrefix(string(text), ":\n\n"), "\n\n")
-				if err != nil || len(events) != 3 || !strings.HasPrefix(events[0], "event: next\ndata: {") || !strings.Contains(events[0], CodeInternal) ||
-					!strings.HasPrefix(events[1], "event: complete") || strings.Contains(string(text), "hunter2") {
-					t.Errorf("%s: %q %v", bad, text, err)
+				for i, answer := range answers {
+					failed := len(answer.Errors) == 1 && answer.Errors[0].Extensions.Code == CodeInternal && answer.Errors[0].Extensions.RequestID == "request-7"
+					if i == 1 && !failed || i != 1 && (len(answer.Errors) > 0 || string(answer.Data) != `{"me":null}`) {
+						t.Errorf("%s: number %d of %s", bad, i, text)
+					}
+				}
+				if !strings.Contains(log.String(), ".go:") {
+					t.Errorf("logged without a stack: %s", log.String())
 				}
 			}
 		})

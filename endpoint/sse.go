@@ -78,15 +78,8 @@ func (t *sseTransport) Do(w http.ResponseWriter, r *http.Request, exec *executor
 	w.WriteHeader(http.StatusOK)
 	s.comment()
 
-	params, refusal := decodeRequest(body.Bytes(), bounds)
-	reading.release() // a subscription counts what it keeps separately
-	if refusal != nil {
-		s.next(marshal(exec.refuse(ctx, refusal)))
-		s.complete()
-		return
-	}
 	answers := make(chan []byte)
-	go t.run(ctx, exec, params, answers)
+	go t.run(ctx, exec, body.Bytes(), reading, answers)
 	// The connection counts until its operation has ended, even if the client disconnects before.
 	defer func() {
 		cancel()
@@ -125,8 +118,8 @@ func (t *sseTransport) Do(w http.ResponseWriter, r *http.Request, exec *executor
 	t.log.WarnContext(ctx, "event stream cut off", "error", s.err)
 }
 
-// run executes an operation and sends its responses until ctx ends. Then it closes answers.
-func (t *sseTransport) run(ctx context.Context, exec *executor, params *graphql.RawParams, answers chan<- []byte) {
+// run executes the operation of a body and sends its responses until ctx ends. Then it closes answers.
+func (t *sseTransport) run(ctx context.Context, exec *executor, body []byte, reading *holding, answers chan<- []byte) {
 	defer close(answers)
 	gone := ctx.Done() // not the operation's context, which may end before its response is sent
 	send := func(answer []byte) bool {
@@ -145,6 +138,12 @@ func (t *sseTransport) run(ctx context.Context, exec *executor, params *graphql.
 			send(marshal(exec.fail(ctx, exec.presenter.recovered(ctx, panicked))))
 		}
 	}()
+	params, problem := decodeRequest(body, t.limits.of(ctx))
+	reading.release() // what a subscription keeps of it is counted by itself
+	if problem != nil {
+		send(marshal(exec.refuse(ctx, problem)))
+		return
+	}
 	state := &stream{ready: func() {}}
 	defer state.end()
 	ctx = withStream(ctx, state)

@@ -103,24 +103,34 @@ func (t httpTransport) post(w http.ResponseWriter, r *http.Request, exec *execut
 		if i > 0 {
 			body.body = append(body.body, ',')
 		}
-		if len(body.body) > bounds.ResponseBytes {
-			body.append(exec.refuse(ctx, tooLarge(bounds)))
-			continue
-		}
-		if i > 0 && t.admit != nil { // the HTTP request itself counts as the first
-			if wait, ok := t.admit(ctx); !ok {
-				after := strconv.Itoa(int(math.Ceil(wait.Seconds())))
-				w.Header().Set("Retry-After", after)
-				body.append(exec.refuse(ctx, refusef(CodeRateLimited, "too many requests, try again in %s s", after)))
-				continue
-			}
-		}
-		response, kind := execute(ctx, exec, params, r.Header, false)
+		response, kind := t.ofBatch(ctx, w.Header(), exec, params, r.Header, i == 0, len(body.body) > bounds.ResponseBytes)
 		repeatable = repeatable && kind == ast.Query
 		body.append(response)
 	}
 	body.body = append(body.body, ']')
 	body.send(w, r, media, http.StatusOK, holding, repeatable)
+}
+
+// ofBatch answers one operation of a batch. A panic fails this one, which may have changed something, and no other.
+func (t httpTransport) ofBatch(ctx context.Context, answer http.Header, exec *executor, params *graphql.RawParams, headers http.Header, first, full bool) (response *graphql.Response, kind ast.Operation) {
+	defer func() {
+		if panicked := recover(); panicked == http.ErrAbortHandler {
+			panic(panicked)
+		} else if panicked != nil {
+			response, kind = exec.fail(ctx, exec.presenter.recovered(ctx, panicked)), ast.Mutation
+		}
+	}()
+	if full {
+		return exec.refuse(ctx, tooLarge(t.limits.of(ctx))), ast.Query
+	}
+	if !first && t.admit != nil { // the first was counted as the request
+		if wait, ok := t.admit(ctx); !ok {
+			after := strconv.Itoa(int(math.Ceil(wait.Seconds())))
+			answer.Set("Retry-After", after)
+			return exec.refuse(ctx, refusef(CodeRateLimited, "too many requests, try again in %s s", after)), ast.Query
+		}
+	}
+	return execute(ctx, exec, params, headers, false)
 }
 
 var bodies = sync.Pool{New: func() any { return new(bytes.Buffer) }}
