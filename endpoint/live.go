@@ -87,6 +87,7 @@ func Watch[T any](ctx context.Context, e *Engine, caller *Caller, row database.R
 	s := &stateSubscriber[T]{latest: make(chan T, 1), stream: streamFrom(ctx)}
 	key := watchKey{row, caller.Role, sha256.Sum256(caller.Claims)}
 	w := l.join(key, s, func(ctx context.Context) (any, error) { return read(ctx) })
+	s.stream.whenEnded(func() { l.leave(w, s) }) // also if read panics
 	// Read after joining: what changes from here on is heard.
 	turn := l.begin(w)
 	state, err := read(ctx)
@@ -96,7 +97,6 @@ func Watch[T any](ctx context.Context, e *Engine, caller *Caller, row database.R
 	}
 	s.stream.states = true
 	s.offer(turn, state)
-	s.stream.whenEnded(func() { l.leave(w, s) })
 	return s.latest, nil
 }
 
