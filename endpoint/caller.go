@@ -99,7 +99,8 @@ type loaded struct {
 type loadKey[K comparable, V any] struct{ key K }
 
 type read[V any] struct {
-	once  sync.Once
+	mu    sync.Mutex
+	done  bool
 	value V
 	err   error
 }
@@ -112,8 +113,17 @@ func Load[K comparable, V any](ctx context.Context, caller *Caller, key K, load 
 		return load(ctx)
 	}
 	known := caller.loaded.read(loadKey[K, V]{key}, func() any { return new(read[V]) }).(*read[V])
-	known.once.Do(func() { known.value, known.err = load(ctx) })
-	return known.value, known.err
+	known.mu.Lock()
+	defer known.mu.Unlock()
+	if known.done {
+		return known.value, known.err
+	}
+	value, err := load(ctx)
+	// A read that panicked or whose field had no time left says nothing to the other fields: the next one reads again.
+	if err == nil || ctx.Err() == nil {
+		known.done, known.value, known.err = true, value, err
+	}
+	return value, err
 }
 
 // read returns the read for a key, and creates it if there is none.

@@ -88,6 +88,7 @@ func Watch[T any](ctx context.Context, e *Engine, caller *Caller, row database.R
 	s := &stateSubscriber[T]{latest: make(chan T, 1), stream: streamFrom(ctx)}
 	key := watchKey{row, caller.Role, sha256.Sum256(caller.Claims)}
 	w := l.join(key, s, func(ctx context.Context) (any, error) { return read(ctx) })
+	s.stream.onClose(func() { l.leave(w, s) }) // also if read panics
 	// Join before reading, so that no change is missed.
 	revision := l.begin(w)
 	state, err := read(ctx)
@@ -97,7 +98,6 @@ func Watch[T any](ctx context.Context, e *Engine, caller *Caller, row database.R
 	}
 	s.stream.latestOnly = true
 	s.publish(revision, state)
-	s.stream.onClose(func() { l.leave(w, s) })
 	return s.latest, nil
 }
 
