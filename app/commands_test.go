@@ -9,7 +9,7 @@ import (
 	"usergraph/internal/pgtest"
 )
 
-// The server's login may not change the schema, so migrate has one of its own.
+// The server's login role may not change the schema, so migrate has its own connection string.
 func TestMigrateLogin(t *testing.T) {
 	db := pgtest.New(t)
 	file := filepath.Join(t.TempDir(), "url")

@@ -109,7 +109,7 @@ var settings = slices.Concat([]setting{
 		}},
 	{"API_KEY_REQUIRED", "off", "`on`: a request needs one of SUPABASE_PUBLISHABLE_KEYS in its apikey header",
 		func(c *config, v string) error { return setSwitch(&c.apiKeyRequired, v) }},
-	{"SESSION_COOKIE", "off", "`on`: pages of the same origin may authenticate with the session cookie of @supabase/ssr. A cookie with another name is set by its name",
+	{"SESSION_COOKIE", "off", "`on`: pages of the same origin may authenticate with the session cookie of @supabase/ssr. Or the name of that cookie, if it has another",
 		func(c *config, v string) error { return setCookie(&c.sessionCookie, v) }},
 	{"SESSION_COOKIE_ORIGINS", "", "more origins whose pages may use the session cookie, separated by commas: `https://app.example.com`",
 		func(c *config, v string) error { return setCookieOrigins(&c.sessionCookieOrigins, v) }},

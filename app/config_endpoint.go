@@ -41,7 +41,7 @@ var endpointSettings = []setting{
 		}},
 	{"TRUSTED_DOCUMENTS_FILE", "persisted-documents.json", "trusted documents by id, a JSON file that graphql-codegen's client preset writes",
 		func(c *config, v string) error { c.endpoint.trustedFile = v; return nil }},
-	{"REQUEST_TIMEOUT", "15s/5s", "how long an operation may take, for signed-in/anonymous callers. One value is for both. The LIMIT_ settings have the same form", setTime},
+	{"REQUEST_TIMEOUT", "15s/5s", "how long an operation may take, for signed-in/anonymous callers. One value is for both, here and in the limits", setTime},
 	limit("LIMIT_BODY_BYTES", "bytes of a request body, or of the query string of a GET", 1<<30, func(b *endpoint.Bounds) *int { return &b.BodyBytes }),
 	limit("LIMIT_OPERATIONS", "concurrent operations of a user, or of an IP address or IPv6 /64 network", 1e6, func(b *endpoint.Bounds) *int { return &b.Operations }),
 	limit("LIMIT_BATCH", "requests in one JSON array. `0` refuses arrays", 1e3, func(b *endpoint.Bounds) *int { return &b.Batch }),

@@ -112,7 +112,7 @@ func TestDocsListTheSettings(t *testing.T) {
 	}
 }
 
-// settingsMarkdown is the table of settings for docs/settings.md.
+// settingsMarkdown returns the table of settings for docs/settings.md.
 func settingsMarkdown() string {
 	table := "| name | default | meaning |\n|---|---|---|\n"
 	for _, s := range settings {

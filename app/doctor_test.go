@@ -56,7 +56,7 @@ func TestDoctor(t *testing.T) {
 	defer func() { os.Stdin = before }()
 
 	findings, err := consult(t, []string{"--token", "-"}, env...)
-	// A busy machine may be slow to answer, which is a warning.
+	// A busy machine may answer slowly, which is a warning.
 	if err != nil && !errors.Is(err, errWarnings) {
 		t.Error(err, findings)
 	}

@@ -20,7 +20,7 @@ import (
 	"usergraph/internal/pgtest"
 )
 
-// asProgram is the variable that makes this test binary the program itself.
+// asProgram is the variable that makes this test binary run the program.
 const asProgram = "RUN_AS_PROGRAM"
 
 func TestMain(m *testing.M) {
@@ -38,7 +38,7 @@ type process struct {
 	exited chan error
 }
 
-// startProcess runs the server for Ada, whose token it returns as well.
+// startProcess runs the server for Ada, and returns her token as well.
 func startProcess(t *testing.T, env ...string) (p *process, token string) {
 	t.Helper()
 	issuer, database := authtest.New(t), pgtest.New(t)
@@ -74,8 +74,8 @@ func startProcess(t *testing.T, env ...string) (p *process, token string) {
 	return p, issuer.Token(ada)
 }
 
-// Clients that do what a load balancer does lose nothing when the server is told to stop: they ask /readyz, send no more
-// once it says no, and honour Connection: close.
+// Clients that behave like a load balancer lose nothing when the server drains: they check /readyz, send no more
+// requests once it fails, and honour Connection: close.
 func TestNoRequestFailsWhenTheServerStops(t *testing.T) {
 	p, token := startProcess(t, "DRAIN_DELAY=2s")
 	var ready, stopped atomic.Bool
@@ -91,7 +91,7 @@ func TestNoRequestFailsWhenTheServerStops(t *testing.T) {
 					t.Error(err)
 					return
 				}
-				request.GetBody = nil // a request that fails is not sent again
+				request.GetBody = nil // a failed request is not sent again
 				request.Header = http.Header{"Content-Type": {"application/json"}, "Authorization": {"Bearer " + token}}
 				late := stopped.Load()
 				sent.Add(1)
@@ -146,7 +146,7 @@ func TestNoRequestFailsWhenTheServerStops(t *testing.T) {
 	}
 }
 
-// A request that has begun is answered, even if the listener is closed at once.
+// A running request is answered, even if the listener closes at once.
 func TestARequestThatHasBegunIsAnswered(t *testing.T) {
 	p, token := startProcess(t, "DRAIN_DELAY=0s")
 	conn, err := net.Dial("tcp", strings.TrimPrefix(p.url, "http://"))
@@ -158,7 +158,7 @@ func TestARequestThatHasBegunIsAnswered(t *testing.T) {
 	fmt.Fprintf(conn, "POST /graphql HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nAuthorization: Bearer %s\r\nContent-Length: %d\r\nExpect: 100-continue\r\n\r\n", token, len(body))
 	answers := bufio.NewReader(conn)
 	if line, err := answers.ReadString('\n'); err != nil || !strings.Contains(line, "100 Continue") {
-		t.Fatal(line, err) // the server waits for the body now
+		t.Fatal(line, err) // the server is waiting for the body
 	}
 	if _, err := answers.ReadString('\n'); err != nil {
 		t.Fatal(err)
@@ -213,7 +213,7 @@ func TestASecondSignalEndsAtOnce(t *testing.T) {
 	}
 }
 
-// waitFor fails the test if something does not come about.
+// waitFor fails the test if a condition does not become true.
 func waitFor(t *testing.T, what string, done func() bool) {
 	t.Helper()
 	for deadline := time.Now().Add(time.Minute); !done(); time.Sleep(5 * time.Millisecond) {

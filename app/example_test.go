@@ -16,7 +16,7 @@ import (
 	"usergraph/internal/testapi/generated"
 )
 
-// A command of a team's own: usergraph greet Ada.
+// A team's own command: usergraph greet Ada.
 func ExampleCommand() {
 	api := app.API{
 		Schema: testapi.New,
@@ -38,7 +38,7 @@ func ExampleCommand() {
 	// Output: Hello, Ada
 }
 
-// A route of a team's own. It answers as the user whose token the request has, as /graphql does.
+// A team's own route. It answers as the user of the request's token, as /graphql does.
 func ExampleAPI_routes() {
 	_ = app.API{
 		Schema: testapi.New,
@@ -60,7 +60,7 @@ func ExampleAPI_routes() {
 	}
 }
 
-// A middleware of a team's own goes around all that the server answers.
+// A team's own middleware wraps every response of the server.
 func ExampleAPI_middleware() {
 	_ = app.API{
 		Schema: testapi.New,
@@ -73,8 +73,8 @@ func ExampleAPI_middleware() {
 	}
 }
 
-// A directive of a team's own: schema.graphqls declares it, `directive @staff on FIELD_DEFINITION`, and the team's New gives
-// its implementation to the generated DirectiveRoot. Here it takes the place of @denyAnonymousUsers.
+// A team's own directive. schema.graphqls declares it, `directive @staff on FIELD_DEFINITION`, and the team's New sets
+// its implementation in the generated DirectiveRoot. Here it replaces @denyAnonymousUsers.
 func ExampleAPI_directive() {
 	errNotStaff := errors.New("only for staff")
 	staff := endpoint.Require(func(caller *endpoint.Caller) error {

@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// The collector follows what lives: much garbage beside little, less beside much.
+// The collector follows the live heap: relatively more garbage beside a small heap, less beside a large one.
 func TestTuneGC(t *testing.T) {
 	t.Setenv("GOGC", "")
 	tuneGC()

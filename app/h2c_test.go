@@ -7,8 +7,8 @@ import (
 	"usergraph/auth/authtest"
 )
 
-// With H2C one port takes HTTP/2 from those who know beforehand that it does, and HTTP/1.1 from all others. Without it
-// nobody gets HTTP/2.
+// With H2C one port serves HTTP/2 to clients with prior knowledge, and HTTP/1.1 to all others. Without it no client
+// gets HTTP/2.
 func TestHTTP2WithoutTLS(t *testing.T) {
 	http1, http2 := new(http.Protocols), new(http.Protocols)
 	http1.SetHTTP1(true)
@@ -19,7 +19,7 @@ func TestHTTP2WithoutTLS(t *testing.T) {
 	for _, c := range []struct {
 		name, url string
 		protocols *http.Protocols
-		major     int // 0 if there is no answer
+		major     int // 0 for no response
 	}{
 		{"HTTP/2", with, http2, 2},
 		{"HTTP/1.1 on the same port", with, http1, 1},

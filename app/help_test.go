@@ -10,7 +10,7 @@ import (
 	"testing"
 )
 
-// `--help` of every command has one shape, and names every flag with two hyphens.
+// `--help` of every command has one form, and names every flag with two hyphens.
 func TestHelpOfEveryCommand(t *testing.T) {
 	shape := regexp.MustCompile(`^usage: usergraph ([a-z]+)( \[flags\])?\n\n[A-Z][^\n]+(\n[^\n]+)*\.\n(\nFlags:\n(  --[a-z-]+( [a-z]+)? +\S[^\n]*\n)+)?\nExample:\n  [^\n]*usergraph `)
 	for _, command := range (&application{API: testAPI}).commands() {

@@ -9,7 +9,7 @@ import (
 	"testing"
 )
 
-// init writes a project and says what to do next. The flags come before the folder or after it.
+// init writes a project and prints the next steps. The flags come before the folder or after it.
 func TestInit(t *testing.T) {
 	engine, err := filepath.Abs("..")
 	if err != nil {
@@ -40,7 +40,7 @@ func TestInit(t *testing.T) {
 	}
 }
 
-// What init refuses is for the user to mend, and nothing is written.
+// Every refusal of init is a usage error, and nothing is written.
 func TestInitRefuses(t *testing.T) {
 	engine, err := filepath.Abs("..")
 	if err != nil {

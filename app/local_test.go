@@ -36,13 +36,13 @@ const (
 	origin = "Origin"
 )
 
-// A page in a browser of whoever can reach ADMIN_ADDR gets and does nothing there.
+// A page in the browser of an operator cannot use the listener of ADMIN_ADDR.
 func TestAdminIsNotForPages(t *testing.T) {
 	const ok, wrongHost, crossSite = 200, 421, 403
 	for _, test := range []struct {
 		host    string
 		headers []string
-		// On a loopback address, and on one of a cluster.
+		// On a loopback address, and on an address of a cluster.
 		loopback, cluster int
 	}{
 		{"127.0.0.1:9090", nil, ok, ok},
@@ -93,7 +93,7 @@ func TestAdminIsNotForPages(t *testing.T) {
 	}
 }
 
-// The guard is in front of the listener that there is, and lets in clients without a Host, which are no browsers.
+// The guard protects the real listener, and accepts clients without a Host, which are not browsers.
 func TestAdminListenerIsGuarded(t *testing.T) {
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -125,7 +125,7 @@ func TestAdminListenerIsGuarded(t *testing.T) {
 	}
 }
 
-// `usergraph dev` is for this machine, and for pages of this machine such as those of a Next.js development server.
+// `usergraph dev` serves this machine, and pages of this machine such as a Next.js development server's.
 func TestDevIsForThisMachine(t *testing.T) {
 	url, _ := devServer(t, "--data", pgtest.Dir(t))
 	address := strings.TrimPrefix(url, "http://")
@@ -143,7 +143,7 @@ func TestDevIsForThisMachine(t *testing.T) {
 		{"GET", "/readyz", "attacker.example", nil, 421},
 		{"POST", "/graphql", "attacker.example", []string{type_, json, site, "same-origin", origin, "http://attacker.example"}, 421},
 		{"POST", "/graphql", "192.168.0.1:8080", []string{type_, json}, 421},
-		{"POST", "/graphql", address, []string{type_, json}, 400}, // {} is no query, but it is read
+		{"POST", "/graphql", address, []string{type_, json}, 400}, // {} is not an operation, but it is parsed
 		{"POST", "/graphql", "[::1]:8080", []string{type_, json}, 400},
 		{"POST", "/graphql", address, []string{type_, json, site, "same-site", origin, nextjs}, 400},
 		{"POST", "/graphql", address, []string{type_, json, site, "cross-site", origin, "http://127.0.0.1:3000"}, 400},

@@ -39,7 +39,7 @@ type program struct {
 	text bytes.Buffer
 }
 
-// startProgram runs the server with a database that knows Ada, until the test ends.
+// startProgram runs the server with Ada in its database, until the test ends.
 func startProgram(t *testing.T, env ...string) *program {
 	t.Helper()
 	pg := pgtest.New(t)
@@ -80,7 +80,7 @@ func runProgram(t *testing.T, issuer *authtest.Issuer, pg *pgtest.Database, env 
 	return p
 }
 
-// read keeps what the program logs. It is told when it listens, or has ended.
+// read collects the log. It signals when the program listens, or has ended.
 func (p *program) read(t *testing.T, out io.Reader, listening func()) {
 	defer listening()
 	lines := json.NewDecoder(out)
@@ -141,7 +141,7 @@ func fetch(t *testing.T, method, url string) (status int, body string) {
 	return send(t, request)
 }
 
-// receiver is where OTLP goes.
+// receiver is an OTLP receiver.
 type receiver struct {
 	url   string
 	mu    sync.Mutex
@@ -181,7 +181,7 @@ func newReceiver(t *testing.T) *receiver {
 	return r
 }
 
-// attributes writes a span as its name and what it says.
+// attributes formats a span as its name and its attributes.
 func attributes(span *tracepb.Span) map[string]string {
 	found := map[string]string{}
 	for _, attribute := range span.Attributes {
@@ -220,7 +220,7 @@ func TestTraces(t *testing.T) {
 	if line := p.logged(t, "request"); line["trace"] != clientTrace || line["operation"] != "mutation updateMe" || line["name"] != "Rename" || line["sub"] != ada.String() {
 		t.Errorf("logged: %v", line)
 	}
-	if err := p.stop(); err != nil { // sends the last spans
+	if err := p.stop(); err != nil { // exports the last spans
 		t.Fatal(err)
 	}
 
@@ -343,7 +343,7 @@ func TestMetrics(t *testing.T) {
 
 func TestMetricsOfSubscriptions(t *testing.T) {
 	p := startProgram(t)
-	// When changes are heard of at last, every watched row is read once more.
+	// When notifications begin to arrive, every watched row is read once more.
 	waitFor(t, "changes to be heard of", func() bool {
 		_, body := fetch(t, http.MethodGet, p.url+"/readyz")
 		return strings.Contains(body, `"subscriptions":"ok"`)
@@ -432,7 +432,7 @@ func TestRateLimit(t *testing.T) {
 			t.Errorf("anonymous request %d: %d", i, status)
 		}
 	}
-	// A websocket is no way around.
+	// A websocket does not bypass the limit.
 	conn, _, err := websocket.Dial(t.Context(), p.url+"/graphql", &websocket.DialOptions{
 		Subprotocols: []string{"graphql-transport-ws"}, HTTPHeader: http.Header{"X-Forwarded-For": {"198.51.100.1"}}})
 	if err != nil {
@@ -458,7 +458,7 @@ func TestRateLimit(t *testing.T) {
 	}
 }
 
-// The dashboard shows only what the server tells.
+// The dashboard queries only metrics that the server has.
 func TestDashboard(t *testing.T) {
 	text, err := os.ReadFile("../deploy/grafana/usergraph.json")
 	if err != nil {
@@ -483,7 +483,7 @@ func TestDashboard(t *testing.T) {
 		t.Fatalf("only %d metrics are shown", len(names))
 	}
 	for _, name := range names {
-		// Counters of what has not happened yet are not told.
+		// Counters of events that have not happened yet are absent.
 		known := strings.Contains(metrics, "\n"+name+"{") || strings.Contains(metrics, "\n"+name+" ") || strings.Contains(source, `"`+strings.TrimPrefix(name, "usergraph_")+`"`)
 		if !known {
 			t.Errorf("%s is shown, but never told", name)

@@ -8,7 +8,7 @@ import (
 	"testing"
 )
 
-// A refused token counts for its address: neither the user whom it names nor another user there is held up by it.
+// A refused token counts for its address. It does not limit the user that it names, or another user at that address.
 func TestRefusedTokensCountForTheirAddress(t *testing.T) {
 	p := startProgram(t, "RATE_LIMIT", "2/1h", "RATE_LIMIT_ANONYMOUS", "5/1h", "SESSION_COOKIE", "sb-x-auth-token")
 	good := p.issuer.Token(ada)

@@ -8,7 +8,7 @@ import (
 	"usergraph/auth/authtest"
 )
 
-// Whoever runs the server sees whether subscriptions work, and what to do if they do not. It is ready without them.
+// The log says whether subscriptions work, and what to do if not. The server is ready without them.
 func TestReadyTellsOfSubscriptions(t *testing.T) {
 	const nobody = "postgres://authenticator:x@127.0.0.1:1/postgres"
 	for name, test := range map[string]struct {
@@ -24,7 +24,7 @@ func TestReadyTellsOfSubscriptions(t *testing.T) {
 			url, pg := startServer(t, authtest.New(t), test.env...)
 			if test.with != "" {
 				pg.Exec(t, test.with)
-				// The connection that listens looks at the database when it is opened.
+				// The listening connection checks the database when it is opened.
 				pg.Exec(t, "select pg_terminate_backend(pid) from pg_stat_activity where datname = current_database() and application_name like '% listen'")
 			}
 			var status int

@@ -20,7 +20,7 @@ import (
 
 const rename = `mutation { updateMe(input: { fullName: "%s" }) { fullName } }`
 
-// replicated is a database with Ada in it, its replica, and who signs her token.
+// replicated is a database with Ada in it, its replica, and the issuer of her token.
 type replicated struct {
 	primary *pgtest.Database
 	standby *pgtest.Standby
@@ -44,7 +44,7 @@ func (r *replicated) start(t *testing.T, env ...string) *program {
 	return p
 }
 
-// wantAda asks a server for Ada's name.
+// wantAda expects Ada's name from a server.
 func (r *replicated) wantAda(t *testing.T, p *program, want string) {
 	t.Helper()
 	if status, body := ask(t, p.url, r.token, whoAmI); status != 200 || body != fmt.Sprintf(`{"data":{"me":{"fullName":%q}}}`, want) {
@@ -59,7 +59,7 @@ func (r *replicated) renameAda(t *testing.T, p *program, name string) {
 	}
 }
 
-// Nothing reaches the replica any more, and yet callers see what they have done; what others do they see later.
+// The replica is cut off. Callers still see their own changes, and others' changes later.
 func TestCallersReadTheirOwnWrites(t *testing.T) {
 	r := newReplicated(t)
 	r.standby = pgtest.NewStandby(t, r.primary)
@@ -100,7 +100,7 @@ func TestServersThatShareRedisReadEachOthersWrites(t *testing.T) {
 		r.wantAda(t, other, name)
 		one, other = other, one
 	}
-	// Who cannot ask whether somebody has written reads from the primary.
+	// If recent writers are unknown, every caller reads from the primary.
 	redis.Kill()
 	r.renameAda(t, one, "Ada without Redis")
 	r.wantAda(t, other, "Ada without Redis")
@@ -137,7 +137,7 @@ func TestSubscribersAreNotToldOldNews(t *testing.T) {
 	expect("by somebody else")
 }
 
-// A replica that goes is no reason for a request to fail, nor to take the server out of the balancer.
+// A replica that fails makes no request fail, and the server stays ready.
 func TestTheServerStaysReadyWithoutItsReplica(t *testing.T) {
 	r := newReplicated(t)
 	r.standby = pgtest.NewOwnStandby(t, r.primary)

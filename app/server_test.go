@@ -47,7 +47,7 @@ func devServer(t *testing.T, args ...string) (url, token string) {
 
 var curlLine = regexp.MustCompile(`^curl -s (\S+)/graphql .*Bearer ([^']+)'`)
 
-// readBanner reads the output until the server listens, and takes the address and the token from its curl line.
+// readBanner reads the output until the server listens, and returns the address and the token of its curl line.
 func readBanner(t *testing.T, out io.Reader) (url, token string) {
 	t.Helper()
 	lines := bufio.NewScanner(out)
@@ -72,7 +72,7 @@ func ask(t *testing.T, url, token, query string) (status int, body string) {
 	return send(t, newQuestion(t, url, token, query))
 }
 
-// newQuestion is a query that has not been sent yet.
+// newQuestion returns a request that is not yet sent.
 func newQuestion(t *testing.T, url, token, query string) *http.Request {
 	t.Helper()
 	request, err := http.NewRequestWithContext(t.Context(), http.MethodPost, url+"/graphql", strings.NewReader(fmt.Sprintf(`{"query":%q}`, query)))
@@ -86,7 +86,7 @@ func newQuestion(t *testing.T, url, token, query string) *http.Request {
 	return request
 }
 
-// send returns the status and the body of the answer.
+// send returns the status and the body of the response.
 func send(t *testing.T, request *http.Request) (status int, body string) {
 	t.Helper()
 	answer, err := http.DefaultClient.Do(request)
@@ -202,7 +202,7 @@ func TestKilledAgainAndAgain(t *testing.T) {
 	}
 }
 
-// In development, whoever asks learns what an answer took.
+// In development, a client that asks learns how long a request took.
 func TestDevTellsWhatAnAnswerTook(t *testing.T) {
 	url, token := devServer(t, "--data", t.TempDir())
 	request, err := http.NewRequestWithContext(t.Context(), http.MethodPost, url+"/graphql", strings.NewReader(`{"query":"{ a: me { fullName } b: me { id } }"}`))
@@ -222,7 +222,7 @@ func TestDevTellsWhatAnAnswerTook(t *testing.T) {
 	}
 }
 
-// Why a row is not seen: it is not there, or policies hide it.
+// The reason why a row is hidden: it does not exist, or policies hide it.
 func TestExplain(t *testing.T) {
 	fresh := pgtest.New(t)
 	fresh.Exec(t, pgtest.Seed)

@@ -51,7 +51,7 @@ func TestSessionIsLive(t *testing.T) {
 	}
 }
 
-// Neither may anonymous callers ask, nor does the function open the tables behind it to those who may.
+// Anonymous callers cannot call the function, and it grants no access to the tables it reads.
 func TestSessionsStayClosed(t *testing.T) {
 	db := open(t, pgtest.New(t))
 	claims := []byte(`{"sub":"` + adaID + `","role":"authenticated","session_id":"` + sessionID + `"}`)
@@ -67,7 +67,7 @@ func TestSessionsStayClosed(t *testing.T) {
 	}
 }
 
-// BenchmarkSessionIsLive compares the check with the least that a round trip as a caller costs.
+// BenchmarkSessionIsLive compares the check with the cheapest round trip as a caller.
 func BenchmarkSessionIsLive(b *testing.B) {
 	pg := pgtest.New(b)
 	pg.Exec(b, `insert into auth.users (id, email) values ('`+adaID+`', 'ada@example.com');

@@ -11,7 +11,7 @@ import (
 	"usergraph/internal/dsn"
 )
 
-// wrongValues are values that a setting must not have. Those of secrets have the word hunter in them, which nobody may see.
+// wrongValues are invalid values of settings. Those of secrets contain the word hunter, which must never be shown.
 var wrongValues = map[string][]string{
 	"DATABASE_URL": {
 		"db.example", "mysql://u:hunter@db.example/postgres", "postgres://u:hun/hunter@db.example/postgres", "postgres://u:12/hunter@db.example/postgres", "postgres://u:12?hunter@db.example/postgres",
@@ -66,14 +66,14 @@ var wrongValues = map[string][]string{
 	"LIMIT_ALL_CONNECTIONS":     {"-1", "many", "1000001", "1/2"},
 }
 
-// neededWith is what must be set besides for a value to be looked at, or not to be complained of for itself.
+// neededWith are other settings that a value needs, so that only the value is reported.
 var neededWith = map[string][]string{
 	"TRUSTED_DOCUMENTS_FILE": {"TRUSTED_DOCUMENTS", "require"},
 	"SUPABASE_JWKS_URL":      {"SUPABASE_JWT_ISSUER", "https://abc.supabase.co/auth/v1"},
 }
 
-// Each wrong value of each setting is the one thing that is complained of, by its name, by `config` and by `serve`, before
-// anything listens; and nobody sees a secret.
+// Each wrong value of each setting is the only problem that `config` and `serve` report, by its name, before anything
+// listens. Secrets are never shown.
 func TestEveryWrongValueIsReported(t *testing.T) {
 	good := []string{"PORT", "8080", "DATABASE_URL", "postgres://authenticator:x@db/postgres", "SUPABASE_URL", "https://abc.supabase.co"}
 	for _, s := range settings {
@@ -85,7 +85,7 @@ func TestEveryWrongValueIsReported(t *testing.T) {
 			t.Errorf("%s has no wrong values in this test", s.name)
 		}
 		for _, value := range values {
-			// The first of a name wins.
+			// The first entry of a name takes precedence.
 			env := environment(append(append([]string{s.name, value}, neededWith[s.name]...), good...)...)
 			_, err := readConfig(env)
 			if err == nil {
@@ -109,7 +109,7 @@ func TestEveryWrongValueIsReported(t *testing.T) {
 	}
 }
 
-// Everything that is wrong is reported together, each once, also what comes by another name or from a file.
+// All problems are reported together, each once, also with another name or a file.
 func TestWrongValuesAreReportedTogether(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "secret")
 	if err := os.WriteFile(file, []byte("hunter\n"), 0o600); err != nil {
@@ -145,7 +145,7 @@ func TestWrongValuesAreReportedTogether(t *testing.T) {
 	}
 }
 
-// What people paste is right if nothing is wrong with it.
+// Values as people paste them are accepted if they are valid.
 func TestPastedSettings(t *testing.T) {
 	for _, env := range [][]string{
 		{"DATABASE_URL", "postgres://postgres.abc:p%40ss@aws-0-eu.pooler.supabase.com:6543/postgres?pgbouncer=true&connection_limit=1&schema=public", "SUPABASE_URL", "https://abc.supabase.co/"},
@@ -159,7 +159,7 @@ func TestPastedSettings(t *testing.T) {
 	}
 }
 
-// Whatever a password is, it is read as one or refused, and neither an error nor `usergraph config` has a piece of it.
+// Any password is accepted or refused as one. Neither an error nor `usergraph config` shows a part of it.
 func FuzzPastedPassword(f *testing.F) {
 	for _, password := range []string{"hunter", "#", "/", "?", "@", "%", ":", "12/34@", "?host=", "&x=", "[", " "} {
 		f.Add(password, password)

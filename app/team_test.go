@@ -18,7 +18,7 @@ import (
 	"usergraph/internal/pgtest"
 )
 
-// What a team adds to the program works, behind the same guards as /graphql.
+// A team's additions work, behind the same guards as /graphql.
 func TestTeamsOwn(t *testing.T) {
 	api := testAPI
 	api.Routes = func(mux *http.ServeMux, engine *endpoint.Engine) {

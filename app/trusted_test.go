@@ -8,7 +8,7 @@ import (
 	"usergraph/endpoint"
 )
 
-// A file of documents is read like a request: what is wrong with its texts is said, not mended.
+// A file of documents is parsed like a request: invalid texts are reported, not corrected.
 func TestTrustedDocumentsFileIsUnicode(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "documents.json")
 	for text, good := range map[string]bool{

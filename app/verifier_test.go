@@ -23,7 +23,7 @@ import (
 
 var ada = uuid.MustParse("a0000000-0000-4000-8000-000000000001")
 
-// startServer runs `usergraph serve` inside the test until it ends, on a database of its own where Ada has signed up.
+// startServer runs `usergraph serve` inside the test until it ends, on its own database in which Ada has signed up.
 func startServer(t *testing.T, issuer *authtest.Issuer, env ...string) (url string, pg *pgtest.Database) {
 	t.Helper()
 	pg = pgtest.New(t)
@@ -87,7 +87,7 @@ func TestSessionCheck(t *testing.T) {
 	}
 }
 
-// With a maximum age, the last good answer counts for so long, and a bad one is never remembered.
+// With a maximum age, a positive result is cached for that long, and a negative one never.
 func TestSessionCheckMaxAge(t *testing.T) {
 	issuer, session := authtest.New(t), uuid.New()
 	url, pg := startServer(t, issuer, "SESSION_CHECK", "always", "SESSION_CHECK_MAX_AGE", "1m")
@@ -116,7 +116,7 @@ func TestSessionsAreNotCheckedByDefault(t *testing.T) {
 	}
 }
 
-// The server starts while the keys are out of reach, says so, and heals by itself.
+// The server starts while the keys are unreachable, reports it, and recovers.
 func TestStartsWithoutKeys(t *testing.T) {
 	issuer := authtest.New(t)
 	issuer.Answer(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusBadGateway) })
@@ -146,7 +146,7 @@ func TestStartsWithoutKeys(t *testing.T) {
 	}
 }
 
-// Each setting lets in what is refused without it.
+// Each setting accepts what is refused without it.
 func TestSettingsOfTheVerifier(t *testing.T) {
 	observed, err := telemetry.New(t.Context(), telemetry.Config{Log: slog.New(slog.DiscardHandler)})
 	if err != nil {
@@ -229,7 +229,7 @@ func TestKeysAndCookies(t *testing.T) {
 	}
 }
 
-// An inline key set without keys says that only the secret counts. Without a secret the server does not start.
+// An inline key set without keys means that only the secret verifies. Without a secret the server does not start.
 func TestEmptyInlineKeys(t *testing.T) {
 	observed, err := telemetry.New(t.Context(), telemetry.Config{Log: slog.New(slog.DiscardHandler)})
 	if err != nil {
@@ -260,7 +260,7 @@ func TestEmptyInlineKeys(t *testing.T) {
 	}
 }
 
-// A project that signs with its secret and has no key set gets ready.
+// A project that signs with its secret and has no key set becomes ready.
 func TestReadyWithoutKeySet(t *testing.T) {
 	issuer := authtest.New(t)
 	issuer.UseSecret()
@@ -274,8 +274,8 @@ func TestReadyWithoutKeySet(t *testing.T) {
 	}
 }
 
-// Whatever a token that Supabase Auth has signed says, PostgreSQL and the functions of the schema auth can read it, or it is
-// refused before it gets there: never 503 or 500 for as long as it lives.
+// Whatever claims Supabase Auth signs, PostgreSQL and the functions of the schema auth can read them, or the token is
+// refused first. It never causes a 503 or 500.
 func TestOddClaims(t *testing.T) {
 	raw := func(text string) json.RawMessage { return json.RawMessage(text) }
 	nested := func(depth int) any { return raw(strings.Repeat("[", depth) + strings.Repeat("]", depth)) }

@@ -10,7 +10,7 @@ import (
 	"golang.org/x/mod/modfile"
 )
 
-// The engine is tested with what its go.mod requires.
+// The tested versions are those that the engine's go.mod requires.
 func TestTestedWith(t *testing.T) {
 	data, err := os.ReadFile("../go.mod")
 	if err != nil {

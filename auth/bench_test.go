@@ -13,7 +13,7 @@ import (
 	"usergraph/auth/authtest"
 )
 
-// bareClaims are the same claims as those of auth.Claims, in the way of golang-jwt's documentation.
+// bareClaims are the claims of auth.Claims, as golang-jwt's documentation declares them.
 type bareClaims struct {
 	jwt.RegisteredClaims
 	Role        string         `json:"role"`
@@ -26,7 +26,7 @@ type bareClaims struct {
 	AppMetadata map[string]any `json:"app_metadata"`
 }
 
-// reportCPU adds the time of this process on its processors, which is what to compare where others use them too.
+// reportCPU reports the CPU time of this process, which is comparable on a machine that others use too.
 func reportCPU(b *testing.B) (done func()) {
 	b.ReportAllocs()
 	spent := func() time.Duration {
@@ -40,8 +40,7 @@ func reportCPU(b *testing.B) (done func()) {
 	return func() { b.ReportMetric(float64(spent()-before)/float64(b.N), "cpu-ns/op") }
 }
 
-// BenchmarkVerify compares golang-jwt alone with a token that the verifier meets for the first time, and with one that
-// it remembers.
+// BenchmarkVerify compares golang-jwt alone with the verifier, for a new token and for a cached one.
 func BenchmarkVerify(b *testing.B) {
 	for _, algorithm := range []string{"ES256", "RS256", "EdDSA", "HS256"} {
 		issuer := authtest.New(b)
@@ -79,7 +78,7 @@ func BenchmarkVerify(b *testing.B) {
 	}
 }
 
-// BenchmarkVerifyParallel is a hit by many goroutines at once.
+// BenchmarkVerifyParallel measures cache hits by many goroutines.
 func BenchmarkVerifyParallel(b *testing.B) {
 	issuer := authtest.New(b)
 	verifier, rawToken := newVerifier(b, issuer), issuer.Token(ada)

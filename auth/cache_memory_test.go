@@ -12,7 +12,7 @@ import (
 	"usergraph/auth/authtest"
 )
 
-// Whatever claims make a token long, the cache takes no more memory than Config.CacheBytes says.
+// Whatever claims make a token long, the cache stays within Config.CacheBytes.
 func TestCacheTakesWhatItSays(t *testing.T) {
 	const bytes = 4 << 20
 	for name, change := range map[string]func(jwt.MapClaims){
@@ -58,7 +58,7 @@ func TestCacheTakesWhatItSays(t *testing.T) {
 	}
 }
 
-// liveHeap is what is alive, in bytes.
+// liveHeap returns the live heap in bytes.
 func liveHeap() int {
 	runtime.GC()
 	runtime.GC()

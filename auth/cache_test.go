@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-// However many tokens come, and however long they are, the cache keeps within its bounds.
+// The cache stays within its bounds, whatever the number and the length of the tokens.
 func TestCacheIsBounded(t *testing.T) {
 	for name, test := range map[string]struct{ entries, bytes, tokens, length int }{
 		"by entries": {100, 1 << 20, 5000, 1000},

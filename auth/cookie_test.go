@@ -16,7 +16,7 @@ import (
 
 const cookieName = "sb-abc-auth-token"
 
-// sendCookies sends a request with the header Cookie from a page of the same origin.
+// sendCookies sends a request with a Cookie header from a page of the same origin.
 func (f *fixture) sendCookies(cookies ...string) (status int, called, body string) {
 	answer, called := f.send(func(r *http.Request) {
 		r.Header.Set("Sec-Fetch-Site", "same-origin")
@@ -25,7 +25,7 @@ func (f *fixture) sendCookies(cookies ...string) (status int, called, body strin
 	return answer.Code, called, answer.Body.String()
 }
 
-// written is a session as @supabase/ssr writes it: whole, or in chunks of a size.
+// written returns a session as @supabase/ssr writes it: whole, or in chunks of a size.
 func written(session string, size int) []string {
 	if size == 0 {
 		return []string{cookieName + "=" + session}
@@ -37,8 +37,8 @@ func written(session string, size int) []string {
 	return cookies
 }
 
-// A neighbour under the same domain can set the cookie as well, in whatever form. Which of the two is the user's own
-// cannot be told, so neither counts.
+// A neighbour under the same domain can set the cookie as well, in any form. The user's own cannot be told from it, so
+// neither is accepted.
 func TestAmbiguousCookies(t *testing.T) {
 	f := newFixture(t, func(cfg *auth.Config) { cfg.SessionCookie = cookieName })
 	own, foreign := sessionCookie(f.issuer.Token(ada)), sessionCookie(f.issuer.Token(uuid.New()))
@@ -79,7 +79,7 @@ func TestAmbiguousCookies(t *testing.T) {
 			}
 		}
 	}
-	// What @supabase/ssr itself leaves is no ambiguity.
+	// The cookies that @supabase/ssr itself leaves are not ambiguous.
 	for name, cookies := range map[string][]string{
 		"whole":                                whole,
 		"chunks":                               chunks,
@@ -98,7 +98,7 @@ func TestAmbiguousCookies(t *testing.T) {
 	}
 }
 
-// However a stranger's cookies are mixed with the user's, nobody is called.
+// However a foreign session's cookies are mixed with the user's, the request has no caller.
 func TestMixedCookies(t *testing.T) {
 	f := newFixture(t, func(cfg *auth.Config) { cfg.SessionCookie = cookieName })
 	own, foreign := sessionCookie(f.issuer.Token(ada)), sessionCookie(f.issuer.Token(uuid.New()))
@@ -107,7 +107,7 @@ func TestMixedCookies(t *testing.T) {
 	for range 3000 {
 		cookies := written(own, sizes[random.IntN(len(sizes))])
 		tossed := written(foreign, sizes[random.IntN(len(sizes))])
-		// The same cookie twice is no ambiguity: the first chunk may be the same in both sessions.
+		// The same cookie twice is not ambiguous: the first chunk may be the same in both sessions.
 		tossed = slices.DeleteFunc(tossed, func(cookie string) bool { return slices.Contains(cookies, cookie) })
 		if len(tossed) == 0 {
 			continue
@@ -121,7 +121,7 @@ func TestMixedCookies(t *testing.T) {
 	}
 }
 
-// Without a sign that the page is of the same origin the cookie does not count, ambiguous or not.
+// Without proof that the page is of the same origin the cookie is refused, ambiguous or not.
 func TestAmbiguousCookieOfAnotherSite(t *testing.T) {
 	f := newFixture(t, func(cfg *auth.Config) { cfg.SessionCookie = cookieName })
 	good := f.issuer.Token(ada)

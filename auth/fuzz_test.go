@@ -19,7 +19,7 @@ import (
 	"usergraph/auth/authtest"
 )
 
-// What the fuzzers sign with: the same in each of their processes.
+// The fuzzers' keys are the same in each of their processes.
 const (
 	fuzzIssuer = "https://abc.supabase.co/auth/v1"
 	fuzzSecret = "a secret of the fuzzers with at least 32 bytes"
@@ -52,7 +52,7 @@ func fuzzClaims() jwt.MapClaims {
 	}
 }
 
-// checkRefusal insists that an error is one of ours and shows nothing of what was sent.
+// checkRefusal requires an error of this package that shows nothing of the token.
 func checkRefusal(t *testing.T, err error, sent string) {
 	t.Helper()
 	if !errors.Is(err, auth.ErrTokenInvalid) && !errors.Is(err, auth.ErrTokenExpired) && !errors.Is(err, auth.ErrAnonymous) && !errors.Is(err, auth.ErrUnauthenticated) {
@@ -85,7 +85,7 @@ func FuzzBearerToken(f *testing.F) {
 	})
 }
 
-// Nothing is accepted that golang-jwt, given the one right key and algorithm, refuses.
+// The verifier accepts no token that golang-jwt, given the one right key and algorithm, refuses.
 func FuzzVerify(f *testing.F) {
 	verifier, key, secret := newFuzzVerifier(f)
 	good := key.Sign(fuzzClaims())
@@ -115,7 +115,7 @@ func FuzzVerify(f *testing.F) {
 	})
 }
 
-// Any payload under a good signature: what is accepted says what encoding/json reads too.
+// Any payload with a valid signature: an accepted one has the values that encoding/json reads too.
 func FuzzClaims(f *testing.F) {
 	verifier, _, _ := newFuzzVerifier(f)
 	text, err := json.Marshal(fuzzClaims())
@@ -173,7 +173,7 @@ func FuzzSessionCookie(f *testing.F) {
 		if claims != nil && (err != nil || claims.UserID != ada) {
 			t.Fatalf("%q is %+v, %v", cookies, claims, err)
 		}
-		// The same cookies from another site never count.
+		// The same cookies from another site are always refused.
 		r.Header.Set("Sec-Fetch-Site", "cross-site")
 		if claims, _ := verifier.Authenticate(r); claims != nil {
 			t.Fatalf("%q is taken from another site", cookies)

@@ -24,7 +24,7 @@ import (
 	"usergraph/auth/authtest"
 )
 
-// clock is one that only a test moves.
+// clock is a clock that only the test moves.
 type clock struct {
 	start   time.Time
 	elapsed atomic.Int64
@@ -36,12 +36,12 @@ func (c *clock) Now() time.Time { return c.start.Add(time.Duration(c.elapsed.Loa
 
 func (c *clock) Advance(d time.Duration) { c.elapsed.Add(int64(d)) }
 
-// fresh makes a token an hour long by the clock.
+// fresh changes a token to be valid for an hour by the clock.
 func (c *clock) fresh(claims jwt.MapClaims) {
 	claims["iat"], claims["exp"] = c.Now().Unix(), c.Now().Unix()+3600
 }
 
-// newClockedVerifier accepts the tokens of an issuer by its keys, at the time of a clock.
+// newClockedVerifier accepts the tokens of an issuer by its keys, at the clock's time.
 func newClockedVerifier(t testing.TB, issuer *authtest.Issuer, clock *clock) *auth.Verifier {
 	t.Helper()
 	keys, err := auth.NewRemoteKeySet(auth.RemoteConfig{URL: issuer.JWKSURL(), Now: clock.Now})
@@ -60,7 +60,7 @@ func newClockedVerifier(t testing.TB, issuer *authtest.Issuer, clock *clock) *au
 	return verifier
 }
 
-// until waits for something that happens in the background.
+// until waits for a condition that a background goroutine makes true.
 func until(t *testing.T, what string, reached func() bool) {
 	t.Helper()
 	deadline := time.Now().Add(time.Minute)
@@ -72,7 +72,7 @@ func until(t *testing.T, what string, reached func() bool) {
 	}
 }
 
-// holdAnswers lets the issuer begin no answer until release is called, or the client gives up.
+// holdAnswers lets the issuer answer nothing until release is called, or the client gives up.
 func holdAnswers(issuer *authtest.Issuer) (release func()) {
 	held := make(chan struct{})
 	issuer.Answer(func(w http.ResponseWriter, r *http.Request) {
@@ -132,7 +132,7 @@ func TestOneFetchForAll(t *testing.T) {
 	}
 }
 
-// Before the set is 10 minutes old it is refreshed while requests go on with it; after that they wait.
+// Before the set is 10 minutes old it is refreshed in the background; after that requests wait.
 func TestRefresh(t *testing.T) {
 	issuer, clock := authtest.New(t), newClock()
 	verifier := newClockedVerifier(t, issuer, clock)
@@ -148,12 +148,12 @@ func TestRefresh(t *testing.T) {
 	}
 	clock.Advance(90 * time.Second)
 	release := holdAnswers(issuer)
-	mustVerify(t, verifier, rawToken) // while the answer is held back
+	mustVerify(t, verifier, rawToken) // while the response is held back
 	until(t, "a refresh in the background", func() bool { return issuer.Fetches() == 2 })
 	release()
 	until(t, "the refresh is over", func() bool { return verifier.Status()[issuer.URL()].FetchedAt.Equal(clock.Now()) })
 
-	// Nobody asked for a while, and the key has gone meanwhile: no request goes on with it.
+	// No request came for a while, and the key was removed meanwhile: it verifies no token.
 	issuer.Answer(nil)
 	issuer.Revoke(old)
 	clock.Advance(11 * time.Minute)
@@ -185,13 +185,13 @@ func TestUnknownKeyIDs(t *testing.T) {
 			t.Fatalf("%s: %d fetches, want %d", step.why, n, step.fetches)
 		}
 	}
-	// A key that is published and used at once is found by its first token.
+	// A key that is published and used at once is found by the first token.
 	clock.Advance(10 * time.Second)
 	issuer.Use(issuer.Publish("ES256"))
 	mustVerify(t, verifier, issuer.Token(ada, clock.fresh))
 }
 
-// 10,000 made-up key ids cause one fetch, and hold up no good request, even if that fetch hangs.
+// 10,000 invented key ids cause one fetch, and delay no valid request, even if that fetch hangs.
 func TestFloodOfKeyIDs(t *testing.T) {
 	issuer, clock := authtest.New(t), newClock()
 	verifier := newClockedVerifier(t, issuer, clock)
@@ -236,7 +236,7 @@ func TestFloodOfKeyIDs(t *testing.T) {
 		t.Errorf("%d invalid, %d unavailable", invalid.Load(), unavailable.Load())
 	}
 
-	// The flood goes on, and a new key is found all the same, 10 s after the last fetch.
+	// While more invented ids arrive, a new key is found 10 s after the last fetch.
 	issuer.Answer(nil)
 	issuer.Use(issuer.Publish("ES256"))
 	clock.Advance(10 * time.Second)
@@ -250,8 +250,8 @@ func TestFloodOfKeyIDs(t *testing.T) {
 }
 
 // A rotation as Supabase describes it, through a cache of 10 minutes in front of the key set, with requests at each
-// moment: no token of a key that is standby or in use or previously used is refused, and 20 minutes after a key was
-// revoked none of it is accepted.
+// step. No token of a standby, current or previous key is refused. 20 minutes after a key was revoked, none of its
+// tokens is accepted.
 func TestRotation(t *testing.T) {
 	issuer, clock := authtest.New(t), newClock()
 	verifier := newClockedVerifier(t, issuer, clock)
@@ -267,7 +267,7 @@ func TestRotation(t *testing.T) {
 		_, _ = w.Write(cached)
 	})
 
-	// during lets requests come in for so long: some with new tokens, some with those that were signed before.
+	// during sends requests for a while: some with new tokens, some with those signed before.
 	verified := 0
 	during := func(length time.Duration, before ...string) {
 		t.Helper()
@@ -305,7 +305,7 @@ func TestRotation(t *testing.T) {
 	ofFirst := first.Sign(change(issuer.Claims(ada), lifetime))
 	during(67*time.Minute, ofFirst) // first is previously used
 	edge.Lock()
-	cached, cachedAt = issuer.JWKS(), clock.Now() // the worst moment
+	cached, cachedAt = issuer.JWKS(), clock.Now() // the worst time
 	edge.Unlock()
 	issuer.Revoke(first)
 	revoked := clock.Now()
@@ -321,7 +321,7 @@ func TestRotation(t *testing.T) {
 	if accepted == 0 || accepted > 20*time.Minute {
 		t.Errorf("a revoked key was accepted for %s", accepted)
 	}
-	// One each 8 minutes, and one a minute while somebody comes with the revoked key.
+	// One fetch every 8 minutes, and one a minute while a client sends the revoked key.
 	if n := issuer.Fetches(); n > 20+30 {
 		t.Errorf("%d fetches", n)
 	}
@@ -335,7 +335,7 @@ func change(claims jwt.MapClaims, changes ...func(jwt.MapClaims)) jwt.MapClaims 
 	return claims
 }
 
-// outages are the ways in which a key set can be out of reach.
+// outages are the ways in which a key set can be unreachable.
 func outages(t *testing.T) map[string]http.HandlerFunc {
 	elsewhere := authtest.New(t) // answers with a good key set
 	status := func(code int) http.HandlerFunc {
@@ -422,7 +422,7 @@ func TestOutageInTheMiddle(t *testing.T) {
 					t.Errorf("status is %+v", status)
 				}
 			}
-			// A key that nobody knows may be a new one: that is no fault of the token.
+			// An unknown key may be a new one, so the token is not to blame.
 			mustRefuse(t, verifier, authtest.NewKey(t, "ES256").Sign(change(issuer.Claims(ada), clock.fresh)), auth.ErrKeysUnavailable)
 			clock.Advance(6 * time.Minute) // 61 min in all
 			mustRefuse(t, verifier, issuer.Token(ada, clock.fresh), auth.ErrKeysUnavailable)
@@ -436,7 +436,7 @@ func TestOutageInTheMiddle(t *testing.T) {
 	}
 }
 
-// An answer that never comes is given up after 5 s, and those who wait go on with the last good set.
+// A fetch without a response ends after 5 s, and waiting requests use the last set.
 func TestSlowKeySet(t *testing.T) {
 	t.Parallel()
 	issuer, clock := authtest.New(t), newClock()
@@ -449,7 +449,7 @@ func TestSlowKeySet(t *testing.T) {
 	if err := verifier.Status()[issuer.URL()].Err; !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("the fetch ended with %v", err)
 	}
-	// Nobody waits a second time.
+	// No request waits a second time.
 	clock.Advance(10 * time.Second)
 	mustVerify(t, verifier, issuer.Token(ada, clock.fresh))
 	until(t, "the next fetch", func() bool { return issuer.Fetches() == 3 })
@@ -463,11 +463,11 @@ func TestPurge(t *testing.T) {
 	rawToken := issuer.Token(ada, clock.fresh)
 	mustVerify(t, verifier, rawToken)
 	issuer.Revoke(key)
-	mustVerify(t, verifier, rawToken) // nobody has told us
+	mustVerify(t, verifier, rawToken) // the verifier does not know yet
 	verifier.Purge()
 	mustRefuse(t, verifier, rawToken, auth.ErrTokenInvalid)
 
-	// A fetch that began before the purge does not count.
+	// The result of a fetch that began before the purge is dropped.
 	issuer.Use(issuer.Publish("ES256"))
 	verifier.Purge()
 	release := holdAnswers(issuer)
@@ -507,7 +507,7 @@ func TestPurgeUnderLoad(t *testing.T) {
 		seen := verified.Load()
 		verifier.Purge()
 		key := issuer.Publish("EdDSA")
-		// A fetch that began before it was published counts no more, so nobody meets the key without finding it.
+		// The result of a fetch that began before the key was published is dropped, so every request finds the key.
 		verifier.Purge()
 		issuer.Use(key)
 		until(t, "requests", func() bool { return verified.Load() > seen+8 })
@@ -516,7 +516,7 @@ func TestPurgeUnderLoad(t *testing.T) {
 	load.Wait()
 }
 
-// Close ends a fetch, and whoever waits for it.
+// Close ends a fetch and the requests that wait for it.
 func TestClose(t *testing.T) {
 	issuer := authtest.New(t)
 	verifier := newVerifier(t, issuer)
@@ -577,7 +577,7 @@ func TestRemoteKeySetRefuses(t *testing.T) {
 	}
 }
 
-// Keys of a set with which anybody could sign, or that are not meant for tokens. The others of the set stay in use.
+// Keys that make forgery possible, or that are not meant for tokens. The others of the set stay in use.
 func TestUnsuitableKeys(t *testing.T) {
 	issuer := authtest.New(t)
 	good := issuer.Publish("ES256")
@@ -674,7 +674,7 @@ func TestStaticKeySet(t *testing.T) {
 		`{"keys":[]}`:           false,
 		`[]`:                    false,
 		``:                      false,
-		`{"keys":[` + string(key.JWK()) + "," + string(key.JWK()) + `]}`: false, // which of the two?
+		`{"keys":[` + string(key.JWK()) + "," + string(key.JWK()) + `]}`: false, // ambiguous
 	} {
 		keys, err := auth.NewStaticKeySet([]byte(jwks))
 		if (err == nil) != good {

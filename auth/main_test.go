@@ -7,7 +7,7 @@ import (
 	"go.uber.org/goleak"
 )
 
-// No test may leave a goroutine behind. The fuzzer's own are not ours.
+// No test may leave a goroutine behind, except the fuzzer's own.
 func TestMain(m *testing.M) {
 	flag.Parse()
 	if flag.Lookup("test.fuzz").Value.String() != "" {

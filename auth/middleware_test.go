@@ -122,7 +122,7 @@ func TestAPIKey(t *testing.T) {
 	}
 }
 
-// sessionCookie is a session as @supabase/ssr writes it.
+// sessionCookie returns a session as @supabase/ssr writes it.
 func sessionCookie(rawToken string) string {
 	return "base64-" + base64.RawURLEncoding.EncodeToString(fmt.Appendf(nil,
 		`{"access_token":%q,"token_type":"bearer","expires_in":3600,"refresh_token":"v7wk","user":{"id":%q,"email":"ada@example.com"}}`, rawToken, ada))
@@ -151,7 +151,7 @@ func TestSessionCookie(t *testing.T) {
 		test    string
 		cookies string
 		change  func(*http.Request)
-		want    string // who is called, or the code of the refusal
+		want    string // the caller, or the code of the refusal
 	}{
 		{"whole", whole, nil, ada.String()},
 		{"in chunks", name + ".0=" + session[:700] + "; " + name + ".1=" + session[700:], nil, ada.String()},
@@ -322,7 +322,7 @@ func TestCheckSession(t *testing.T) {
 	}
 }
 
-// The body of a refusal is a GraphQL response, and its content type one that the client has asked for.
+// The body of a refusal is a GraphQL response, with a content type that the client accepts.
 func TestRefusalIsGraphQL(t *testing.T) {
 	f := newFixture(t)
 	for accept, want := range map[string]string{
@@ -376,8 +376,8 @@ func TestOwnRefusal(t *testing.T) {
 	}
 }
 
-// A key that bypasses row-level security is refused wherever it comes, so that nobody believes it does, and those who
-// send it from a browser hear of it.
+// A key that bypasses row-level security is refused wherever it is sent, so that a client that sends it from a browser
+// learns of the mistake.
 func TestSecretKeys(t *testing.T) {
 	for name, change := range map[string]func(*auth.Config){
 		"default":          func(*auth.Config) {},
@@ -411,7 +411,7 @@ func TestSecretKeys(t *testing.T) {
 				},
 			} {
 				if name == "API key required" && (where == "bearer" || where == "beside a cookie") {
-					continue // refused before, for the missing key
+					continue // refused earlier, for the missing key
 				}
 				f.log.Reset()
 				answer, called := f.send(send)

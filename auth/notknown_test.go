@@ -15,21 +15,21 @@ import (
 	"usergraph/auth/authtest"
 )
 
-// issued makes a token that was issued so long before or after now by the clock.
+// issued changes a token to have been issued this long before or after the clock's time.
 func (c *clock) issued(ago time.Duration) func(jwt.MapClaims) {
 	return func(claims jwt.MapClaims) {
 		claims["iat"], claims["exp"] = c.Now().Add(-ago).Unix(), c.Now().Unix()+3600
 	}
 }
 
-// A key id that is not in the set: a token that is older than the set is refused for good, a newer one may be signed with
-// a key that is newer than the set.
+// The key id is not in the set: a token older than the set is refused, a newer one may be signed with a key that is
+// newer than the set.
 func TestUnknownKeys(t *testing.T) {
-	const later = 5 * time.Second // no fetch is allowed so soon
+	const later = 5 * time.Second // too soon for another fetch
 	for name, test := range map[string]struct {
 		age   string                     // the header Age of the set
-		after time.Duration              // the token comes so long after the set
-		ago   time.Duration              // and was issued so long before
+		after time.Duration              // time between the set and the token
+		ago   time.Duration              // time between its issue and its use
 		claim func(claims jwt.MapClaims) // changes it
 		want  error
 	}{
@@ -75,13 +75,13 @@ func TestUnknownKeys(t *testing.T) {
 			if code, message := auth.Public(err); strings.Contains(message, rawToken[10:40]) || code == auth.CodeUnavailable && !strings.Contains(message, "not known yet, try again") {
 				t.Errorf("the client is told %s: %s", code, message)
 			}
-			mustVerify(t, verifier, issuer.Token(ada, clock.fresh)) // nobody else notices
+			mustVerify(t, verifier, issuer.Token(ada, clock.fresh)) // other requests are not affected
 		})
 	}
 }
 
-// A key that is published and used at once, right after somebody came with a made-up key id: its tokens are never told
-// that they are bad, and accepted 10 s after the last fetch.
+// A key is published and used right after a request with an invented key id. Its tokens are never called invalid, and
+// are accepted 10 s after the last fetch.
 func TestNewKeyAfterMadeUpOnes(t *testing.T) {
 	issuer, clock := authtest.New(t), newClock()
 	verifier := newClockedVerifier(t, issuer, clock)
@@ -103,7 +103,7 @@ func TestNewKeyAfterMadeUpOnes(t *testing.T) {
 	}
 }
 
-// Behind a cache that still has the old set, tokens of a new key are told to come again until the cache has the new one.
+// Behind a cache with the old set, tokens of a new key get 503 until the cache has the new set.
 func TestNewKeyBehindCache(t *testing.T) {
 	issuer, clock := authtest.New(t), newClock()
 	cached, cachedAt := issuer.JWKS(), clock.Now()
@@ -129,7 +129,7 @@ func TestNewKeyBehindCache(t *testing.T) {
 	mustVerify(t, verifier, rawToken)
 }
 
-// This machine's clock is ahead of the issuer's, so that a token that was just issued seems older than the set.
+// This machine's clock is ahead of the issuer's, so that a new token seems older than the set.
 func TestNewKeyByAnotherClock(t *testing.T) {
 	issuer, clock := authtest.New(t), newClock()
 	const behind = 25 * time.Second
@@ -148,8 +148,8 @@ func TestNewKeyByAnotherClock(t *testing.T) {
 	mustVerify(t, verifier, rawToken)
 }
 
-// A set that becomes empty says nothing about the tokens of its keys: they are neither accepted nor refused for good. The
-// secret goes on.
+// An empty set proves nothing about the tokens of its keys: they are neither accepted nor refused for good. The secret
+// stays in use.
 func TestSetBecomesEmpty(t *testing.T) {
 	for name, empty := range map[string]string{
 		"empty":               `{"keys":[]}`,
@@ -190,7 +190,7 @@ func TestSetBecomesEmpty(t *testing.T) {
 	}
 }
 
-// A project that signs with its secret is ready where it has no key set; one that does not is not.
+// A project that signs with its secret is ready without a key set; one that does not is not.
 func TestReadyWithoutKeys(t *testing.T) {
 	for status, ready := range map[int]bool{401: true, 403: true, 404: true, 410: true, 429: false, 500: false, 502: false, 302: false} {
 		issuer := authtest.New(t)
@@ -208,8 +208,7 @@ func TestReadyWithoutKeys(t *testing.T) {
 	}
 }
 
-// spoiled are entries of a key set that nothing can be verified with, or not safely, some of them under the id of a good
-// key.
+// spoiled are entries of a key set that cannot verify safely, some of them under the id of a valid key.
 func spoiled(t testing.TB, good *authtest.Key) []string {
 	jwk := string(good.JWK())
 	with := func(member string) string { return "{" + member + "," + jwk[1:] }
@@ -228,7 +227,7 @@ func spoiled(t testing.TB, good *authtest.Key) []string {
 	}
 }
 
-// newSetVerifier accepts what a published set of these entries verifies, for an issuer that is not on this machine.
+// newSetVerifier accepts what a published set of these entries verifies, for an issuer on another machine.
 func newSetVerifier(t testing.TB, entries ...string) *auth.Verifier {
 	t.Helper()
 	issuer := authtest.New(t)
@@ -240,7 +239,7 @@ func newSetVerifier(t testing.TB, entries ...string) *auth.Verifier {
 	})
 }
 
-// One bad entry of a published set never spoils the others, whatever is bad about it and wherever it stands.
+// One bad entry of a published set does not affect the others, whatever its fault and its place.
 func TestBadEntries(t *testing.T) {
 	good := authtest.NewKey(t, "ES256")
 	rawToken := good.Sign(fuzzClaims())
@@ -256,8 +255,8 @@ func TestBadEntries(t *testing.T) {
 	}
 }
 
-// Two keys under one id: either may have signed, in whatever order they are published, and a third may not. While the
-// set stays the same, so do the verified tokens.
+// Two keys with one id: either may have signed, in any order of publication, and a third may not. While the set is
+// unchanged, verified tokens stay cached.
 func TestTwoKeysOfOneID(t *testing.T) {
 	issuer, clock := authtest.New(t), newClock()
 	first, second, third := authtest.NewKey(t, "ES256"), authtest.NewKey(t, "ES256"), authtest.NewKey(t, "ES256")
@@ -279,7 +278,7 @@ func TestTwoKeysOfOneID(t *testing.T) {
 	}
 }
 
-// Any JSON beside a good key.
+// Any JSON beside a valid key.
 func FuzzJWKSEntry(f *testing.F) {
 	good := authtest.NewKeyFrom(f, "key-1", []byte(strings.Repeat("\x07", 32)))
 	for _, entry := range spoiled(f, good) {

@@ -29,7 +29,7 @@ type fixture struct {
 	es256, rs256, ed *authtest.Key
 	hs256            *authtest.Key
 	verifier         *auth.Verifier
-	log              *strings.Builder // what the hooks were told of refusals
+	log              *strings.Builder // the refusals that the hooks received
 }
 
 func newFixture(t testing.TB, changes ...func(*auth.Config)) *fixture {
@@ -44,7 +44,7 @@ func newFixture(t testing.TB, changes ...func(*auth.Config)) *fixture {
 	return f
 }
 
-// send sends a request through the middleware, and tells who called: "" for nobody.
+// send sends a request through the middleware, and returns the caller: "" for none.
 func (f *fixture) send(change func(r *http.Request)) (answer *httptest.ResponseRecorder, called string) {
 	handler := auth.Middleware(f.verifier, auth.Options{})(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
 		called = "anonymous"
@@ -64,7 +64,7 @@ func (f *fixture) sendToken(rawToken string) (answer *httptest.ResponseRecorder,
 	return f.send(func(r *http.Request) { r.Header.Set("Authorization", "Bearer "+rawToken) })
 }
 
-// expectRefusal insists on everything that a refused client sees, and that nothing of the token is seen anywhere.
+// expectRefusal requires the whole response to a refused client, without any part of the token.
 func (f *fixture) expectRefusal(t *testing.T, rawToken string, code string) {
 	t.Helper()
 	f.log.Reset()
@@ -92,7 +92,7 @@ func (f *fixture) expectRefusal(t *testing.T, rawToken string, code string) {
 	}
 }
 
-// draft is a token before it is signed. Each test changes one thing about a good one.
+// draft is a token before it is signed. Each test changes one thing of a valid one.
 type draft struct {
 	header  map[string]any
 	claims  jwt.MapClaims
@@ -151,7 +151,7 @@ func header(name string, value any) func(*draft) {
 	return func(d *draft) { d.header[name] = value }
 }
 
-// unknownKey is a key id that is not in the set, in a token that is older than the set.
+// unknownKey is a key id that is not in the set, in a token older than the set.
 func unknownKey(id string) func(*draft) {
 	return func(d *draft) { d.header["kid"], d.claims["iat"] = id, time.Now().Unix()-60 }
 }
@@ -225,7 +225,7 @@ func TestGoodTokens(t *testing.T) {
 			d := f.draft(f.es256)
 			test.change(d)
 			rawToken := d.token(t)
-			for range 2 { // the second time from the cache
+			for range 2 { // the second one hits the cache
 				if answer, called := f.sendToken(rawToken); called != ada.String() {
 					t.Fatalf("refused: %d %s", answer.Code, answer.Body)
 				}
@@ -245,7 +245,7 @@ func badTokens(t testing.TB, f *fixture) []tokenTest {
 		{name: "alg in lower case", change: header("alg", "es256")},
 		{name: "alg with a space", change: header("alg", "ES256 ")},
 
-		// Header parameters by which a token would bring its own key, or change what is signed.
+		// Header parameters that provide a key, or change what is signed.
 		{name: "jku", change: header("jku", f.issuer.JWKSURL())},
 		{name: "x5u", change: header("x5u", "https://evil.example/cert.pem")},
 		{name: "x5c", change: header("x5c", []string{"MIIB"})},
@@ -384,7 +384,7 @@ func badTokens(t testing.TB, f *fixture) []tokenTest {
 		{name: "is_anonymous is a string", change: claim("is_anonymous", "false")},
 		{name: "email is an object", change: claim("email", map[string]any{})},
 
-		// Duplicates: one reader takes the first, another the last.
+		// Duplicates: one parser takes the first, another the last.
 		{name: "sub twice", change: more(`"sub":"b0000000-0000-4000-8000-000000000002"`)},
 		{name: "sub twice, once escaped", change: more(`"s\u0075b":"b0000000-0000-4000-8000-000000000002"`)},
 		{name: "role twice", change: more(`"role":"service_role"`)},
@@ -459,7 +459,7 @@ func badTokens(t testing.TB, f *fixture) []tokenTest {
 		})},
 		{name: "over 16 KiB", change: claim("pad", strings.Repeat("x", 13<<10))},
 
-		// Keys of the project that are no users'.
+		// Keys of the project that name no user.
 		{name: "secret key", change: rewrite(func(string) string { return "sb_secret_N7UND0UgjKTVK-Uodkm0Hg_xSvEMPvz" })},
 		{name: "a key of no kind that there is", change: rewrite(func(string) string { return "sb_other_N7UND0UgjKTVK" })},
 		{name: "service_role key", change: func(d *draft) {
@@ -495,7 +495,7 @@ func badTokens(t testing.TB, f *fixture) []tokenTest {
 			}
 		}
 	}
-	// HS256 with something that everybody knows for a secret.
+	// HS256 with publicly known texts as the secret.
 	for name, known := range publicSecrets(t, f) {
 		for _, kid := range []any{nil, f.es256.ID, f.rs256.ID} {
 			tests = append(tests, tokenTest{name: fmt.Sprintf("HS256 signed with %s, kid %v", name, kid != nil), change: func(d *draft) {
@@ -508,7 +508,7 @@ func badTokens(t testing.TB, f *fixture) []tokenTest {
 			}
 		}
 	}
-	// ECDSA signatures that are true of every text for a careless verifier.
+	// ECDSA signatures that a careless verifier accepts for every text.
 	n := elliptic.P256().Params().N
 	over := new(big.Int).Sub(new(big.Int).Lsh(big.NewInt(1), 256), big.NewInt(1))
 	for _, r := range []*big.Int{big.NewInt(0), big.NewInt(1), n, over} {
@@ -521,7 +521,7 @@ func badTokens(t testing.TB, f *fixture) []tokenTest {
 	return tests
 }
 
-// publicSecrets are what HS256 must not be verified with.
+// publicSecrets must never verify HS256.
 func publicSecrets(t testing.TB, f *fixture) map[string][]byte {
 	t.Helper()
 	known := map[string][]byte{
@@ -548,7 +548,7 @@ func publicSecrets(t testing.TB, f *fixture) map[string][]byte {
 	return known
 }
 
-// derSignature writes r and s as ASN.1 does.
+// derSignature encodes r and s in ASN.1.
 func derSignature(signature []byte) []byte {
 	integer := func(b []byte) []byte {
 		b = new(big.Int).SetBytes(b).Bytes()
@@ -573,12 +573,12 @@ func TestBadTokens(t *testing.T) {
 			}
 			rawToken := d.token(t)
 			f.expectRefusal(t, rawToken, code)
-			f.expectRefusal(t, rawToken, code) // a refusal is not remembered as something else
+			f.expectRefusal(t, rawToken, code) // a refusal is not cached as something else
 		})
 	}
 }
 
-// What is refused before the signature is checked is refused with a message that helps.
+// A refusal before the check of the signature has a helpful message.
 func TestMessages(t *testing.T) {
 	f := newFixture(t)
 	for _, test := range []struct {

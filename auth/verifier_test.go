@@ -19,7 +19,7 @@ import (
 
 var ada = uuid.MustParse("a0000000-0000-4000-8000-000000000001")
 
-// newVerifier accepts the tokens of an issuer by its keys, by URL, and by its secret.
+// newVerifier returns a verifier for an issuer's keys, URL and secret.
 func newVerifier(t testing.TB, issuer *authtest.Issuer, changes ...func(*auth.Config)) *auth.Verifier {
 	t.Helper()
 	keys, err := auth.NewRemoteKeySet(auth.RemoteConfig{URL: issuer.JWKSURL()})
@@ -42,8 +42,8 @@ func newVerifier(t testing.TB, issuer *authtest.Issuer, changes ...func(*auth.Co
 	return verifier
 }
 
-// A project in the middle of its move from the secret to signing keys: all its tokens are accepted, and the hook tells
-// which of them are still signed with the secret.
+// A project during its move from the secret to signing keys: all its tokens are accepted, and the hook shows which are
+// still signed with the secret.
 func TestVerify(t *testing.T) {
 	issuer := authtest.New(t)
 	var seen []string
@@ -87,7 +87,7 @@ func TestCachedTokenExpires(t *testing.T) {
 	mustRefuse(t, verifier, rawToken, auth.ErrTokenExpired)
 }
 
-// Refusals are never remembered, so that nobody can fill the cache with them.
+// Refusals are not cached, so that a client cannot fill the cache with them.
 func TestRefusalsAreNotRemembered(t *testing.T) {
 	issuer, clock := authtest.New(t), newClock()
 	verifier := newClockedVerifier(t, issuer, clock)
@@ -97,7 +97,7 @@ func TestRefusalsAreNotRemembered(t *testing.T) {
 	mustVerify(t, verifier, early)
 }
 
-// Each issuer's tokens are verified with its own keys and secret, and with no other's.
+// Each issuer's tokens are verified only with its own keys and secret.
 func TestIssuers(t *testing.T) {
 	first, second := authtest.New(t), authtest.New(t)
 	ofFirst, err := auth.NewStaticKeySet(first.JWKS())
@@ -160,7 +160,7 @@ func TestAnonKey(t *testing.T) {
 	issuer := authtest.New(t)
 	anon := authtest.NewSecret(t, issuer.Secret()).Sign(jwt.MapClaims{"iss": "supabase", "ref": "abc", "role": "anon", "exp": time.Now().Unix() + 60})
 	mustRefuse(t, newVerifier(t, issuer), anon, auth.ErrAnonymous)
-	// Without the secret nobody can tell whether it is one, and it says no more than no token does.
+	// Without the secret the anon key cannot be verified, and it means no more than no token.
 	f := newFixture(t, func(cfg *auth.Config) { cfg.Issuers[0].Secret = nil })
 	key := func(changes ...func(jwt.MapClaims)) string {
 		now := time.Now().Unix()
@@ -231,7 +231,7 @@ func TestNewVerifierRefuses(t *testing.T) {
 	}
 }
 
-// The development key of Supabase is refused where it comes from a fetched set too.
+// The development key of Supabase is also refused in a fetched set.
 func TestPublishedKeyFromAfar(t *testing.T) {
 	issuer := authtest.New(t)
 	published := authtest.NewKey(t, "ES256")
@@ -242,7 +242,7 @@ func TestPublishedKeyFromAfar(t *testing.T) {
 	mustVerify(t, newVerifier(t, issuer), published.Sign(issuer.Claims(ada)))
 }
 
-// Many callers at once, all algorithms, cached and not; run with -race.
+// Many concurrent callers, all algorithms, cached and not; run with -race.
 func TestVerifyConcurrently(t *testing.T) {
 	f := newFixture(t)
 	keys := []*authtest.Key{f.es256, f.rs256, f.ed, f.hs256}

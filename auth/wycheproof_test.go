@@ -11,8 +11,8 @@ import (
 	"github.com/golang-jwt/jwt/v5"
 )
 
-// The vectors of Wycheproof for JSON Web Signatures. Their payloads are no claims, so that what is tested here is all
-// that lies before them: decoding, the header, the choice of the key, and the signature.
+// The vectors of Wycheproof for JSON Web Signatures. Their payloads are not claims, so this tests the steps before
+// them: decoding, the header, the choice of the key, and the signature.
 func TestWycheproof(t *testing.T) {
 	text, err := os.ReadFile("testdata/wycheproof/json_web_signature.json")
 	if err != nil {
@@ -33,7 +33,7 @@ func TestWycheproof(t *testing.T) {
 	if err := json.Unmarshal(text, &vectors); err != nil {
 		t.Fatal(err)
 	}
-	// Valid ones that we refuse on purpose.
+	// Valid ones that this package refuses on purpose.
 	stricter := map[string]string{
 		"InvalidCharacterInsertedInHeader":  "base64 is decoded strictly",
 		"InvalidCharacterInsertedInPayload": "base64 is decoded strictly",
@@ -42,7 +42,7 @@ func TestWycheproof(t *testing.T) {
 	for _, group := range vectors.TestGroups {
 		from := &issuer{}
 		if group.Public != nil {
-			// A key that is not for verifying, or not for our algorithms, is left out.
+			// A key for another purpose or algorithm is left out.
 			keys, _, err := parseJWKS(fmt.Appendf(nil, `{"keys":[%s]}`, group.Public))
 			if err != nil {
 				t.Fatal(err)
@@ -51,7 +51,7 @@ func TestWycheproof(t *testing.T) {
 		} else if from.secret, err = jwt.NewParser().DecodeSegment(group.Private.K); err != nil {
 			t.Fatal(err)
 		}
-		// Vectors 367 and 370 are called invalid for their padding, but have none: they are the text of valid ones.
+		// Vectors 367 and 370 are called invalid for their padding, but have none: their text is that of valid ones.
 		valid := map[string]bool{}
 		for _, test := range group.Tests {
 			if text, compact := test.JWS.(string); compact && test.Result == "valid" {
@@ -62,7 +62,7 @@ func TestWycheproof(t *testing.T) {
 			jws, compact := test.JWS.(string)
 			if !compact {
 				refused++
-				continue // the JSON serialization, which no header Authorization can hold
+				continue // the JSON serialization, which an Authorization header cannot hold
 			}
 			algorithm, err := checkSignature(t, from, jws)
 			ours := algorithm == "ES256" || algorithm == "RS256" || algorithm == "EdDSA" || algorithm == "HS256"
@@ -83,7 +83,7 @@ func TestWycheproof(t *testing.T) {
 	}
 }
 
-// checkSignature does what check does, but for the payload.
+// checkSignature does what check does, except for the payload.
 func checkSignature(t *testing.T, from *issuer, jws string) (algorithm string, err error) {
 	parser := jwt.NewParser(jwt.WithStrictDecoding())
 	parts := strings.Split(jws, ".")

@@ -11,7 +11,8 @@ import (
 	"usergraph/internal/pgtest"
 )
 
-// The triggers that docs recommend announce each change of a row and nothing else, whatever types its columns have.
+// The triggers that the docs recommend announce each change of a row and nothing else, whatever the types of its
+// columns.
 func TestAnnounceAnyType(t *testing.T) {
 	pg := pgtest.New(t)
 	conn, err := pgx.Connect(t.Context(), pg.AdminURL)
@@ -37,7 +38,7 @@ func TestAnnounceAnyType(t *testing.T) {
 	if _, err := conn.Exec(t.Context(), "listen usergraph_changes"); err != nil {
 		t.Fatal(err)
 	}
-	// announced runs a statement and counts what it announces.
+	// announced runs a statement and counts the notifications.
 	announced := func(statement string) (count int) {
 		t.Helper()
 		for _, sql := range []string{statement, "notify usergraph_changes, 'end'"} {
@@ -99,7 +100,7 @@ func TestAnnounceAnyType(t *testing.T) {
 	}
 }
 
-// documented is the SQL that docs/subscriptions.md gives for another table, called notes there.
+// documented is the SQL of docs/subscriptions.md for another table, here called notes.
 func documented(t *testing.T) string {
 	t.Helper()
 	text, err := os.ReadFile("../docs/subscriptions.md")

@@ -20,7 +20,7 @@ import (
 	"usergraph/database"
 )
 
-// benchUsers is how many rows the table has, and how many different callers there are.
+// benchUsers is the number of rows of the table, and of different callers.
 const benchUsers = 10_000
 
 // openUser is a row of the same users without row-level security.
@@ -31,8 +31,8 @@ type openUser struct {
 	FullName *string   `bun:"full_name"`
 }
 
-// BenchmarkRead reads one row by primary key, each time as another caller, in the ways there are. Beside the time it
-// tells the CPU that this process and PostgreSQL spent. bench/README.md has figures.
+// BenchmarkRead reads one row by primary key, each time as another caller, in all ways. Beside the time it reports the
+// CPU time of this process and of PostgreSQL. bench/README.md has figures.
 //
 //	go test -run '^$' -bench Read -benchtime 20000x -count 6 ./database
 func BenchmarkRead(b *testing.B) {
@@ -103,7 +103,7 @@ func BenchmarkRead(b *testing.B) {
 						b.Fatal(err)
 					}
 				}
-				for i := range 400 { // connect, and let PostgreSQL settle on a plan
+				for i := range 400 { // connect, and let PostgreSQL choose its plans
 					read(i)
 				}
 				measure(b, pg.AdminURL, func() {
@@ -149,7 +149,7 @@ func benchIDs(b *testing.B, url string) []uuid.UUID {
 	return ids
 }
 
-// measure runs a benchmark and reports the CPU time of this process and of PostgreSQL's sessions, in µs an operation.
+// measure runs a benchmark and reports the CPU time of this process and of PostgreSQL's sessions, in µs per operation.
 func measure(b *testing.B, url string, run func()) {
 	b.ReportAllocs()
 	mine, theirs := cpuOfProcess(b), cpuOfSessions(b, url)

@@ -19,7 +19,7 @@ import (
 	"usergraph/internal/pgtest"
 )
 
-// Many callers at once, with everything going wrong that can: whoever gets an answer gets their own.
+// Many concurrent callers with all kinds of failures: every result belongs to its caller.
 func TestClaimsDoNotBleed(t *testing.T) {
 	pg := newPostgres(t)
 	p := newProxy(t, pg.URL)
@@ -29,10 +29,10 @@ func TestClaimsDoNotBleed(t *testing.T) {
 	}
 }
 
-// disturbances are what happens to statements beside their own errors and timeouts.
+// disturbances happen to statements beside their own errors and timeouts.
 type disturbances struct{ cancels, kills bool }
 
-// How a statement may fail in the middle of all that.
+// The expected failures of statements during the disturbances.
 var mayFail = []error{context.Canceled, context.DeadlineExceeded, database.ErrUnavailable, database.ErrTimeout, errWanted, errDivision}
 
 var (
@@ -46,7 +46,7 @@ const (
 	bleedConns   = 6
 )
 
-// bleed runs actions of many callers through url, and looks at what they got and what they left behind.
+// bleed runs actions of many callers through url, and checks their results and what they left behind.
 func bleed(t *testing.T, pg *pgtest.Database, url string, actions int, disturb disturbances) {
 	pg.Exec(t, notes)
 	callers := make([]uuid.UUID, bleedCallers)
@@ -91,7 +91,7 @@ func bleed(t *testing.T, pg *pgtest.Database, url string, actions int, disturb d
 				}
 				caller := callerOf(id)
 				if rand.IntN(4) == 0 {
-					caller.Subject = "" // and then it is in the claims
+					caller.Subject = "" // the claims have it
 				}
 				caller.ReadOnly = rand.IntN(3) > 0
 				if rand.IntN(8) == 0 {
@@ -135,7 +135,7 @@ func bleed(t *testing.T, pg *pgtest.Database, url string, actions int, disturb d
 	}
 }
 
-// act does one of many things, and checks that it was done as the caller. number is the key of a note of theirs.
+// act runs one of many actions, and checks that it ran as the caller. number is the key of a note of the caller's.
 func act(ctx context.Context, db *database.DB, caller database.Caller, id uuid.UUID, number int64) error {
 	as := db.As(caller)
 	action := rand.IntN(11)
@@ -172,7 +172,7 @@ func act(ctx context.Context, db *database.DB, caller database.Caller, id uuid.U
 			return whoami(ctx, tx, caller)
 		})
 		return err
-	case 4: // a transaction that nobody ends but its context
+	case 4: // a transaction that only its context ends
 		ctx, cancel := context.WithCancel(ctx)
 		defer cancel()
 		tx, err := as.BeginTx(ctx, nil)
@@ -191,7 +191,7 @@ func act(ctx context.Context, db *database.DB, caller database.Caller, id uuid.U
 			return err
 		}
 		return errWanted
-	case 7: // their own note by its number, which travels as a parameter
+	case 7: // the caller's note by its number, which is sent as a parameter
 		found := new(note)
 		if err := as.NewSelect().Model(found).Where("id = ?", number).Scan(ctx); err != nil {
 			return err
@@ -200,7 +200,7 @@ func act(ctx context.Context, db *database.DB, caller database.Caller, id uuid.U
 			return fmt.Errorf("asked for %d, saw %v", number, found)
 		}
 		return nil
-	case 9: // others, of whom only their own is theirs to see
+	case 9: // all notes, of which only the caller's own are visible
 		var found []note
 		numbers := []int64{number, number%bleedCallers + 1, (number+7)%bleedCallers + 1}
 		if err := as.NewSelect().Model(&found).Where("id in (?) and id > ?", bun.List(numbers), 0).Scan(ctx); err != nil {
@@ -215,7 +215,7 @@ func act(ctx context.Context, db *database.DB, caller database.Caller, id uuid.U
 	}
 }
 
-// whoami asks PostgreSQL who it takes the caller for.
+// whoami returns the caller as PostgreSQL sees it.
 func whoami(ctx context.Context, db bun.IDB, caller database.Caller) error {
 	var role, claims, uid string
 	if err := db.NewRaw("select current_user, current_setting('request.jwt.claims'), auth.uid(), ?", uuid.NewString()).Scan(ctx, &role, &claims, &uid, new(string)); err != nil {

@@ -35,7 +35,7 @@ type orderItem struct {
 	Item    *item  `bun:"rel:belongs-to,join:item_id=id"`
 }
 
-// A relation of many to many needs a model that no query names.
+// A many-to-many relation needs a model that no query names.
 func TestManyToMany(t *testing.T) {
 	pg := newPostgres(t)
 	pg.Exec(t, `create table orders (id bigint primary key); create table items (id bigint primary key, name text);
@@ -54,7 +54,7 @@ func TestManyToMany(t *testing.T) {
 	})
 }
 
-// hook counts statements, and puts something into their context.
+// hook counts statements, and adds a value to their context.
 type hook struct{ before, after []string }
 
 type hookKey struct{}
@@ -72,7 +72,7 @@ func (h *hook) AfterQuery(ctx context.Context, event *bun.QueryEvent) {
 	h.after = append(h.after, event.Operation())
 }
 
-// A hook hears once of each statement, however it is run, and it runs as its caller all the same.
+// A hook is called once for each statement, however it is run. The statement still runs as its caller.
 func TestQueryHooks(t *testing.T) {
 	pg := newPostgres(t)
 	heard := new(hook)

@@ -15,7 +15,7 @@ import (
 	"usergraph/database"
 )
 
-// Without a WHERE, everybody still sees only themselves.
+// Without a WHERE, each caller still sees only the own row.
 func TestCallerSeesOwnRows(t *testing.T) {
 	pg := newPostgres(t)
 	db := open(t, database.Config{URL: pg.URL, MaxConns: 1})
@@ -37,7 +37,7 @@ func TestCallerSeesOwnRows(t *testing.T) {
 	}
 }
 
-// A statement prepared for one role does not serve the other: rights to a schema are checked when it is parsed.
+// A statement prepared for one role does not serve the other: privileges on a schema are checked when it is parsed.
 func TestRolesDoNotShareStatements(t *testing.T) {
 	pg := newPostgres(t)
 	pg.Exec(t, `create schema members; create table members.secrets (word text);
@@ -98,7 +98,7 @@ func TestCallerIsRefused(t *testing.T) {
 	}
 }
 
-// A caller who tells no subject has it in the claims, and never that of the caller before.
+// A caller without a Subject has the sub of the claims, and never that of the previous caller.
 func TestSubject(t *testing.T) {
 	db := open(t, database.Config{URL: newPostgres(t).URL, MaxConns: 1})
 	for range 4 {
@@ -116,7 +116,7 @@ func TestSubject(t *testing.T) {
 	}
 }
 
-// What a claim or an argument says stays data.
+// Claims and arguments remain data, whatever they contain.
 func TestInjection(t *testing.T) {
 	db, pg := openNew(t)
 	texts := []string{
@@ -164,7 +164,7 @@ func TestInjection(t *testing.T) {
 	}
 }
 
-// A resolver that wants to write although the operation is a query cannot.
+// A resolver cannot write during a query.
 func TestReadOnly(t *testing.T) {
 	db, pg := openNew(t)
 	caller := callerOf(ada)
@@ -211,7 +211,7 @@ func TestReadOnly(t *testing.T) {
 	}
 }
 
-// What a hostile statement makes of its role or its session ends with it: the next caller is themselves.
+// What a hostile statement does to its role or its session ends with it, before the next caller's statement.
 func TestRoleCannotBeLeft(t *testing.T) {
 	pg := newPostgres(t)
 	db := open(t, database.Config{URL: pg.URL, MaxConns: 1})
@@ -247,14 +247,14 @@ func TestRoleCannotBeLeft(t *testing.T) {
 			}
 		}
 	}
-	// Policies and rights were chosen before set_config runs, so that it does not widen its own statement.
+	// Policies and privileges were checked before set_config runs, so it does not widen its own statement.
 	var seen int
 	if err := db.As(callerOf(ada)).NewRaw("select (select count(*) from users) from set_config('role', 'service_role', true)").Scan(t.Context(), &seen); err != nil || seen != 1 {
 		t.Errorf("%d users seen, %v", seen, err)
 	}
 }
 
-// With a login that may be nothing else, no SQL becomes more than anon or authenticated.
+// If the login role can become only anon and authenticated, no SQL becomes more.
 func TestNarrowLogin(t *testing.T) {
 	pg := newPostgres(t)
 	pg.Exec(t, `do $$ begin create role narrow login noinherit password 'narrow'; exception when duplicate_object then null; end $$;
@@ -275,7 +275,7 @@ func TestNarrowLogin(t *testing.T) {
 	}
 }
 
-// Who ends a transaction behind the back of RunInTx would run what follows as the login.
+// If SQL ends a transaction inside RunInTx, the next statement would run as the login role.
 func TestTransactionCannotBeLeft(t *testing.T) {
 	db, pg := openNew(t)
 	for _, text := range []string{"commit", "end", "rollback", "abort", "Commit and Chain", "rollback /**/ and chain"} {
@@ -315,7 +315,7 @@ func TestStatementTimeout(t *testing.T) {
 		if !errors.Is(err, database.ErrTimeout) {
 			t.Fatal(err)
 		}
-		// The role's own timeout is back, and the session works.
+		// The role's own timeout is restored, and the session works.
 		var timeout string
 		if err := db.As(callerOf(ada)).NewRaw("show statement_timeout").Scan(t.Context(), &timeout); err != nil || timeout != "0" {
 			t.Fatal(timeout, err)
@@ -356,7 +356,7 @@ func TestRunInTx(t *testing.T) {
 			if err := rename(ctx, tx, ada, "Countess"); err != nil {
 				return err
 			}
-			// A savepoint, given up.
+			// A savepoint that is rolled back.
 			_ = tx.RunInTx(ctx, nil, func(ctx context.Context, tx bun.Tx) error {
 				return errors.Join(rename(ctx, tx, ada, "never"), boom)
 			})
@@ -388,7 +388,7 @@ func TestRunInTx(t *testing.T) {
 		if !errors.Is(err, database.ErrForbidden) {
 			t.Fatal("read only", err)
 		}
-		// An error that the callback forgets is not a commit.
+		// An error that the callback ignores does not commit.
 		err = as.RunInTx(t.Context(), nil, func(ctx context.Context, tx bun.Tx) error {
 			_, _ = tx.ExecContext(ctx, "select 1/0")
 			return nil
@@ -399,7 +399,7 @@ func TestRunInTx(t *testing.T) {
 	})
 }
 
-// An error that PostgreSQL finds only when it commits is not lost, even if bun reads one row and stops.
+// An error that PostgreSQL finds only at commit is returned, even if bun reads one row and stops.
 func TestErrorOfCommit(t *testing.T) {
 	db, pg := openNew(t)
 	pg.Exec(t, `create table pairs (id int primary key, other int references pairs deferrable initially deferred); grant all on pairs to authenticated`)
@@ -451,7 +451,7 @@ func TestErrorKinds(t *testing.T) {
 	}
 }
 
-// Each class of PostgreSQL's codes has its kind, and what has none is no fault of the caller.
+// Each class of PostgreSQL's codes has its kind. A code without a kind is not the caller's fault.
 func TestErrorClasses(t *testing.T) {
 	db, pg := openNew(t)
 	pg.Exec(t, `create function fail(code text) returns text language plpgsql as $$ begin raise exception 'no %', code using errcode = code; end $$`)
@@ -490,7 +490,7 @@ func TestErrorClasses(t *testing.T) {
 	}
 }
 
-// If the login may not become the caller's role, that is no fault of the caller.
+// If the login role may not become the caller's role, that is not the caller's fault.
 func TestLoginWithoutRoles(t *testing.T) {
 	pg := newPostgres(t)
 	pg.Exec(t, `do $$ begin create role stranger login password 'strange'; exception when duplicate_object then null; end $$`)

@@ -20,7 +20,7 @@ var (
 	bob = uuid.MustParse("b0000000-0000-4000-8000-000000000002")
 )
 
-// user is a row of the table that the migrations make.
+// user is a row of the migrations' table.
 type user struct {
 	bun.BaseModel `bun:"table:users,alias:u"`
 
@@ -28,7 +28,7 @@ type user struct {
 	FullName *string   `bun:"full_name"`
 }
 
-// callerOf is a signed-in user.
+// callerOf returns a signed-in user as a caller.
 func callerOf(id uuid.UUID) database.Caller {
 	return database.Caller{Role: "authenticated", Subject: id.String(), Claims: fmt.Appendf(nil, `{"sub":%q,"role":"authenticated"}`, id)}
 }
@@ -42,7 +42,7 @@ func newPostgres(t testing.TB) *pgtest.Database {
 	return pg
 }
 
-// open returns a pool that is closed when the test ends, with nothing of it left behind.
+// open returns a pool that is closed when the test ends. It then checks that nothing is left behind.
 func open(t testing.TB, cfg database.Config) *database.DB {
 	t.Helper()
 	before := goleak.IgnoreCurrent()
@@ -61,14 +61,14 @@ func open(t testing.TB, cfg database.Config) *database.DB {
 	return db
 }
 
-// openNew is a pool of a few connections to a new database.
+// openNew returns a pool of a few connections to a new database.
 func openNew(t testing.TB) (*database.DB, *pgtest.Database) {
 	t.Helper()
 	pg := newPostgres(t)
 	return open(t, database.Config{URL: pg.URL, MaxConns: 4}), pg
 }
 
-// loginAs returns a connection string with another login.
+// loginAs returns a connection string with another login role.
 func loginAs(t *testing.T, target, user, password string) string {
 	t.Helper()
 	u, err := url.Parse(target)
@@ -79,13 +79,13 @@ func loginAs(t *testing.T, target, user, password string) string {
 	return u.String()
 }
 
-// rename changes one user's name.
+// rename changes a user's name.
 func rename(ctx context.Context, db bun.IDB, id uuid.UUID, name string) error {
 	_, err := db.NewUpdate().Model(&user{ID: id, FullName: &name}).Column("full_name").WherePK().Exec(ctx)
 	return err
 }
 
-// query1 asks PostgreSQL one thing as the superuser, beside the pool.
+// query1 returns one value of a superuser's query, outside the pool.
 func query1[T any](t testing.TB, url, sql string, args ...any) T {
 	t.Helper()
 	conn, err := pgx.Connect(context.Background(), url)
@@ -100,8 +100,8 @@ func query1[T any](t testing.TB, url, sql string, args ...any) T {
 	return value
 }
 
-// thrice runs a test three times on the same connections: the first time a text is only remembered, the
-// second time it is prepared, the third time it is known.
+// thrice runs a test three times on the same connections: a text is first counted, then prepared, then already
+// prepared.
 func thrice(t *testing.T, test func(t *testing.T)) {
 	t.Helper()
 	for _, name := range []string{"first", "second", "third"} {

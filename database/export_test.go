@@ -7,8 +7,8 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 )
 
-// Leftovers looks at n connections of the pool at once, past the callers, and returns what is set on each beyond a
-// fresh session: nothing, if all is well.
+// Leftovers checks n connections of the pool at once, outside any caller. It returns what is set on each beyond a new
+// session: normally nothing.
 func (db *DB) Leftovers(ctx context.Context, n int) (found []string, err error) {
 	err = db.pool.Inspect(ctx, n, func(pg *pgconn.PgConn, _ bool) error {
 		results, err := pg.Exec(ctx, `select concat_ws(' ', nullif(current_setting('role'), 'none'),
@@ -25,7 +25,7 @@ func (db *DB) Leftovers(ctx context.Context, n int) (found []string, err error) 
 	return found, err
 }
 
-// Pooled says whether the pool has noticed a pooler between it and PostgreSQL.
+// Pooled reports whether the pool has detected a pooler between it and PostgreSQL.
 func (db *DB) Pooled(ctx context.Context) (pooled bool, err error) {
 	err = db.pool.Inspect(ctx, 1, func(_ *pgconn.PgConn, behind bool) error {
 		pooled = behind
@@ -34,25 +34,25 @@ func (db *DB) Pooled(ctx context.Context) (pooled bool, err error) {
 	return pooled, err
 }
 
-// Patient takes every statement for a quick one, however busy the machine is that runs the tests.
+// Patient treats every statement as quick, even on a busy machine.
 func (cfg Config) Patient() Config {
 	cfg.tuning.Quick = time.Hour
 	return cfg
 }
 
-// Watchful hears within a moment of contexts that have ended.
+// Watchful checks ended contexts within a moment.
 func (cfg Config) Watchful() Config {
 	cfg.tuning.Look = 100 * time.Microsecond
 	return cfg
 }
 
-// RefreshEvery refreshes connections as often.
+// RefreshEvery sets how often connections are refreshed.
 func (cfg Config) RefreshEvery(every time.Duration) Config {
 	cfg.tuning.Refresh = every
 	return cfg
 }
 
-// Forbearing waits very long for PostgreSQL's last word on what was cancelled.
+// Forbearing waits very long for the end of a cancelled statement.
 func (cfg Config) Forbearing() Config {
 	cfg.tuning.Patience = time.Hour
 	return cfg

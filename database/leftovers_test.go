@@ -12,7 +12,7 @@ import (
 	"usergraph/database"
 )
 
-// leavers are functions by which a statement leaves something in the session without saying so.
+// leavers are functions through which a statement leaves something in the session, which its text does not show.
 const leavers = `
 	create function leave(text) returns void language plpgsql as $$ begin execute $1; end $$;
 	create schema evil; grant usage on schema evil to authenticated;
@@ -23,22 +23,22 @@ const leavers = `
 	create function locked() returns text language sql as $$
 		select count(*)::text from pg_locks where locktype = 'advisory' and pid = pg_backend_pid() $$`
 
-// When is something gone that a statement has left in its session?
+// The times at which a statement's leftovers are gone.
 const (
 	atOnce  = iota
 	soon    // when the connection is refreshed
-	nowhere // in a session behind a pooler, which is not ours: not at all
+	nowhere // never, in a session behind a pooler, which belongs to the pooler
 )
 
-// leftovers are what Ada leaves, by a text or by a function, and what Bob then asks. The answer is want, unless Bob finds
-// what Ada has left.
+// leftovers are what Ada leaves, by a text or by a function, and Bob's question. The answer is want, unless Bob finds
+// Ada's leftovers.
 var leftovers = []struct {
 	name      string
 	text      string
 	ask, want string
 
-	direct, call int // when it is gone after the text, and after the function
-	pooled       int // when it is gone behind a pooler
+	direct, call int // when they are gone after the text, and after the function
+	pooled       int // when they are gone behind a pooler
 }{
 	{name: "create table as", text: "create temp table users as select * from public.users", ask: "select count(*) from users where full_name = 'Ada'", want: "0"},
 	{name: "select into", text: "select * into temp users from public.users", ask: "select count(*) from users where full_name = 'Ada'", want: "0"},
@@ -68,7 +68,7 @@ var leftovers = []struct {
 	{name: "listen", text: "listen mine", ask: "select count(*) from pg_listening_channels()", want: "0", call: soon, pooled: nowhere},
 }
 
-// ways are how Ada runs it.
+// ways are the ways in which Ada runs it.
 var ways = map[string]func(ctx context.Context, as bun.IDB, text string) error{
 	"text": func(ctx context.Context, as bun.IDB, text string) error {
 		_, err := as.ExecContext(ctx, text)
@@ -113,7 +113,7 @@ func askAsBob(t *testing.T, db *database.DB, ask, want string) {
 	}
 }
 
-// Whatever a statement of Ada's leaves in the session, Bob does not find it.
+// Bob never finds what Ada's statement leaves in the session.
 func TestNothingIsLeft(t *testing.T) {
 	pg := newPostgres(t)
 	pg.Exec(t, leavers)
@@ -138,7 +138,7 @@ func TestNothingIsLeft(t *testing.T) {
 	}
 }
 
-// What is local to the transaction, and most statements are, costs no connection.
+// A statement with effects local to its transaction, like most, does not close the connection.
 func TestConnectionIsKept(t *testing.T) {
 	pg := newPostgres(t)
 	pg.Exec(t, leavers)
@@ -167,7 +167,7 @@ func TestConnectionIsKept(t *testing.T) {
 	}
 }
 
-// A statement has as much time as its operation, and no more than its role.
+// A statement may take as long as its operation, and at most as long as its role may.
 func TestRolesHaveTimeouts(t *testing.T) {
 	pg := newPostgres(t)
 	db := open(t, database.Config{URL: pg.URL, MaxConns: 1}.RefreshEvery(time.Nanosecond))
@@ -212,7 +212,7 @@ func TestRolesHaveTimeouts(t *testing.T) {
 		if test.alter != "" {
 			pg.Exec(t, test.alter)
 		}
-		// The first statement after a change may be the second in line.
+		// The first statement after a change may be the second in the queue.
 		if got := timeout(t, db, test.limit, test.deadline); got != test.want {
 			t.Errorf("%s: %s, want %s", test.alter, got, test.want)
 		}
@@ -220,7 +220,7 @@ func TestRolesHaveTimeouts(t *testing.T) {
 	if got := timeout(t, db, 0, time.Hour); !strings.HasPrefix(got, "36000") && !strings.HasPrefix(got, "3599") && got != "1h" {
 		t.Errorf("an operation of an hour has a timeout of %s", got)
 	}
-	// A statement really ends, and the login's own timeout holds where the role has none.
+	// A statement is really cancelled, and the login role's timeout applies if the role has none.
 	pg.Exec(t, "alter role authenticated set statement_timeout = '20ms'")
 	_, err := db.As(callerOf(ada)).ExecContext(t.Context(), "select pg_sleep(60)")
 	if !errors.Is(err, database.ErrTimeout) {
@@ -230,7 +230,7 @@ func TestRolesHaveTimeouts(t *testing.T) {
 	if got := timeout(t, open(t, database.Config{URL: pg.URL, MaxConns: 1}), 0, 0); got != "9s" {
 		t.Errorf("the login's timeout is 9s, and %s was set", got)
 	}
-	// A connection that was opened before does not know yet.
+	// A connection that was opened earlier still has the old value.
 	if got := timeout(t, other, 0, 0); got != "0" && got != "9s" {
 		t.Error(got)
 	}

@@ -15,17 +15,17 @@ import (
 	"usergraph/internal/pgtest"
 )
 
-// patience is how long a test waits for what must come.
+// patience bounds the wait for an expected event.
 const patience = 30 * time.Second
 
-// listening is a Changes and what it reports.
+// listening is a Changes with its reports.
 type listening struct {
 	*database.Changes
 	t       *testing.T
 	reports chan error
 }
 
-// listen hears of changes until the test ends, with nothing left behind.
+// listen starts a Changes that is closed when the test ends. It then checks that nothing is left behind.
 func listen(t *testing.T, url string) *listening {
 	t.Helper()
 	before := goleak.IgnoreCurrent()
@@ -44,7 +44,7 @@ func listen(t *testing.T, url string) *listening {
 	return l
 }
 
-// report is the next thing that is reported.
+// report returns the next report.
 func (l *listening) report() error {
 	l.t.Helper()
 	select {
@@ -86,7 +86,7 @@ func TestListen(t *testing.T) {
 	}
 	await(t, adas)
 
-	// Announcements come in the order of the commits: when Bob's is here, Ada's would be.
+	// Notifications arrive in the order of the commits: after Bob's, Ada's would have arrived.
 	pg.Exec(t, "update users set full_name = full_name")
 	pg.Exec(t, fmt.Sprintf("begin; update users set full_name = 'x' where id = '%s'; rollback", ada))
 	pg.Exec(t, "update users set full_name = 'Bob Kahn' where id = $1", bob)
@@ -108,7 +108,7 @@ func TestListen(t *testing.T) {
 	}
 }
 
-// What an announcement says goes to every session that listens, whoever that is: it holds no data.
+// A notification goes to every listening session, so it holds no data.
 func TestAnnouncementsHoldNoData(t *testing.T) {
 	pg := newPostgres(t)
 	w := newWatch(t, pg)
@@ -122,7 +122,7 @@ func TestAnnouncementsHoldNoData(t *testing.T) {
 	}
 }
 
-// Whatever cuts the connection, a change that nobody heard is made good.
+// Whatever breaks the connection, a missed change is reported later.
 func TestListenAgain(t *testing.T) {
 	pg := newPostgres(t)
 	p := newProxy(t, pg.URL)
@@ -160,7 +160,7 @@ func TestListenWithoutDatabase(t *testing.T) {
 	}
 }
 
-// A database without the migration would never announce anything.
+// A database without the migration never notifies.
 func TestListenWithoutTrigger(t *testing.T) {
 	pg := pgtest.New(t)
 	pg.Exec(t, "drop function announce_change cascade")
@@ -177,7 +177,7 @@ func TestListenWithoutTrigger(t *testing.T) {
 	}
 }
 
-// An id may hold anything that the key of a row holds.
+// An id may be any key of a row.
 func TestListenIDs(t *testing.T) {
 	pg := pgtest.New(t)
 	pg.Exec(t, `create table notes (id text primary key);
@@ -196,7 +196,7 @@ func TestListenIDs(t *testing.T) {
 	}
 }
 
-// stopped watchers hear nothing, those of the same row go on.
+// Stopped watchers are not called; others of the same row still are.
 func TestListenStop(t *testing.T) {
 	pg := newPostgres(t)
 	l := listen(t, pg.URL)
@@ -217,7 +217,7 @@ func TestListenStop(t *testing.T) {
 	}
 }
 
-// passwordOf is what no report may hold.
+// passwordOf returns what no report may contain.
 func passwordOf(t *testing.T, address string) string {
 	t.Helper()
 	u, err := url.Parse(address)

@@ -13,7 +13,7 @@ import (
 	"usergraph/internal/pgtest"
 )
 
-// files is a folder of migrations.
+// files returns a folder of migrations.
 func files(namesAndTexts ...string) fstest.MapFS {
 	folder := fstest.MapFS{}
 	for i := 0; i < len(namesAndTexts); i += 2 {
@@ -24,7 +24,7 @@ func files(namesAndTexts ...string) fstest.MapFS {
 
 func TestMigrate(t *testing.T) {
 	pg := pgtest.New(t)
-	pg.Exec(t, "drop schema supabase_migrations cascade") // the project's own are newer than those here
+	pg.Exec(t, "drop schema supabase_migrations cascade") // the project's own are newer than those of the test
 	migrate := func(folder fstest.MapFS, want ...string) error {
 		t.Helper()
 		var applied []string
@@ -70,7 +70,7 @@ func TestMigrate(t *testing.T) {
 			t.Errorf("%s: %v", text, err)
 		}
 	}
-	// Somebody else's migration in the ledger does no harm; a file older than it does.
+	// A foreign migration in the ledger is harmless; a file older than it is refused.
 	pg.Exec(t, "insert into supabase_migrations.schema_migrations values ('20270101000000')")
 	if err := migrate(folder); err != nil {
 		t.Error(err)
@@ -98,7 +98,7 @@ func TestMigrate(t *testing.T) {
 	}
 }
 
-// A ledger that the Supabase CLI made is taken as it is, and all who migrate at once agree on who does it.
+// A ledger made by the Supabase CLI is used unchanged, and concurrent migrations run one after the other.
 func TestMigrateTogether(t *testing.T) {
 	pg := pgtest.New(t)
 	pg.Exec(t, `drop schema if exists supabase_migrations cascade; create schema supabase_migrations;
@@ -137,7 +137,7 @@ func TestMigrateOurs(t *testing.T) {
 	}
 }
 
-// A project that has public.users already notes that migration as applied, as deploy/README.md says, and gets the others.
+// A project with its own public.users records that migration as applied, as deploy/README.md says, and gets the others.
 func TestMigrateBesideATable(t *testing.T) {
 	pg := pgtest.New(t)
 	pg.Exec(t, `drop schema supabase_migrations cascade; drop schema public cascade; create schema public;

@@ -18,7 +18,7 @@ import (
 	"usergraph/internal/postgres"
 )
 
-// watch is a connection of the superuser, beside the pool.
+// watch is a superuser's connection outside the pool.
 type watch struct {
 	t    *testing.T
 	conn *pgx.Conn
@@ -45,7 +45,7 @@ func (w *watch) ours(condition string) (n int) {
 	return n
 }
 
-// until waits for as many of the pool's connections for which a condition holds.
+// until waits until a condition holds for this number of the pool's connections.
 func (w *watch) until(n int, condition string) {
 	w.t.Helper()
 	for end := time.Now().Add(patience); w.ours(condition) != n; {
@@ -58,7 +58,7 @@ func (w *watch) until(n int, condition string) {
 
 const sleeping = "state = 'active' and query like '%pg_sleep%'"
 
-// Who goes away does not leave a statement running, and the connection is good for the next.
+// A caller that leaves does not leave its statement running, and the connection is usable for the next.
 func TestCancel(t *testing.T) {
 	pg := newPostgres(t)
 	db := open(t, database.Config{URL: pg.URL, MaxConns: 1})
@@ -94,7 +94,7 @@ func TestCancel(t *testing.T) {
 		<-ctx.Done()
 		cancel()
 		w.until(0, sleeping)
-		// An ended context sends nothing.
+		// A statement with an ended context is not sent.
 		if err := run(ctx); !errors.Is(err, context.DeadlineExceeded) {
 			t.Errorf("%s: %v", name, err)
 		}
@@ -102,7 +102,7 @@ func TestCancel(t *testing.T) {
 			t.Errorf("%s, and then: %v", name, err)
 		}
 	}
-	// Waiting for a connection ends with the context, too.
+	// The wait for a connection ends with the context, too.
 	ctx, cancel := context.WithCancel(t.Context())
 	go func() { _, _ = as.ExecContext(ctx, "select pg_sleep(600)") }()
 	w.until(1, sleeping)
@@ -114,7 +114,7 @@ func TestCancel(t *testing.T) {
 	cancel()
 }
 
-// A cancellation that overtakes its statement is lost, and so sent again.
+// A cancellation that arrives before its statement is lost, so it is sent again.
 func TestCancelOvertakes(t *testing.T) {
 	pg := newPostgres(t)
 	p := newProxy(t, pg.URL)
@@ -142,7 +142,7 @@ func TestCancelOvertakes(t *testing.T) {
 	w.until(0, sleeping)
 }
 
-// A connection that PostgreSQL has closed while it was idle is replaced, and nobody notices.
+// A connection that PostgreSQL closed while idle is replaced without an error.
 func TestIdleConnectionsAreKilled(t *testing.T) {
 	db, pg := openNew(t)
 	w := newWatch(t, pg)
@@ -160,7 +160,7 @@ func TestIdleConnectionsAreKilled(t *testing.T) {
 	}
 }
 
-// A connection that is killed at work fails that work alone, as unavailable.
+// A connection that is killed while in use fails only its statement, as unavailable.
 func TestBusyConnectionIsKilled(t *testing.T) {
 	db, pg := openNew(t)
 	w := newWatch(t, pg)
@@ -189,7 +189,7 @@ func TestBusyConnectionIsKilled(t *testing.T) {
 			t.Error(err)
 		}
 	}
-	// One that is killed between the statements of a transaction fails the transaction.
+	// A connection killed between the statements of a transaction fails the transaction.
 	err := as.RunInTx(t.Context(), nil, func(ctx context.Context, tx bun.Tx) error {
 		if _, err := w.conn.Exec(t.Context(), "select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'usergraph' and state = 'idle in transaction'"); err != nil {
 			return err
@@ -202,7 +202,7 @@ func TestBusyConnectionIsKilled(t *testing.T) {
 	}
 }
 
-// A network that drops connections without a word.
+// A network that drops connections silently.
 func TestHangUp(t *testing.T) {
 	pg := newPostgres(t)
 	p := newProxy(t, pg.URL)
@@ -223,7 +223,7 @@ func TestHangUp(t *testing.T) {
 	}
 }
 
-// PostgreSQL crashes and comes back; the pool needs no help.
+// PostgreSQL crashes and restarts; the pool recovers by itself.
 func TestDatabaseCrashes(t *testing.T) {
 	config := postgres.Config{DataDir: filepath.Join(pgtest.Dir(t), "data"), Settings: map[string]string{"fsync": "off"}}
 	server, err := postgres.Start(t.Context(), config)
@@ -263,7 +263,7 @@ func TestDatabaseCrashes(t *testing.T) {
 	}
 }
 
-// Opening tells what is wrong with the settings, not whether PostgreSQL is there; and no error tells the password.
+// Open reports invalid settings, but not that PostgreSQL is down. No error contains the password.
 func TestOpen(t *testing.T) {
 	for _, url := range []string{"", "nonsense", "postgres://user:hunter2@", "postgres://u:hunter2@localhost:port/db", "mysql://u:hunter2@localhost/db",
 		"postgres://u:hunter2@[::1/db", "host=localhost password=hunter2 port=x", "postgres://u:hunter2@localhost/db?sslmode=perhaps"} {
@@ -301,7 +301,7 @@ func TestOpen(t *testing.T) {
 	}
 }
 
-// A server that takes connections and says nothing does not hold anybody longer than their context.
+// A server that accepts connections and never answers delays no caller beyond its context.
 func TestSilentServer(t *testing.T) {
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -316,7 +316,7 @@ func TestSilentServer(t *testing.T) {
 	}
 }
 
-// What nobody can do by mistake: statements around the caller.
+// Mistakes that are impossible: statements outside of As.
 func TestWithoutCaller(t *testing.T) {
 	db, _ := openNew(t)
 	as := db.As(callerOf(ada))
@@ -344,8 +344,7 @@ func TestWithoutCaller(t *testing.T) {
 	}
 }
 
-// With a PostgreSQL that hangs, nobody waits longer than the context lasts: neither for a statement to be cancelled nor for
-// a transaction to be rolled back.
+// If PostgreSQL hangs, no call waits longer than its context, neither for a cancellation nor for a rollback.
 func TestDatabaseHangs(t *testing.T) {
 	p := newProxy(t, newPostgres(t).URL)
 	db := open(t, database.Config{URL: p.URL, MaxConns: 8}.Forbearing())

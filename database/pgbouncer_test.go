@@ -1,6 +1,6 @@
 //go:build services
 
-// These tests need PgBouncer (apt-get install pgbouncer) beside what the others need.
+// These tests need PgBouncer (apt-get install pgbouncer) in addition.
 
 package database_test
 
@@ -25,7 +25,7 @@ func TestPgBouncerClaimsDoNotBleed(t *testing.T) {
 	}
 }
 
-// Behind a pooler nothing is prepared, with no setting for it, and a statement is still one round trip.
+// Behind a pooler nothing is prepared, without a setting for it, and a statement is still one round trip.
 func TestPgBouncerRoundTrips(t *testing.T) {
 	pg := newPostgres(t)
 	p := newProxy(t, pgtest.PgBouncer(t, pg.URL))
@@ -76,7 +76,7 @@ func TestPgBouncerCancel(t *testing.T) {
 	}
 }
 
-// Notifications get lost in a pooler in transaction mode, silently: it is noticed, and not only while nobody else is there.
+// A pooler in transaction mode loses notifications silently. That is detected, even if other clients use the pooler.
 func TestPgBouncerLosesNotifications(t *testing.T) {
 	pg := newPostgres(t)
 	l := listen(t, pgtest.PgBouncer(t, pg.URL))
@@ -85,7 +85,8 @@ func TestPgBouncerLosesNotifications(t *testing.T) {
 	}
 }
 
-// Behind a pooler the session may be anybody's: what matters is set with each statement, whoever has left something there.
+// Behind a pooler the session may be another client's. The important settings are set with each statement, whatever it
+// left.
 func TestPgBouncerNothingIsLeft(t *testing.T) {
 	pg := newPostgres(t)
 	pg.Exec(t, leavers)
@@ -115,7 +116,7 @@ func TestPgBouncerNothingIsLeft(t *testing.T) {
 	}
 }
 
-// PgBouncer says by 08P01 that it has no session of PostgreSQL to give. That passes.
+// PgBouncer reports with 08P01 that no PostgreSQL session is available. That is temporary.
 func TestPgBouncerHasNoSession(t *testing.T) {
 	pg := newPostgres(t)
 	db := open(t, database.Config{URL: pgtest.PgBouncer(t, pg.URL, "query_wait_timeout = 1"), MaxConns: 4})

@@ -10,18 +10,18 @@ import (
 	"testing"
 )
 
-// proxy stands between the pool and PostgreSQL, and counts what goes by.
+// proxy forwards between the pool and PostgreSQL, and counts messages.
 type proxy struct {
-	// URL is the database's, through the proxy.
+	// URL is the database's connection string through the proxy.
 	URL string
 
 	mu      sync.Mutex
-	turns   int          // times the client spoke after the server had: round trips
-	message map[byte]int // messages of the client by type, as in pgproto3
-	starts  int          // connections that have begun, those that cancel among them
+	turns   int          // round trips: the client's sends after the server's
+	message map[byte]int // the client's messages by type, as in pgproto3
+	starts  int          // new connections, including those that cancel
 	conns   map[net.Conn]struct{}
 
-	// held, while locked, holds back what clients say, but for the first message of a connection.
+	// held, while locked, holds back the clients' messages, except the first of a connection.
 	held sync.Mutex
 }
 
@@ -53,7 +53,7 @@ func newProxy(t *testing.T, target string) *proxy {
 			p.mu.Lock()
 			p.conns[client], p.conns[server] = struct{}{}, struct{}{}
 			p.mu.Unlock()
-			spoke := new(bool) // the server spoke last
+			spoke := new(bool) // the last message was the server's
 			running.Go(func() { p.fromClient(client, server, spoke) })
 			running.Go(func() { p.fromServer(server, client, spoke) })
 		}
@@ -68,7 +68,7 @@ func newProxy(t *testing.T, target string) *proxy {
 	return p
 }
 
-// hangUp closes all connections without a word.
+// hangUp closes all connections silently.
 func (p *proxy) hangUp() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -78,7 +78,7 @@ func (p *proxy) hangUp() {
 	clear(p.conns)
 }
 
-// reset forgets what was counted.
+// reset sets the counts to zero.
 func (p *proxy) reset() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -86,14 +86,14 @@ func (p *proxy) reset() {
 	clear(p.message)
 }
 
-// started returns how many connections have begun.
+// started returns the number of connections that have begun.
 func (p *proxy) started() int {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.starts
 }
 
-// count returns the round trips, and how many messages of a type there were.
+// count returns the round trips, and the number of messages of a type.
 func (p *proxy) count(kind byte) (turns, messages int) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -123,7 +123,7 @@ func (p *proxy) fromClient(client, server net.Conn, spoke *bool) {
 	incoming := bufio.NewReaderSize(client, 64<<10)
 	var outgoing []byte
 	for started := false; ; started = true {
-		// The first message has no type.
+		// The first message has no type byte.
 		from := 0
 		if !started {
 			from = 1
@@ -152,7 +152,7 @@ func (p *proxy) fromClient(client, server net.Conn, spoke *bool) {
 		p.mu.Unlock()
 		outgoing = append(append(outgoing, header[from:]...), body...)
 		if incoming.Buffered() > 0 {
-			continue // what came in one write goes out in one, so that PostgreSQL does not answer the half of it
+			continue // what was read at once is written at once, so that PostgreSQL never answers a part of it
 		}
 		if _, err := server.Write(outgoing); err != nil {
 			return

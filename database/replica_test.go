@@ -17,14 +17,14 @@ import (
 	"usergraph/internal/pgtest"
 )
 
-// lagging is a caller who only reads, perhaps from the replica.
+// lagging is a read-only caller that may lag.
 func lagging() database.Caller {
 	caller := callerOf(ada)
 	caller.ReadOnly, caller.MayLag = true, true
 	return caller
 }
 
-// reports are what was said of a replica.
+// reports are the reports about a replica.
 type reports struct {
 	mu   sync.Mutex
 	said []error
@@ -42,7 +42,7 @@ func (r *reports) String() string {
 	return fmt.Sprint(r.said)
 }
 
-// openReplicated returns a pool with a replica behind url, which is in use.
+// openReplicated returns a pool with a replica behind url that is in use.
 func openReplicated(t *testing.T, primary *pgtest.Database, url string, maxLag time.Duration) (*database.DB, *reports) {
 	t.Helper()
 	said := new(reports)
@@ -72,7 +72,7 @@ func wantName(t *testing.T, db bun.IDB, want string) {
 	}
 }
 
-const long = time.Hour // no lag is too long
+const long = time.Hour // a lag that is never reached
 
 func TestOnlyReadersWhoMayLagReadFromTheReplica(t *testing.T) {
 	pg := newPostgres(t)
@@ -117,7 +117,7 @@ func TestRowLevelSecurityHoldsOnTheReplica(t *testing.T) {
 	pg := newPostgres(t)
 	standby := pgtest.NewStandby(t, pg)
 	db, _ := openReplicated(t, pg, standby.URL, long)
-	for range 4 { // prepared, too
+	for range 4 { // also prepared
 		var users []user
 		if err := db.As(lagging()).NewSelect().Model(&users).Scan(t.Context()); err != nil || len(users) != 1 || users[0].ID != ada {
 			t.Fatalf("%v, %v", users, err)
@@ -140,7 +140,8 @@ func TestRowLevelSecurityHoldsOnTheReplica(t *testing.T) {
 	}
 }
 
-// What was committed before the time that Lag tells is there, while others write and commits do not wait for the disk.
+// What was committed before the time of Lag is on the replica, even while others write and commits do not wait for the
+// disk.
 func TestLagIsNeverTooShort(t *testing.T) {
 	pg := newPostgres(t)
 	standby := pgtest.NewStandby(t, pg)
@@ -159,7 +160,7 @@ func TestLagIsNeverTooShort(t *testing.T) {
 	})
 	for i := range 10 {
 		if i == 5 {
-			stop() // what is committed last waits longest for the disk
+			stop() // the last commit waits longest for the disk
 		}
 		time.Sleep(time.Duration(i%5) * 50 * time.Millisecond) // at different times between two polls
 		name := fmt.Sprint("Ada ", i)
@@ -176,7 +177,7 @@ func TestLagIsNeverTooShort(t *testing.T) {
 	}
 }
 
-// A page of the log that is full to the last byte looks as if the replica lacked something.
+// A page of the log that is full to the last byte makes the replica seem incomplete.
 func TestAQuietPrimaryDoesNotMakeTheReplicaLag(t *testing.T) {
 	pg := newPostgres(t)
 	standby := pgtest.NewStandby(t, pg)
@@ -185,11 +186,11 @@ func TestAQuietPrimaryDoesNotMakeTheReplicaLag(t *testing.T) {
 	}
 	emit := func(bytes int) {
 		pg.Exec(t, "select pg_logical_emit_message(false, 't', repeat('x', $1))", bytes)
-		pg.Exec(t, "select pg_logical_emit_message(false, 't', '')") // writes at once what a commit leaves for later
+		pg.Exec(t, "select pg_logical_emit_message(false, 't', '')") // writes now what a commit would write later
 	}
 	full := func() bool { return end() == 24 || end() == 40 }
 	var db *database.DB
-	for db == nil || !full() { // PostgreSQL may have written something of its own meanwhile
+	for db == nil || !full() { // PostgreSQL may have written something meanwhile
 		for !full() {
 			before := end()
 			emit(0)
@@ -306,7 +307,7 @@ func TestThePrimaryAnswersWhatTheReplicaCannot(t *testing.T) {
 	}
 }
 
-// The replica locks a table as the primary did, until it has heard that the primary is done.
+// The replica holds the primary's table lock until it has replayed its release.
 func TestAReadThatWaitsForTheReplicaGoesToThePrimary(t *testing.T) {
 	pg := newPostgres(t)
 	standby := pgtest.NewStandby(t, pg)

@@ -16,8 +16,8 @@ import (
 	"usergraph/internal/pgtest"
 )
 
-// line is a pool whose connections are taken, and statements that wait for them in the order in which they were asked.
-// The first connection to be freed has prepared what they run.
+// line is a pool whose connections are taken, with statements that queue in the order of their calls. The first
+// connection to be freed has prepared their texts.
 type line struct {
 	t     *testing.T
 	pg    *pgtest.Database
@@ -38,7 +38,8 @@ func newLine(t *testing.T, conns int) *line {
 			t.Fatal(err)
 		}
 	}
-	// On a busy machine the last answer may have taken so long that not all who ask next would travel together.
+	// On a busy machine the last answer may have been slow, so that not all of the next statements would be in one
+	// batch.
 	for quick := false; !quick; {
 		began := time.Now()
 		if err := l.read(t.Context(), ada); err != nil {
@@ -62,7 +63,7 @@ func (l *line) take() {
 	l.taken, l.asked = append(l.taken, tx), l.db.Stats().WaitCount
 }
 
-// free gives back the connection that was taken first.
+// free releases the connection that was taken first.
 func (l *line) free() {
 	l.t.Helper()
 	if err := l.taken[0].Rollback(); err != nil {
@@ -71,7 +72,7 @@ func (l *line) free() {
 	l.taken = l.taken[1:]
 }
 
-// ask runs a statement, and returns when it stands in line.
+// ask runs a statement, and returns when it is queued.
 func (l *line) ask(run func() error) <-chan error {
 	l.t.Helper()
 	ended := make(chan error, 1)
@@ -81,7 +82,7 @@ func (l *line) ask(run func() error) <-chan error {
 	return ended
 }
 
-// readers asks for the rows of Ada and Bob, and returns a function that expects them.
+// readers queues reads of Ada's and Bob's rows, and returns a function that checks the results.
 func (l *line) readers(count int) (expect func()) {
 	l.t.Helper()
 	var answers []<-chan error
@@ -98,14 +99,14 @@ func (l *line) readers(count int) (expect func()) {
 	}
 }
 
-// readerOf is a caller who only reads.
+// readerOf returns a read-only caller.
 func readerOf(id uuid.UUID) database.Caller {
 	caller := callerOf(id)
 	caller.ReadOnly = true
 	return caller
 }
 
-// read reads all that a user may see.
+// read reads all rows that a user may see.
 func (l *line) read(ctx context.Context, id uuid.UUID) error {
 	var found []user
 	if err := l.db.As(readerOf(id)).NewSelect().Model(&found).Where("length(u.full_name) < ?", 10+rand.Int64()/2).Scan(ctx); err != nil {
@@ -132,19 +133,19 @@ func until(t *testing.T, what string, reached func() bool) {
 	}
 }
 
-// Those who wait for the same connection send their statements in one write, each in a transaction of its own.
+// Statements that wait for the same connection are sent in one write, each in its own transaction.
 func TestTogether(t *testing.T) {
 	l := newLine(t, 1)
 	expect := l.readers(10)
 	l.proxy.reset()
-	l.free() // a round trip of its own
+	l.free() // for one round trip
 	expect()
 	if trips, syncs := l.proxy.count('S'); trips != 1+1 || syncs != 1+10 {
 		t.Errorf("%d transactions in %d round trips, not 11 in 2", syncs, trips)
 	}
 }
 
-// Who writes travels alone, and those who read do not overtake.
+// A write is sent without a batch, and later reads do not overtake it.
 func TestWritersTravelAlone(t *testing.T) {
 	l := newLine(t, 1)
 	first := l.readers(2)
@@ -162,7 +163,7 @@ func TestWritersTravelAlone(t *testing.T) {
 	}
 }
 
-// A statement that took long last time travels alone.
+// A statement that was slow last time is sent without a batch.
 func TestSlowTravelAlone(t *testing.T) {
 	l := newLine(t, 1)
 	l.free()
@@ -184,7 +185,7 @@ func TestSlowTravelAlone(t *testing.T) {
 	}
 }
 
-// No more statements travel together than are answered before the last of them hurries.
+// A batch is only as large as can be answered before its last statement retries.
 func TestLongLine(t *testing.T) {
 	l := newLine(t, 1)
 	for range 3 {
@@ -210,7 +211,7 @@ func TestLongLine(t *testing.T) {
 	}
 }
 
-// A statement that takes longer than it used to does not hold up those behind it for long.
+// A statement that is slower than before delays the rest of its batch only briefly.
 func TestSlowHead(t *testing.T) {
 	l := newLine(t, 2)
 	ctx, leave := context.WithCancel(t.Context())
@@ -231,7 +232,7 @@ func TestSlowHead(t *testing.T) {
 	}
 }
 
-// Who leaves leaves alone, be it before its statement runs or while it does.
+// A caller that leaves affects no other, before its statement runs or while it does.
 func TestLeaveLine(t *testing.T) {
 	l := newLine(t, 1)
 	w := newWatch(t, l.pg)
@@ -258,7 +259,7 @@ func TestLeaveLine(t *testing.T) {
 	w.until(0, sleeping)
 }
 
-// The cancellation of a statement does not hit those behind it.
+// The cancellation of a statement does not hit the next ones of its batch.
 func TestCancelHitsNobodyBehind(t *testing.T) {
 	l := newLine(t, 1)
 	w := newWatch(t, l.pg)
@@ -285,7 +286,7 @@ func TestCancelHitsNobodyBehind(t *testing.T) {
 	l.free()
 }
 
-// What has been sent for those who have left does not go on in PostgreSQL.
+// Sent statements of callers that have left do not keep running in PostgreSQL.
 func TestLeaversLeaveNothingRunning(t *testing.T) {
 	l := newLine(t, 1)
 	w := newWatch(t, l.pg)
@@ -308,7 +309,7 @@ func TestLeaversLeaveNothingRunning(t *testing.T) {
 	}
 }
 
-// Those who have left do not keep who has an answer from returning.
+// Callers that have left do not delay the return of those with an answer.
 func TestLeaversHoldUpNobody(t *testing.T) {
 	l := newLine(t, 1)
 	w := newWatch(t, l.pg)
@@ -339,7 +340,7 @@ func TestLeaversHoldUpNobody(t *testing.T) {
 	if err := <-head; err != nil {
 		t.Error(err)
 	}
-	if l.db.Stats().InUse == 0 { // their answers have been read
+	if l.db.Stats().InUse == 0 { // their results have been read
 		t.Error("who stayed has waited for those who left")
 	}
 	if err := l.read(t.Context(), bob); err != nil {
@@ -347,7 +348,7 @@ func TestLeaversHoldUpNobody(t *testing.T) {
 	}
 }
 
-// Those behind whose connection is lost ask again.
+// Statements queued behind one whose connection is lost are sent again.
 func TestLineLost(t *testing.T) {
 	l := newLine(t, 1)
 	slow := l.ask(func() error { return l.sleep(t.Context(), "600") })
@@ -361,7 +362,7 @@ func TestLineLost(t *testing.T) {
 	expect()
 }
 
-// Statements that cannot run the way they were prepared, because their table has changed, run again.
+// Statements whose prepared plan is invalid, because their table has changed, run again.
 func TestLineOutdated(t *testing.T) {
 	l := newLine(t, 1)
 	all := func() error {
@@ -384,7 +385,7 @@ func TestLineOutdated(t *testing.T) {
 	expect()
 }
 
-// An error is that of the one statement.
+// An error belongs to one statement only.
 func TestErrorInLine(t *testing.T) {
 	l := newLine(t, 1)
 	l.free()

@@ -74,7 +74,7 @@ const everythingTable = `create type mood as enum ('good', 'bad');
 	nothing text[], defaults text default 'it''s', null_text text, span interval, address inet, mood mood);
 	grant all on everything to authenticated`
 
-// A row of all kinds comes back as it went in, and as plain bun reads it.
+// A row of all types is read as it was written, and as plain bun reads it.
 func TestTypes(t *testing.T) {
 	db, pg := openNew(t)
 	pg.Exec(t, everythingTable)
@@ -115,7 +115,7 @@ func TestTypes(t *testing.T) {
 	})
 }
 
-// Values that are hard to read are read as pgx reads them.
+// Values with unusual formats are read as pgx reads them.
 func TestValues(t *testing.T) {
 	db, pg := openNew(t)
 	plain := plainBun(t, pg.AdminURL)
@@ -137,7 +137,7 @@ func TestValues(t *testing.T) {
 				if err := as.QueryRowContext(t.Context(), text).Scan(&ours, &a); err != nil {
 					t.Fatal(err)
 				}
-				// The zone holds for the next statement of a transaction.
+				// The time zone applies to the next statement of a transaction.
 				err := as.RunInTx(t.Context(), nil, func(ctx context.Context, tx bun.Tx) error {
 					if _, err := tx.ExecContext(ctx, text); err != nil {
 						return err
@@ -154,7 +154,7 @@ func TestValues(t *testing.T) {
 					if y, ok := ours.(time.Time); ok && x.Equal(y) && y.Location() == time.UTC {
 						continue
 					}
-					// pgx reads years that time.Time can hold but Go does not write; they stay text here.
+					// pgx reads years that time.Time holds but Go cannot format; they stay text here
 					if _, ok := ours.(string); ok && (x.Year() < 1 || x.Year() > 9999) {
 						continue
 					}
@@ -167,8 +167,8 @@ func TestValues(t *testing.T) {
 	}
 }
 
-// An argument means the same whether it travels as a parameter or as the literal that bun writes. Where PostgreSQL
-// takes no parameter, the literal is used.
+// An argument means the same as a parameter and as bun's literal. Where PostgreSQL accepts no parameter, the literal is
+// used.
 func TestArguments(t *testing.T) {
 	db, pg := openNew(t)
 	pg.Exec(t, `create table t (id int primary key, word text default 'none', at timestamptz, data jsonb, tag varchar(3), fixed char(4));
@@ -284,7 +284,7 @@ func TestArguments(t *testing.T) {
 					t.Errorf("%v %s; plain bun: %v %s", err, ours, want, theirs)
 				}
 			}
-			// And the second time in a transaction, where nothing can be tried twice.
+			// The second time in a transaction, where a failed attempt cannot be repeated.
 			err := as.RunInTx(t.Context(), nil, func(ctx context.Context, tx bun.Tx) error {
 				_, err := tx.ExecContext(ctx, test.text, test.args...)
 				return errors.Join(err, errors.New("undo"))
@@ -297,7 +297,7 @@ func TestArguments(t *testing.T) {
 	}
 }
 
-// errText is PostgreSQL's part of an error.
+// errText returns PostgreSQL's part of an error.
 func errText(err error) string {
 	var refused interface{ SQLState() string }
 	if errors.As(err, &refused) {
@@ -306,7 +306,7 @@ func errText(err error) string {
 	return fmt.Sprint(err)
 }
 
-// answer runs a statement, undoes it, and returns all rows as text.
+// answer runs a statement, rolls it back, and returns all rows as text.
 func answer(db bun.IDB, text string, args []any) (string, error) {
 	var found []map[string]any
 	undo := errors.New("undo")
@@ -340,7 +340,7 @@ func answer(db bun.IDB, text string, args []any) (string, error) {
 		}
 		return rows.Err()
 	}
-	// Statements that change nothing run on their own, as a statement of a resolver does.
+	// Statements that change nothing run outside a transaction, as a resolver's do.
 	if text[0] == 's' || text[0] == 'w' {
 		err := run(db)
 		return fmt.Sprint(found), err
@@ -357,7 +357,7 @@ func answer(db bun.IDB, text string, args []any) (string, error) {
 	return fmt.Sprint(found), err
 }
 
-// Writes on their own, each as often as it takes to be prepared.
+// Writes outside a transaction, each often enough to be prepared.
 func TestWrites(t *testing.T) {
 	db, pg := openNew(t)
 	pg.Exec(t, notes)
@@ -391,7 +391,7 @@ func TestWrites(t *testing.T) {
 			t.Errorf("a note of Bob's: %v", err)
 		}
 	}
-	// A NUL byte is bad input, not a failure of the server.
+	// A NUL byte is invalid input, not a failure of the server.
 	for range 3 {
 		if _, err := as.NewInsert().Model(&note{UserID: ada, Text: "a\x00b"}).Exec(t.Context()); !errors.Is(err, database.ErrInvalid) {
 			t.Errorf("a NUL byte: %v", err)
@@ -399,7 +399,7 @@ func TestWrites(t *testing.T) {
 	}
 }
 
-// A result that is too large is an error, be it by its rows or by one of them, and the pool goes on.
+// A result that is too large, by its rows or by one of them, is an error, and the pool keeps working.
 func TestResultIsBounded(t *testing.T) {
 	pg := newPostgres(t)
 	db := open(t, database.Config{URL: pg.URL, MaxConns: 1, MaxResultBytes: 100 << 10})
@@ -437,7 +437,7 @@ func TestResultIsBounded(t *testing.T) {
 	}
 }
 
-// Who keeps a small part of a result does not keep all of it.
+// A reference to a small part of a result does not keep all of it in memory.
 func TestResultIsNotKept(t *testing.T) {
 	db := open(t, database.Config{URL: newPostgres(t).URL, MaxConns: 1, MaxResultBytes: 1 << 30})
 	heap := func() uint64 {

@@ -14,10 +14,10 @@ import (
 	"usergraph/supabase"
 )
 
-// odd are texts that something on the way to the table and back may take for more than text.
+// odd are texts that the path to the table and back could interpret.
 var odd = []string{"", "a", "'", `\`, "?", "\x01", "\x01'x'", "é💥", "a\nb\r\t", "null", "\x7f", "\u202e", "?0 ?foo", `\x00`, "2026-11-24", "{}", "--", "/*", "$1"}
 
-// oddText begins with something that the table takes, and goes on as oddly as it takes.
+// oddText begins with a valid character and continues with any that the table accepts.
 func oddText(begin string, check func(string) error) *string {
 	if rand.IntN(4) == 0 {
 		return nil
@@ -31,7 +31,7 @@ func oddText(begin string, check func(string) error) *string {
 
 func same(a, b *string) bool { return a == b || a != nil && b != nil && *a == *b }
 
-// Whatever a text is, it is stored, returned and read as it is, by many callers at once.
+// Every text is stored, returned and read unchanged, by many concurrent callers.
 func TestUpdateUser(t *testing.T) {
 	db := apitest.Postgres(t, supabase.Migrations)
 	var callers sync.WaitGroup
@@ -61,7 +61,7 @@ func TestUpdateUser(t *testing.T) {
 	callers.Wait()
 }
 
-// Somebody else's row, and one that is not there, look the same.
+// Another user's row and a missing one look the same.
 func TestNoSuchUser(t *testing.T) {
 	db := apitest.Postgres(t, supabase.Migrations)
 	other := uuid.New()

@@ -12,7 +12,7 @@ import (
 	"testing"
 )
 
-// get asks a server with this configuration for a path. Nothing is decompressed behind its back.
+// get requests a path from a server with this configuration. It decompresses nothing.
 func get(t *testing.T, cfg Config, method, path string, header ...string) *http.Response {
 	t.Helper()
 	server := httptest.NewServer(Handler(cfg))
@@ -52,7 +52,7 @@ func body(t *testing.T, response *http.Response) string {
 	return string(content)
 }
 
-// script is the path of the page's own script.
+// script returns the path of the page's own script.
 func script(t *testing.T) string {
 	t.Helper()
 	page := body(t, get(t, Config{}, "GET", "/"))

@@ -23,7 +23,7 @@ import (
 
 const ada = "a0000000-0000-4000-8000-000000000001"
 
-// standIn is a server with the seeded users, reached over HTTP.
+// standIn is a server with the seeded users, used over HTTP.
 type standIn struct {
 	*devauth.Server
 	t   *testing.T
@@ -54,7 +54,7 @@ func start(t *testing.T) *standIn {
 	return s
 }
 
-// answer is what any of the endpoints answers, as far as the tests look at it.
+// answer is the response of any endpoint, with the fields that the tests read.
 type answer struct {
 	status  int
 	header  http.Header
@@ -71,7 +71,7 @@ type answer struct {
 	} `json:"user"`
 }
 
-// send sends a request with a key; header are pairs, and an empty value takes a header away.
+// send sends a request with a key. header are pairs; an empty value removes a header.
 func (s *standIn) send(method, path, body string, header ...string) answer {
 	s.t.Helper()
 	request, err := http.NewRequestWithContext(s.t.Context(), method, s.url+"/auth/v1"+path, strings.NewReader(body))
@@ -147,7 +147,7 @@ func TestOpenRefusesWhatOthersCouldReach(t *testing.T) {
 	}
 }
 
-// The tokens pass the verifier of the server, also after a restart, and name a session that is there.
+// The server's verifier accepts the tokens, also after a restart, and their session exists.
 func TestTokensAreGood(t *testing.T) {
 	s := start(t)
 	keys, err := auth.NewRemoteKeySet(auth.RemoteConfig{URL: s.url + "/auth/v1/.well-known/jwks.json"})
@@ -229,7 +229,7 @@ func TestRefreshTokenThatComesAgain(t *testing.T) {
 	if second.status != 200 || second.RefreshToken == first.RefreshToken {
 		t.Fatal(second.text)
 	}
-	// However late: the answer may have been lost.
+	// At any time: the response may have been lost.
 	s.db.Exec(t, "update auth.refresh_tokens set updated_at = now() - interval '1 day'")
 	if again := s.refresh(first.RefreshToken); again.RefreshToken != second.RefreshToken {
 		t.Errorf("the one before: %s", again.text)
@@ -240,7 +240,7 @@ func TestRefreshTokenThatComesAgain(t *testing.T) {
 	if again := s.refresh(first.RefreshToken); again.RefreshToken != third.RefreshToken {
 		t.Errorf("one of several tabs: %s", again.text)
 	}
-	// Whoever comes now is not who has the third.
+	// A client that refreshes now does not have the third token.
 	s.db.Exec(t, "update auth.refresh_tokens set updated_at = now() - interval '11 seconds'")
 	for _, token := range []string{first.RefreshToken, third.RefreshToken} {
 		if a := s.refresh(token); a.status != 400 || a.Error != "refresh_token_already_used" {
@@ -342,7 +342,7 @@ func TestRefusals(t *testing.T) {
 	}
 }
 
-// What PostgreSQL says is for the log.
+// PostgreSQL's message is only logged.
 func TestFailingTrigger(t *testing.T) {
 	s := start(t)
 	s.db.Exec(t, "alter table public.users add constraint has_a_name check (full_name is not null) not valid")

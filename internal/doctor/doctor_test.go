@@ -34,7 +34,7 @@ func examine(t *testing.T, cfg doctor.Config) map[string][]doctor.Finding {
 	return findings
 }
 
-// expect fails unless a check found something of this severity that says this.
+// expect fails unless a check has a finding with this severity and text.
 func expect(t *testing.T, findings map[string][]doctor.Finding, check string, severity doctor.Severity, says string) {
 	t.Helper()
 	if !slices.ContainsFunc(findings[check], func(f doctor.Finding) bool {
@@ -44,7 +44,7 @@ func expect(t *testing.T, findings map[string][]doctor.Finding, check string, se
 	}
 }
 
-// project is how to look at an issuer and its keys.
+// project returns the configuration for an issuer and its keys.
 func project(t *testing.T, issuer *authtest.Issuer) doctor.Config {
 	t.Helper()
 	keys, err := auth.NewRemoteKeySet(auth.RemoteConfig{URL: issuer.JWKSURL()})
@@ -73,7 +73,7 @@ func TestGoodShape(t *testing.T) {
 			t.Errorf("%s was not looked at", check)
 		}
 		for _, f := range findings[check] {
-			// How long a round trip takes is the machine's affair, and authenticator has its own note.
+			// The latency depends on the machine, and authenticator has its own note.
 			if f.Severity != doctor.OK && check != "latency" && check != "login" {
 				t.Errorf("%+v", f)
 			}
@@ -135,7 +135,7 @@ func TestDatabaseInBadShape(t *testing.T) {
 	expect(t, findings, "login", doctor.Error, "danger: postgres bypasses row-level security -> log in as a role that can become these two and nothing else")
 }
 
-// as is a connection string for somebody else.
+// as returns a connection string with another login role.
 func as(url, user string) string {
 	_, rest, _ := strings.Cut(url, "@")
 	return "postgres://" + user + ":secret-password@" + rest
@@ -143,7 +143,7 @@ func as(url, user string) string {
 
 func TestLogins(t *testing.T) {
 	pg := pgtest.New(t)
-	// Logins belong to the cluster, which other tests share.
+	// Login roles belong to the cluster, which other tests share.
 	for name, setUp := range map[string]string{
 		"doctor_narrow":   "create role %[1]s login noinherit password 'secret-password'; grant anon, authenticated to %[1]s",
 		"doctor_alone":    "create role %[1]s login noinherit password 'secret-password'",
@@ -233,7 +233,7 @@ func TestKeys(t *testing.T) {
 	expect(t, examine(t, cfg), "keys", doctor.Error, "every signed-in caller gets 503")
 }
 
-// The clock is measured whatever is to be verified, and by an answer that no cache keeps.
+// The clock is measured even if no token needs verification, and by an uncached response.
 func TestClock(t *testing.T) {
 	issuer := authtest.New(t)
 	for offset, want := range map[time.Duration]struct {

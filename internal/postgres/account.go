@@ -12,8 +12,8 @@ import (
 	"syscall"
 )
 
-// accountFor says whom PostgreSQL runs as: nil for who we are, or, as root, for whom it refuses to run: the owner of
-// the data, else the users postgres or nobody.
+// accountFor returns the account that PostgreSQL runs as. It is nil for this process's account. PostgreSQL refuses to
+// run as root; for root it is the owner of the data, else the user postgres or nobody.
 func accountFor(data string) (*syscall.Credential, error) {
 	if os.Geteuid() != 0 {
 		return nil, nil
@@ -38,7 +38,7 @@ func accountFor(data string) (*syscall.Credential, error) {
 	return nil, errors.New("PostgreSQL does not run as root, and there is neither a user postgres nor nobody: run as another user")
 }
 
-// reachable tells whether the account may enter dir. Who we are may enter, or learns it soon enough.
+// reachable reports whether the account may enter dir. This process's own account is not checked: it fails soon enough.
 func reachable(dir string, account *syscall.Credential) bool {
 	if account == nil {
 		return true

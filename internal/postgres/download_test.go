@@ -22,7 +22,7 @@ import (
 	"github.com/ulikunitz/xz"
 )
 
-// mirror serves a PostgreSQL, made of this machine's programs, as a Maven repository does.
+// mirror serves a PostgreSQL, made of this machine's programs, as a Maven repository.
 type mirror struct {
 	*httptest.Server
 	archive []byte
@@ -30,7 +30,7 @@ type mirror struct {
 	major   int
 	paths   atomic.Pointer[string]
 	served  atomic.Int32
-	// answer, if not nil, is what a repository in trouble does.
+	// answer, if set, is the response of a failing repository.
 	answer http.HandlerFunc
 }
 
@@ -78,7 +78,8 @@ func sumOf(content []byte) string {
 	return hex.EncodeToString(sum[:])
 }
 
-// archive packs a tar.xz with the programs into a zip. What they load they find at its place, as they are installed here.
+// archive packs a tar.xz with the programs into a zip. Their libraries are found at their usual place, since they are
+// installed.
 func archive(t *testing.T, bin string) []byte {
 	t.Helper()
 	var packed, jar bytes.Buffer
@@ -92,7 +93,7 @@ func archive(t *testing.T, bin string) []byte {
 		if err != nil {
 			t.Fatal(err)
 		}
-		// A link is as good as the program, which finds its own place, and packs in no time.
+		// A link works like the program, which finds its own folder, and is packed quickly.
 		if err := files.WriteHeader(&tar.Header{Typeflag: tar.TypeSymlink, Name: "bin/" + name, Linkname: path, Mode: 0o777}); err != nil {
 			t.Fatal(err)
 		}
@@ -123,7 +124,7 @@ func archive(t *testing.T, bin string) []byte {
 	return jar.Bytes()
 }
 
-// without is a configuration that finds no PostgreSQL on the machine, for a cluster that the machine's own has made.
+// without returns a configuration that finds no PostgreSQL on the machine, for a cluster made by the machine's own.
 func without(t *testing.T, m *mirror) Config {
 	t.Helper()
 	cfg := stopped(t)
@@ -176,7 +177,7 @@ func TestDownload(t *testing.T) {
 	}
 }
 
-// Whatever goes wrong with a download, nothing of it counts, and the next try succeeds.
+// However a download fails, nothing of it is used, and the next attempt succeeds.
 func TestDownloadFails(t *testing.T) {
 	m := newMirror(t)
 	cfg := without(t, m)
@@ -212,7 +213,7 @@ func TestDownloadFails(t *testing.T) {
 	wantKept(t, start(t, cfg))
 }
 
-// A new cluster gets the version of a new Supabase project; a machine that cannot have it is told what else will do.
+// A new cluster gets the version of a new Supabase project. On a machine without it, the error names the alternatives.
 func TestNowhere(t *testing.T) {
 	m := newMirror(t)
 	cfg := quick(tempDir(t))
@@ -251,7 +252,7 @@ func TestNowhere(t *testing.T) {
 	}
 }
 
-// Who stops waiting for a download gets an answer at once.
+// If ctx ends during a download, Start returns at once.
 func TestDownloadAbandoned(t *testing.T) {
 	m := newMirror(t)
 	cfg := without(t, m)

@@ -24,9 +24,9 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 )
 
-// All of this runs as root and as an ordinary user: as whom the tests are started.
+// All tests run as root and as an ordinary user, depending on the account that starts them.
 
-// patience is a safety net; nothing here takes nearly as long.
+// patience is a generous bound for hangs.
 const patience = time.Minute
 
 func TestMain(m *testing.M) {
@@ -42,7 +42,8 @@ func TestMain(m *testing.M) {
 	os.Exit(code)
 }
 
-// tempDir is a folder that PostgreSQL can reach even where the test is root's; testing's own cannot be entered by others.
+// tempDir returns a folder that PostgreSQL can reach even if the test runs as root; other accounts cannot enter
+// testing's.
 func tempDir(t *testing.T) string {
 	t.Helper()
 	dir, err := os.MkdirTemp("", "usergraph-test-")
@@ -56,7 +57,7 @@ func tempDir(t *testing.T) string {
 	return dir
 }
 
-// quick is a configuration that does not wait for the disk.
+// quick returns a configuration that does not wait for the disk.
 func quick(dir string) Config {
 	return Config{DataDir: filepath.Join(dir, "postgres"), Settings: map[string]string{"fsync": "off"}}
 }
@@ -83,7 +84,7 @@ var template struct {
 	err  error
 }
 
-// stopped puts a copy of the template into a new folder: making a cluster takes its time.
+// stopped copies the template into a new folder, since creating a cluster is slow.
 func stopped(t *testing.T) Config {
 	t.Helper()
 	template.once.Do(func() {
@@ -114,7 +115,7 @@ func makeTemplate(dir string) error {
 	return errors.Join(err, server.Stop())
 }
 
-// query returns the last value that SQL gives to the superuser.
+// query returns the last value of a superuser's query.
 func query(t *testing.T, server *Server, sql string) string {
 	t.Helper()
 	value, err := ask(t.Context(), server.URL("postgres", "postgres"), sql)
@@ -158,7 +159,7 @@ func exists(name string) bool {
 	return !errors.Is(err, fs.ErrNotExist)
 }
 
-// asAccount is a command that PostgreSQL's user runs.
+// asAccount returns a command that runs as PostgreSQL's account.
 func asAccount(t *testing.T, cfg Config, name string, args ...string) *exec.Cmd {
 	t.Helper()
 	account, err := accountFor(filepath.Join(cfg.DataDir, "data"))
@@ -198,7 +199,7 @@ func TestStart(t *testing.T) {
 		}
 	}
 
-	// The second start has other passwords to offer if it made a new cluster.
+	// The second start would have other passwords if it created a new cluster.
 	again := start(t, cfg)
 	wantKept(t, again)
 	if again.passwords != server.passwords {
@@ -274,7 +275,7 @@ func TestRemove(t *testing.T) {
 	if err := Remove(cfg.DataDir); err != nil {
 		t.Error("nothing there:", err)
 	}
-	// A cluster of somebody else, such as /var/lib/postgres on Arch Linux.
+	// A foreign cluster, such as /var/lib/postgres on Arch Linux.
 	if err := os.MkdirAll(filepath.Join(cfg.DataDir, "data"), 0o700); err != nil {
 		t.Fatal(err)
 	}
@@ -284,7 +285,7 @@ func TestRemove(t *testing.T) {
 	}
 }
 
-// Root's PostgreSQL runs as somebody else, who cannot enter root's folders.
+// Root's PostgreSQL runs as another account, which cannot enter root's folders.
 func TestPrivateHome(t *testing.T) {
 	home := tempDir(t)
 	if err := os.Chmod(home, 0o700); err != nil {
@@ -331,7 +332,7 @@ func TestOtherVersion(t *testing.T) {
 	wantKept(t, start(t, cfg))
 }
 
-// A postmaster.pid is left by a crash, and the number in it is given to another process.
+// A crash leaves postmaster.pid, and another process gets its process id.
 func TestStalePostmaster(t *testing.T) {
 	cfg := stopped(t)
 	foreign := asAccount(t, cfg, "sleep", "600")
@@ -354,7 +355,7 @@ func TestStalePostmaster(t *testing.T) {
 	}
 }
 
-// A postmaster that somebody started by hand holds none of our locks. Two on one cluster would destroy it.
+// A postmaster that was started by hand holds none of the locks. Two on one cluster would destroy it.
 func TestStartedByHand(t *testing.T) {
 	cfg := stopped(t)
 	server := start(t, cfg)
@@ -385,7 +386,8 @@ func TestStartedByHand(t *testing.T) {
 	}
 }
 
-// parent is a process of its own that owns a PostgreSQL. It says where that is, and goes on after Ctrl-C for a moment.
+// parent is a separate process that owns a PostgreSQL. It prints its address, and keeps running for a moment after
+// Ctrl-C.
 func parent(dir string) error {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
@@ -398,7 +400,7 @@ func parent(dir string) error {
 	}
 	fmt.Println(server.child.pid, server.URL("postgres", "postgres"))
 	<-ctx.Done()
-	// What a server does while it lets requests finish.
+	// A server does this while it lets requests finish.
 	time.Sleep(100 * time.Millisecond)
 	if _, err := ask(context.Background(), server.URL("postgres", "postgres"), "select 1"); err != nil {
 		return fmt.Errorf("PostgreSQL went with Ctrl-C: %w", err)
@@ -411,7 +413,7 @@ type process struct {
 	lines *bufio.Scanner
 }
 
-// startParent runs parent in a process group of its own, as a shell would.
+// startParent runs parent in its own process group, as a shell would.
 func startParent(t *testing.T, dir string, env ...string) *process {
 	t.Helper()
 	cmd := exec.Command(os.Args[0])
@@ -460,7 +462,7 @@ func waitUntil(t *testing.T, what string, condition func() bool) {
 	}
 }
 
-// gone tells whether there is no such process, or one that only waits for its parent to take notice.
+// gone reports whether a process does not exist, or is a zombie.
 func gone(pid int) bool {
 	out, err := exec.Command("ps", "-o", "stat=", "-p", strconv.Itoa(pid)).Output()
 	return err != nil || strings.HasPrefix(string(out), "Z")
@@ -504,7 +506,7 @@ func TestParentOfTemporaryKilled(t *testing.T) {
 	waitUntil(t, "PostgreSQL and its folder have gone", func() bool { return gone(pid) && !exists(filepath.Join(dir, "postgres")) })
 }
 
-// Ctrl-C in a terminal reaches every process of the group: PostgreSQL must wait for us to stop it.
+// Ctrl-C in a terminal reaches every process of the group. PostgreSQL must ignore it until it is stopped.
 func TestCtrlC(t *testing.T) {
 	p := startParent(t, filepath.Dir(stopped(t).DataDir))
 	pid, _ := p.ready(t)

@@ -29,7 +29,7 @@ func kept(t *testing.T, server *redistest.Server, key string) bool {
 	return exists
 }
 
-// While Redis is away each replica counts for itself, and says so once.
+// While Redis is down each replica counts for itself, and logs that once.
 func TestRedisGoesAndComes(t *testing.T) {
 	for name, outage := range map[string]syscall.Signal{"killed": syscall.SIGKILL, "hangs": syscall.SIGSTOP} {
 		t.Run(name, func(t *testing.T) {
@@ -45,7 +45,7 @@ func TestRedisGoesAndComes(t *testing.T) {
 			if err := server.Process.Signal(outage); err != nil {
 				t.Fatal(err)
 			}
-			for failures.Load() == 0 { // a signal takes its time
+			for failures.Load() == 0 { // a signal takes a moment
 				request(l, uuid.New(), "")
 			}
 			for i, want := range []int{200, 200, 429} {

@@ -71,7 +71,7 @@ func TestBucketsAreBounded(t *testing.T) {
 	}
 }
 
-// request asks as a user, or from an address as nobody.
+// request sends a request as a user, or anonymously from an address.
 func request(l *Limiter, user uuid.UUID, address string) *httptest.ResponseRecorder {
 	r := httptest.NewRequest(http.MethodPost, "/graphql", nil)
 	r.RemoteAddr = address
@@ -135,12 +135,12 @@ func TestMiddleware(t *testing.T) {
 	}
 }
 
-// What is refused counts for its address, never for the user whom it names, and a good token is not held up by it. What
-// the server could not know does not count.
+// A refused request counts for its address, never for the user that its token names, and does not limit a valid token.
+// A 503 does not count.
 func TestRefusedCounts(t *testing.T) {
 	for name, test := range map[string]struct {
 		err   error
-		after int // the status of the next anonymous request, when five of five were refused
+		after int // the status of the next anonymous request after five of five were refused
 	}{
 		"a forged token": {auth.ErrTokenInvalid, 429}, "an expired token": {auth.ErrTokenExpired, 429}, "no API key": {auth.ErrUnauthenticated, 429},
 		"an ended session": {auth.ErrSessionRevoked, 429}, "keys unavailable": {auth.ErrKeysUnavailable, 200}, "session unchecked": {auth.ErrSessionUnchecked, 200},

@@ -42,7 +42,7 @@ func TestReplicasShareBuckets(t *testing.T) {
 	}
 }
 
-// Each request takes one, whatever a double makes of the times in between, and the last one of them is still let in.
+// Each request takes one, however a double rounds the times, and the last one is still allowed.
 func TestSharedBucketsAreExact(t *testing.T) {
 	server := redistest.Start(t, "")
 	shared := &shared{redisOf(t, server, nil)}

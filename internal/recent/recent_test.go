@@ -12,7 +12,7 @@ func TestAWriterIsRecentForAMoment(t *testing.T) {
 	w.note("ada", at(0))
 	w.note("bob", at(3))
 	w.note("ada", at(4))
-	w.note("cy", at(6)) // turns
+	w.note("cy", at(6)) // young becomes old
 	for _, test := range []struct {
 		who    string
 		second float64

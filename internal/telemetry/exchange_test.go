@@ -52,7 +52,7 @@ func TestNumbersAreTakenOut(t *testing.T) {
 	}
 }
 
-// A websocket is counted, but how long it was open is not how long a request took; nor does a subscription take long.
+// A websocket is counted, but its duration is not a request's; nor is a subscription's.
 func TestNoSeriesWithoutAValue(t *testing.T) {
 	telemetry := newTelemetry(t)
 	handler := telemetry.Middleware(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -83,7 +83,7 @@ func TestNoSeriesWithoutAValue(t *testing.T) {
 	}
 }
 
-// Every request pays this: id, log line, metrics.
+// Every request costs this: id, log line, metrics.
 func BenchmarkMiddleware(b *testing.B) {
 	handler := newTelemetry(b).Middleware(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(200) }))
 	request := httptest.NewRequest("POST", "/graphql", nil)

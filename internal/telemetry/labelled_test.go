@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-// A metric is looked up once, or a few times by those who come at once, and all get the same.
+// A metric is looked up once, or a few times by concurrent calls, and all get the same one.
 func TestLabelled(t *testing.T) {
 	var asked atomic.Int64
 	all := map[string]*int{"a": new(int), "b": new(int)}

@@ -14,7 +14,7 @@ import (
 	"go.opentelemetry.io/otel/sdk/trace/tracetest"
 )
 
-// A resolver has a span if it asks PostgreSQL something, and that is the parent of the statement's.
+// A resolver that runs a statement has a span, which is the parent of the statement's.
 func TestResolverSpans(t *testing.T) {
 	sent := tracetest.NewInMemoryExporter()
 	tracer := trace.NewTracerProvider(trace.WithSyncer(sent)).Tracer("test")
