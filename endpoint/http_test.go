@@ -269,7 +269,7 @@ func TestTrustedDocumentsMustFit(t *testing.T) {
 		"OldName":    {"1": "query OldName { me { name } }", "2": "query Good { me { id } }"},
 		"3":          {"3": "{ me { name } }"},
 		"Half":       {"4": "query Half { me {"},
-		"none are":   {},
+		"TrustedDocuments is empty":   {},
 		"themselves": {"5": "query Circle { me { ...a } } fragment a on User { ...a }"},
 	} {
 		_, err := endpoint.NewHandler(optionsFor(t, func(o *endpoint.Options) { o.Trust, o.TrustedDocuments = endpoint.TrustRequire, documents }))
