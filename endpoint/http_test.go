@@ -266,11 +266,11 @@ func TestTrustedDocuments(t *testing.T) {
 
 func TestTrustedDocumentsMustFit(t *testing.T) {
 	for want, documents := range map[string]map[string]string{
-		"OldName":    {"1": "query OldName { me { name } }", "2": "query Good { me { id } }"},
-		"3":          {"3": "{ me { name } }"},
-		"Half":       {"4": "query Half { me {"},
-		"TrustedDocuments is empty":   {},
-		"themselves": {"5": "query Circle { me { ...a } } fragment a on User { ...a }"},
+		"OldName":                   {"1": "query OldName { me { name } }", "2": "query Good { me { id } }"},
+		"3":                         {"3": "{ me { name } }"},
+		"Half":                      {"4": "query Half { me {"},
+		"TrustedDocuments is empty": {},
+		"themselves":                {"5": "query Circle { me { ...a } } fragment a on User { ...a }"},
 	} {
 		_, err := endpoint.NewHandler(optionsFor(t, func(o *endpoint.Options) { o.Trust, o.TrustedDocuments = endpoint.TrustRequire, documents }))
 		if err == nil || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "Good") {
