@@ -41,14 +41,14 @@ var errHungUp = errors.New("the client has closed the websocket")
 // frames are the two directions of a websocket: RFC 6455 without extensions. One goroutine reads; any may send.
 type frames struct {
 	conn     net.Conn
-	patience time.Duration                        // how long the client may take for a message, once it has begun
-	reserve  func(r *reservation, bytes int) bool // counts what is kept of a message
+	patience time.Duration                          // how long the client may take for a message, once it has begun
+	reserve  func(message *holding, bytes int) bool // counts what is kept of a message
 	out      writeQueue
 
 	// Only for who reads.
 	input    *bufio.Reader // nil while nothing is there
 	partial  []byte        // the fragments of a message so far
-	reserved reservation   // for partial, and the message that it becomes
+	reserved holding       // for partial, and the message that it becomes
 	state    ws.State
 	begun    bool // whether the first byte of a message, or of a control frame, is there, and the last is not
 

@@ -15,7 +15,7 @@ type Limits struct {
 	Anonymous Bounds
 
 	Connections int           // websockets and event streams at the same time; anonymous callers get half of them
-	HeldBytes   int           // of requests, answers and subscriptions in memory; anonymous callers get half, a caller an eighth
+	HeldBytes   int           // of requests, messages, answers and subscriptions in memory; anonymous callers get half, a caller an eighth
 	InitTime    time.Duration // that a websocket may be open before connection_init
 }
 

@@ -19,19 +19,6 @@ var (
 	errStopping           = errors.New("the server is stopping, connect again")
 )
 
-const (
-	// maxBufferedBytes is what websockets may make the server keep in all: messages that have not arrived whole, and
-	// answers that were not read. Callers who are not signed in get half of it. On a machine of 256 MB it leaves room for
-	// the connections themselves.
-	maxBufferedBytes = 32 << 20
-	// maxBufferedOfOne is what one user, or one address without one, may have of it. A longer message counts as this much,
-	// so that it is taken where its caller has no other.
-	maxBufferedOfOne = maxBufferedBytes / 4
-	// freeBytes of each websocket, in either direction, are not counted: they are what an ordinary message has, and belong
-	// to the 10 to 20 KB of a connection.
-	freeBytes = 2 << 10
-)
-
 // connection is a websocket or an event stream.
 type connection interface {
 	// goAway ends it, because the server stops. It does not wait.
@@ -48,13 +35,12 @@ type connections struct {
 	open      map[connection]runner
 	each      map[runner]int // how many are open
 	anonymous int            // of open
-	buffered  buffered
 	stopping  bool
 	gone      chan struct{} // closed when stopping and none is left
 }
 
 func newConnections(limits *Limits) *connections {
-	return &connections{limits: limits, open: map[connection]runner{}, each: map[runner]int{}, buffered: buffered{each: map[runner]int{}}, gone: make(chan struct{})}
+	return &connections{limits: limits, open: map[connection]runner{}, each: map[runner]int{}, gone: make(chan struct{})}
 }
 
 // add counts a connection, or says that it is one too many.
@@ -133,43 +119,11 @@ func (c *connections) total() int {
 	return len(c.open)
 }
 
-// buffered counts the bytes of maxBufferedBytes.
-type buffered struct {
-	all, anonymous int
-	each           map[runner]int
-}
-
-// reservation is what is counted of one message.
-type reservation struct {
-	who   runner
-	bytes int
-}
-
-// reserve counts so many bytes of a connection's message instead of those that are counted already. It returns false, and
-// changes nothing, if that is too much.
-func (c *connections) reserve(of connection, r *reservation, bytes int) bool {
-	more := min(bytes, maxBufferedOfOne) - r.bytes
-	if more == 0 {
-		return true
-	}
+// owner is who a connection belongs to.
+func (c *connections) owner(of connection) runner {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if r.bytes == 0 {
-		r.who = c.open[of]
-	}
-	b, anonymous := &c.buffered, r.who.user == uuid.Nil
-	if more > 0 && (b.all+more > maxBufferedBytes || b.each[r.who]+more > maxBufferedOfOne || anonymous && b.anonymous+more > maxBufferedBytes/2) {
-		return false
-	}
-	r.bytes += more
-	b.all += more
-	if anonymous {
-		b.anonymous += more
-	}
-	if b.each[r.who] += more; b.each[r.who] == 0 {
-		delete(b.each, r.who)
-	}
-	return true
+	return c.open[of]
 }
 
 // shutdown ends all connections and waits until they have ended, or ctx has.

@@ -15,6 +15,9 @@ const (
 	// that reads has fewer on the way, because each frame is written as soon as the system takes it.
 	maxQueuedFrames = 16
 	maxQueuedBytes  = 64 << 10
+	// freeBytes of each websocket, in either direction, are not counted: they are what an ordinary message has, and belong
+	// to the 10 to 20 KB of a connection.
+	freeBytes = 2 << 10
 )
 
 // errNotRead says that the answers that clients have not read yet take too much memory for one more.
@@ -25,7 +28,7 @@ var errNotRead = errors.New("the client does not read, and too much waits to be 
 type writeQueue struct {
 	conn    net.Conn
 	timeout time.Duration                        // how long the client may take to accept a frame
-	reserve func(r *reservation, bytes int) bool // counts the frames
+	reserve func(frame *holding, bytes int) bool // counts the frames
 	failed  func(error)                          // hears once that a frame could not be written
 
 	mu      sync.Mutex
@@ -39,7 +42,7 @@ type writeQueue struct {
 
 type queuedFrame struct {
 	bytes    []byte
-	reserved reservation
+	reserved holding
 	written  func() // called once the client's system, or ours, has the frame; may be nil
 }
 
