@@ -65,7 +65,7 @@ var endpointSettings = []setting{
 	limit("LIMIT_MESSAGE_BYTES", "bytes of a message on a websocket", 1<<30, func(b *endpoint.Bounds) *int { return &b.MessageBytes }),
 	{"LIMIT_ALL_CONNECTIONS", strconv.Itoa(endpoint.DefaultLimits().Connections), "open websockets and event streams of all callers. Anonymous callers may use half of them",
 		func(c *config, v string) error { return setInt(&c.endpoint.limits.Connections, v, 0, 1e6) }},
-	{"LIMIT_ALL_BYTES", strconv.Itoa(endpoint.DefaultLimits().HeldBytes), "bytes of requests, responses and subscriptions in memory. Anonymous callers may use half of them, one caller an eighth",
+	{"LIMIT_ALL_BYTES", strconv.Itoa(endpoint.DefaultLimits().HeldBytes), "bytes of requests, websocket messages, responses and subscriptions in memory. Anonymous callers may use half of them, one caller an eighth",
 		func(c *config, v string) error { return setInt(&c.endpoint.limits.HeldBytes, v, 1<<20, 1<<40) }},
 	{"WEBSOCKET_INIT_TIMEOUT", endpoint.DefaultLimits().InitTime.String(), "how long a websocket may be open before its connection_init message",
 		func(c *config, v string) error {

@@ -34,7 +34,7 @@ func (h *Handler) Watches() int {
 // Enter counts an operation of an address that does not end.
 func (h *Handler) Enter(address string) { h.exec.inFlight.tryAcquire(runner{address: address}, 1) }
 
-// Held returns how many bytes of requests are counted, and for how many callers.
+// Held returns how many bytes of clients are counted, and for how many callers.
 func (h *Handler) Held() (bytes, callers int) {
 	h.exec.held.mu.Lock()
 	defer h.exec.held.mu.Unlock()
@@ -72,13 +72,6 @@ func BreakDecoding() (repair func()) {
 // WithCaller puts the caller of claims into ctx, as an operation does.
 func WithCaller(ctx context.Context) context.Context {
 	return withCaller(ctx, ast.Query, replicaRouter{})
-}
-
-// Buffered is how many bytes of messages are counted.
-func (h *Handler) Buffered() int {
-	h.connections.mu.Lock()
-	defer h.connections.mu.Unlock()
-	return h.connections.buffered.all
 }
 
 // ReadFrame reads a frame of the server, and returns its payload.

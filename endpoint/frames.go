@@ -43,14 +43,14 @@ var errHungUp = errors.New("the client has closed the websocket")
 // send.
 type frames struct {
 	conn     net.Conn
-	patience time.Duration                        // the time limit of a message, from its first byte
-	reserve  func(r *reservation, bytes int) bool // counts the bytes that the server keeps of a message
+	patience time.Duration                          // how long the client may take for a message, once it has begun
+	reserve  func(message *holding, bytes int) bool // counts what is kept of a message
 	out      writeQueue
 
 	// Only for the goroutine that reads.
 	input    *bufio.Reader // nil while nothing has arrived
 	partial  []byte        // the fragments of a message so far
-	reserved reservation   // of partial, and of the message that it becomes
+	reserved holding       // for partial, and the message that it becomes
 	state    ws.State
 	begun    bool // reports whether a message or a control frame has arrived in part
 

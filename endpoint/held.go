@@ -12,8 +12,8 @@ import (
 // headerOverhead is the memory of a header line besides its text, in bytes.
 const headerOverhead = 64
 
-// held counts the bytes that requests occupy: headers and bodies while a body arrives, responses until the client has
-// received them, documents and variables of subscriptions.
+// held counts the bytes that clients keep in memory: headers and bodies while the body arrives, messages on websockets until
+// they are handled, answers until the client has taken them, and the documents and variables of subscriptions.
 type held struct {
 	limits *Limits
 
@@ -42,21 +42,26 @@ func (h *held) take(who runner, bytes int) bool {
 
 // takeLocked counts mine for the caller and inAll for the total.
 func (h *held) takeLocked(who runner, mine, inAll int) bool {
-	bounds, most := &h.limits.SignedIn, h.limits.HeldBytes
-	if who.user == uuid.Nil {
-		bounds, most = &h.limits.Anonymous, h.limits.HeldBytes/2
-		if h.anonymous+inAll > most {
-			return false
-		}
+	if who.user == uuid.Nil && h.anonymous+inAll > h.limits.HeldBytes/2 {
+		return false
 	}
-	if h.all+inAll > h.limits.HeldBytes || h.each[who]+mine > max(most/8, 2*bounds.BodyBytes+bounds.ResponseBytes) {
+	if h.all+inAll > h.limits.HeldBytes || h.each[who]+mine > h.share(who) {
 		return false
 	}
 	h.add(who, mine, inAll)
 	return true
 }
 
-// give returns bytes that take has counted.
+// share is what one caller may have.
+func (h *held) share(who runner) int {
+	bounds, most := &h.limits.SignedIn, h.limits.HeldBytes
+	if who.user == uuid.Nil {
+		bounds, most = &h.limits.Anonymous, h.limits.HeldBytes/2
+	}
+	return max(most/8, 2*bounds.BodyBytes+bounds.ResponseBytes)
+}
+
+// give takes back what was counted.
 func (h *held) give(who runner, bytes int) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -118,7 +123,7 @@ func sizeOf(value any) int {
 	return size
 }
 
-// holding is the number of bytes counted for one request.
+// holding is what one request holds, or one message of a websocket.
 type holding struct {
 	held  *held
 	who   runner
@@ -149,7 +154,18 @@ func (h *holding) grow(bytes int) bool {
 	return true
 }
 
-// insist counts more bytes, even if there is no room.
+// resize counts so many bytes instead of those that are counted, if there is room. More than its caller's share counts as the
+// share: that is taken where the caller has nothing else.
+func (h *holding) resize(bytes int) bool {
+	more := min(bytes, h.held.share(h.who)) - h.bytes
+	if more <= 0 {
+		h.insist(more)
+		return true
+	}
+	return h.grow(more)
+}
+
+// insist counts more bytes, whether there is room or not.
 func (h *holding) insist(bytes int) {
 	h.held.give(h.who, -bytes)
 	h.bytes += bytes

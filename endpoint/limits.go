@@ -14,9 +14,9 @@ type Limits struct {
 	SignedIn  Bounds
 	Anonymous Bounds
 
-	Connections int           // open websockets and event streams; anonymous callers get half of them
-	HeldBytes   int           // bytes of requests, responses and subscriptions in memory; anonymous callers get half, one caller an eighth
-	InitTime    time.Duration // from the upgrade of a websocket to connection_init
+	Connections int           // websockets and event streams at the same time; anonymous callers get half of them
+	HeldBytes   int           // of requests, messages, answers and subscriptions in memory; anonymous callers get half, a caller an eighth
+	InitTime    time.Duration // that a websocket may be open before connection_init
 }
 
 // Bounds are the limits of one kind of caller. Each limit has its own error code. Cheap checks come first.

@@ -19,18 +19,6 @@ var (
 	errStopping           = errors.New("the server is stopping, connect again")
 )
 
-const (
-	// maxBufferedBytes bounds the memory of all websockets for incomplete messages and unread responses. Anonymous
-	// callers share half of it. It fits a machine with 256 MB, beside the connections themselves.
-	maxBufferedBytes = 32 << 20
-	// maxBufferedOfOne bounds the share of one user, or of one address of anonymous callers. A longer message counts
-	// as this much: a caller can send it if nothing else of the caller is buffered.
-	maxBufferedOfOne = maxBufferedBytes / 4
-	// freeBytes is not counted, for each websocket and each direction. It covers ordinary messages and is part of the
-	// 10 to 20 KB of a connection.
-	freeBytes = 2 << 10
-)
-
 // connection is a websocket or an event stream.
 type connection interface {
 	// goAway closes the connection because the server is stopping. It does not block.
@@ -45,15 +33,14 @@ type connections struct {
 
 	mu        sync.Mutex
 	open      map[connection]runner
-	each      map[runner]int // open connections
-	anonymous int            // open connections of anonymous callers
-	buffered  buffered
+	each      map[runner]int // how many are open
+	anonymous int            // of open
 	stopping  bool
 	gone      chan struct{} // closed when stopping is true and open is empty
 }
 
 func newConnections(limits *Limits) *connections {
-	return &connections{limits: limits, open: map[connection]runner{}, each: map[runner]int{}, buffered: buffered{each: map[runner]int{}}, gone: make(chan struct{})}
+	return &connections{limits: limits, open: map[connection]runner{}, each: map[runner]int{}, gone: make(chan struct{})}
 }
 
 // add counts a connection, or returns the reason to refuse it.
@@ -132,43 +119,11 @@ func (c *connections) total() int {
 	return len(c.open)
 }
 
-// buffered counts the bytes that maxBufferedBytes bounds.
-type buffered struct {
-	all, anonymous int
-	each           map[runner]int
-}
-
-// reservation is the number of bytes counted for one message.
-type reservation struct {
-	who   runner
-	bytes int
-}
-
-// reserve changes the number of bytes that are counted for a message. If the new number exceeds a bound, it changes
-// nothing and returns false.
-func (c *connections) reserve(of connection, r *reservation, bytes int) bool {
-	more := min(bytes, maxBufferedOfOne) - r.bytes
-	if more == 0 {
-		return true
-	}
+// owner is who a connection belongs to.
+func (c *connections) owner(of connection) runner {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if r.bytes == 0 {
-		r.who = c.open[of]
-	}
-	b, anonymous := &c.buffered, r.who.user == uuid.Nil
-	if more > 0 && (b.all+more > maxBufferedBytes || b.each[r.who]+more > maxBufferedOfOne || anonymous && b.anonymous+more > maxBufferedBytes/2) {
-		return false
-	}
-	r.bytes += more
-	b.all += more
-	if anonymous {
-		b.anonymous += more
-	}
-	if b.each[r.who] += more; b.each[r.who] == 0 {
-		delete(b.each, r.who)
-	}
-	return true
+	return c.open[of]
 }
 
 // shutdown closes all connections and waits for their end or the end of ctx.

@@ -232,9 +232,15 @@ func (s *socket) await(wait func(done <-chan struct{})) {
 	s.waiting.Store(false)
 }
 
-// reserve counts the bytes that the server keeps of a message of this socket.
-func (s *socket) reserve(r *reservation, bytes int) bool {
-	return s.transport.connections.reserve(s, r, bytes)
+// reserve counts what the socket has the server keep of a message.
+func (s *socket) reserve(message *holding, bytes int) bool {
+	if bytes == message.bytes {
+		return true
+	}
+	if message.bytes == 0 {
+		message.held, message.who = s.exec.held, s.transport.connections.owner(s)
+	}
+	return message.resize(bytes)
 }
 
 // handle processes a message. Its error ends the socket.

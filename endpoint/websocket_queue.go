@@ -15,6 +15,9 @@ const (
 	// that reads stays below them, because each frame is written as soon as the system accepts it.
 	maxQueuedFrames = 16
 	maxQueuedBytes  = 64 << 10
+	// freeBytes of each websocket, in either direction, are not counted: they are what an ordinary message has, and belong
+	// to the 10 to 20 KB of a connection.
+	freeBytes = 2 << 10
 )
 
 // errNotRead means that unread responses have exhausted maxBufferedBytes, or the caller's share of it.
@@ -24,9 +27,9 @@ var errNotRead = errors.New("unread responses exceed the buffer limit")
 // goroutine waits for a write.
 type writeQueue struct {
 	conn    net.Conn
-	timeout time.Duration                        // of one write
-	reserve func(r *reservation, bytes int) bool // counts the bytes of frames
-	failed  func(error)                          // called once, after a failed write
+	timeout time.Duration                        // how long the client may take to accept a frame
+	reserve func(frame *holding, bytes int) bool // counts the frames
+	failed  func(error)                          // hears once that a frame could not be written
 
 	mu      sync.Mutex
 	frames  []queuedFrame // the first is being written
@@ -39,8 +42,8 @@ type writeQueue struct {
 
 type queuedFrame struct {
 	bytes    []byte
-	reserved reservation
-	written  func() // called when the operating system has accepted the frame; may be nil
+	reserved holding
+	written  func() // called once the client's system, or ours, has the frame; may be nil
 }
 
 // push adds a frame. It does not block.

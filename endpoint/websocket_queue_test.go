@@ -11,25 +11,23 @@ import (
 	"github.com/google/uuid"
 )
 
-// counted is a connection that is only counted.
-type counted struct{ connection }
-
 // newQueue is a queue to a client that reads what the test reads, and no more.
-func newQueue(t *testing.T, all *connections, who runner, timeout time.Duration) (*writeQueue, net.Conn, chan error) {
+func newQueue(t *testing.T, all *held, who runner, timeout time.Duration) (*writeQueue, net.Conn, chan error) {
 	t.Helper()
 	near, far := net.Pipe()
 	t.Cleanup(func() { near.Close(); far.Close() })
-	one := &counted{}
-	all.count(one, who)
 	failed := make(chan error, 1)
 	return &writeQueue{conn: near, timeout: timeout, failed: func(err error) { failed <- err },
-		reserve: func(r *reservation, bytes int) bool { return all.reserve(one, r, bytes) }}, far, failed
+		reserve: func(frame *holding, bytes int) bool {
+			frame.held, frame.who = all, who
+			return frame.resize(bytes)
+		}}, far, failed
 }
 
 // Frames come in order, each told of once it is written, and the queue keeps nothing afterwards.
 func TestQueueOrder(t *testing.T) {
 	limits := DefaultLimits()
-	all := newConnections(&limits)
+	all := newHeld(&limits)
 	q, client, _ := newQueue(t, all, runner{address: "a"}, time.Minute)
 	const frames = 100
 	written := make(chan int, frames)
@@ -39,8 +37,8 @@ func TestQueueOrder(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if all.buffered.all < frames*10_000-freeBytes {
-		t.Errorf("%d bytes are counted", all.buffered.all)
+	if all.all < frames*10_000-freeBytes {
+		t.Errorf("%d bytes are counted", all.all)
 	}
 	for n := range frames {
 		frame, err := ReadFrame(client)
@@ -52,8 +50,8 @@ func TestQueueOrder(t *testing.T) {
 		}
 	}
 	q.finish()
-	if q.writing || q.frames != nil || q.bytes != 0 || all.buffered.all != 0 || len(all.buffered.each) != 0 {
-		t.Errorf("%+v %+v", q, all.buffered)
+	if q.writing || q.frames != nil || q.bytes != 0 || all.all != 0 || len(all.each) != 0 {
+		t.Errorf("%+v %d %v", q, all.all, all.each)
 	}
 	if err := q.push(ws.OpText, nil, nil); !errors.Is(err, net.ErrClosed) {
 		t.Error(err)
@@ -72,7 +70,7 @@ func TestQueueEnds(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			limits := DefaultLimits()
-			all := newConnections(&limits)
+			all := newHeld(&limits)
 			q, client, failed := newQueue(t, all, runner{user: uuid.New()}, 100*time.Millisecond)
 			for range maxQueuedFrames + 1 {
 				if err := q.push(ws.OpText, make([]byte, 5000), nil); err != nil {
@@ -89,8 +87,8 @@ func TestQueueEnds(t *testing.T) {
 				t.Error("it has not failed")
 			}
 			<-waited
-			if all.buffered.all != 0 || len(all.buffered.each) != 0 || q.frames != nil {
-				t.Errorf("%+v", all.buffered)
+			if all.all != 0 || len(all.each) != 0 || q.frames != nil {
+				t.Errorf("%d %v", all.all, all.each)
 			}
 		})
 	}
@@ -103,7 +101,7 @@ func TestQueueIsBounded(t *testing.T) {
 		"large": {1, maxQueuedBytes},
 	} {
 		limits := DefaultLimits()
-		q, client, _ := newQueue(t, newConnections(&limits), runner{address: "a"}, time.Minute)
+		q, client, _ := newQueue(t, newHeld(&limits), runner{address: "a"}, time.Minute)
 		for range test.frames {
 			q.await(nil) // there is room for each
 			if err := q.push(ws.OpText, make([]byte, test.bytes), nil); err != nil {
@@ -128,45 +126,81 @@ func TestQueueIsBounded(t *testing.T) {
 }
 
 // A caller, those who are not signed in, and all together have their bounds. What is given back is free at once.
-func TestReserve(t *testing.T) {
+func TestResize(t *testing.T) {
 	limits := DefaultLimits()
-	c := newConnections(&limits)
+	const one = 1 << 20
+	limits.HeldBytes = 4 * one
+	limits.SignedIn.BodyBytes, limits.SignedIn.ResponseBytes = 0, one
+	limits.Anonymous.BodyBytes, limits.Anonymous.ResponseBytes = 0, one
+	h := newHeld(&limits)
 	address := func(name string) runner { return runner{address: name} }
 	user := func(n byte) runner { return runner{user: uuid.UUID{n}} }
-	var held []*reservation
-	reserve := func(who runner, bytes int, want bool) *reservation {
+	var all []*holding
+	resize := func(who runner, bytes int, want bool) *holding {
 		t.Helper()
-		one, r := &counted{}, &reservation{}
-		c.count(one, who)
-		if got := c.reserve(one, r, bytes); got != want {
+		message := &holding{held: h, who: who}
+		if got := message.resize(bytes); got != want {
 			t.Fatalf("%v %d: %v", who, bytes, got)
 		}
-		held = append(held, r)
-		return r
+		all = append(all, message)
+		return message
 	}
-	const one = maxBufferedOfOne
-	r := reserve(address("a"), one-1, true)
-	reserve(address("a"), 2, false)
-	reserve(address("a"), 1, true)
-	reserve(address("b"), one, true)
-	reserve(address("c"), 1, false) // half is for those who are signed in
-	reserve(user(1), one, true)
-	reserve(user(1), 1, false)
-	reserve(user(2), one-1, true)
-	reserve(user(3), 2, false) // no more is left
-	last := reserve(user(3), 1, true)
-	if !c.reserve(nil, r, one/2) || !c.reserve(nil, last, 2) || c.reserve(nil, r, one) {
-		t.Error("half of one is given back")
+	message := resize(address("a"), one-1, true)
+	resize(address("a"), 2, false)
+	resize(address("a"), 1, true)
+	resize(address("b"), one, true)
+	resize(address("c"), 1, false) // half is for those who are signed in
+	resize(user(1), one, true)
+	resize(user(1), 1, false)
+	resize(user(2), one-1, true)
+	resize(user(3), 2, false) // no more is left
+	last := resize(user(3), 1, true)
+	answer := &holding{held: h, who: user(4)}
+	answer.insist(one) // to a mutation: more than there is room for
+	if !message.resize(one/2) || last.resize(2) {
+		t.Error("half of one is given back, and there is room for no more")
 	}
-	for _, r := range held {
-		c.reserve(nil, r, 0)
+	answer.release()
+	if !last.resize(2) || message.resize(one) {
+		t.Error("the room is for who comes first")
 	}
-	if c.buffered.all != 0 || c.buffered.anonymous != 0 || len(c.buffered.each) != 0 {
-		t.Errorf("%+v", c.buffered)
+	for _, message := range all {
+		message.resize(0)
 	}
-	// A message that is larger than its caller's part is taken where there is no other.
-	reserve(address("a"), 10*one, true)
-	reserve(address("a"), 1, false)
+	if h.all != 0 || h.anonymous != 0 || len(h.each) != 0 {
+		t.Errorf("%d %d %v", h.all, h.anonymous, h.each)
+	}
+	// A message that is larger than its caller's part is taken where there is no other, and may grow.
+	large := resize(address("a"), 10*one, true)
+	resize(address("a"), 1, false)
+	if !large.resize(20 * one) {
+		t.Error("a large message may not grow")
+	}
+}
+
+// What a socket has counted belongs to who it is when a message begins, and is given back to them.
+func TestReserve(t *testing.T) {
+	limits := DefaultLimits()
+	all, h := newConnections(&limits), newHeld(&limits)
+	s := &socket{transport: &websocketTransport{connections: all}, exec: &executor{held: h}}
+	before, after := runner{address: "a"}, runner{user: uuid.New()}
+	all.count(s, before)
+	var message, next holding
+	if !s.reserve(&message, 5000) || h.each[before] != 5000 || h.anonymous != 5000 {
+		t.Errorf("%v", h.each)
+	}
+	if err := all.identify(s, after); err != nil {
+		t.Fatal(err)
+	}
+	if !s.reserve(&message, 9000) || !s.reserve(&next, 3000) || h.each[before] != 9000 || h.each[after] != 3000 || h.anonymous != 9000 {
+		t.Errorf("%v", h.each)
+	}
+	if !s.reserve(&message, 0) || !s.reserve(&message, 4000) || h.each[after] != 7000 || h.anonymous != 0 {
+		t.Errorf("%v", h.each)
+	}
+	if !s.reserve(&message, 0) || !s.reserve(&next, 0) || h.all != 0 || len(h.each) != 0 {
+		t.Errorf("%v", h.each)
+	}
 }
 
 // A released slot goes to the first waiter that has not given up.
