@@ -18,7 +18,8 @@ const (
 )
 
 // boundedListener closes the connection that has been silent, or has been reading a header, for longest when there are too
-// many of that kind. So a flood closes its own connections: a client whose header comes in one packet is never the oldest.
+// many of that kind. So a flood closes its own connections. A header that comes whole with its first read is not counted: even
+// if the system lets its goroutine wait, nobody gives it up.
 type boundedListener struct {
 	net.Listener
 
@@ -30,11 +31,18 @@ type boundedListener struct {
 type boundedConn struct {
 	*net.TCPConn
 	listener *boundedListener
-	isSilent atomic.Bool
+	stage    atomic.Int32
 
 	in    *list.List    // nil while a request runs, and after that of a websocket. Under listener.mu
 	place *list.Element // in it
 }
+
+// The stages of a connection, as far as Read must know them.
+const (
+	counted int32 = iota // or its request runs
+	silent
+	begun // the first read of a header has returned; if there is a second one, the header was not whole
+)
 
 // bound makes server accept connections of a listener, with bounds.
 func bound(server *http.Server, listener net.Listener) net.Listener {
@@ -44,11 +52,11 @@ func bound(server *http.Server, listener net.Listener) net.Listener {
 		if !ok {
 			return
 		}
-		silent := state == http.StateNew || state == http.StateIdle
-		c.isSilent.Store(silent)
-		if silent {
+		if state == http.StateNew || state == http.StateIdle {
+			c.stage.Store(silent)
 			bounded.move(c, &bounded.silent, maxSilent)
 		} else {
+			c.stage.Store(counted)
 			bounded.move(c, nil, 0)
 		}
 	}
@@ -64,9 +72,12 @@ func (l *boundedListener) Accept() (net.Conn, error) {
 }
 
 func (c *boundedConn) Read(into []byte) (int, error) {
-	read, err := c.TCPConn.Read(into)
-	if read > 0 && c.isSilent.Swap(false) {
+	if c.stage.CompareAndSwap(begun, counted) {
 		c.listener.move(c, &c.listener.reading, maxReading)
+	}
+	read, err := c.TCPConn.Read(into)
+	if read > 0 {
+		c.stage.CompareAndSwap(silent, begun)
 	}
 	return read, err
 }

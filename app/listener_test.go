@@ -148,10 +148,31 @@ func TestHeadersThatDoNotEnd(t *testing.T) {
 	}
 	_, _ = io.WriteString(kept, wholeRequest)
 	ok(t, kept)
-	ok(t, dial(t, address, wholeRequest)) // it takes the place of one more at most
-	for _, conn := range slow[101:] {
+	ok(t, dial(t, address, wholeRequest)) // it takes nobody's place
+	for _, conn := range slow[100:] {
 		_, _ = io.WriteString(conn, "st: x\r\n\r\n")
 		ok(t, conn)
+	}
+}
+
+// A header that is there with the first read is not counted, however long its goroutine takes to parse it.
+func TestWholeHeadersAreNotCounted(t *testing.T) {
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	bounded := bound(new(http.Server), listener)
+	defer bounded.Close()
+	dial(t, listener.Addr().String(), wholeRequest)
+	accepted, err := bounded.Accept()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer accepted.Close()
+	c := accepted.(*boundedConn)
+	c.stage.Store(silent)
+	if read, err := c.Read(make([]byte, 4<<10)); read != len(wholeRequest) || err != nil || c.in != nil {
+		t.Errorf("%d bytes %v, in a list: %v", read, err, c.in != nil)
 	}
 }
 

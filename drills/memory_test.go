@@ -56,7 +56,6 @@ type clients func(t *testing.T, s *server, around *surroundings)
 // What each kind of client can make the server keep: the table of docs/security.md.
 func TestFloods(t *testing.T) {
 	fresh := pgtest.New(t)
-	migrate(t, fresh.AdminURL)
 	around := populate(t, fresh.AdminURL, 20)
 	for _, row := range []struct {
 		name     string
