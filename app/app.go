@@ -6,6 +6,7 @@ package app
 
 import (
 	"context"
+	"embed"
 	"errors"
 	"flag"
 	"fmt"
@@ -14,6 +15,8 @@ import (
 	"net/http"
 	"os"
 	"os/signal"
+	"slices"
+	"strings"
 	"syscall"
 
 	"github.com/99designs/gqlgen/graphql"
@@ -144,11 +147,54 @@ func (p *application) commands() []command {
 	return all
 }
 
+// check refuses what a team has added that nobody would reach, or that would mean two things.
+func (p *application) check() error {
+	var errs []error
+	refuse := func(format string, args ...any) { errs = append(errs, fmt.Errorf("app.API: "+format, args...)) }
+	if p.Schema == nil {
+		refuse("Schema is missing")
+	}
+	known := engineSettings
+	for _, own := range p.Settings {
+		names := []string{own.Name}
+		if own.Secret {
+			names = append(names, own.Name+"_FILE")
+		}
+		switch {
+		case own.Name == "" || own.Set == nil:
+			refuse("the setting %q has no name, or no Set", own.Name)
+		case slices.ContainsFunc(names, known.isSetting):
+			refuse("the setting %s is read already: choose another name", own.Name)
+		}
+		known = known.and(catalogueOf([]Setting{own}))
+	}
+	taken := []string{"help"}
+	for _, command := range (&application{}).commands() {
+		taken = append(taken, command.name)
+	}
+	for _, own := range p.Commands {
+		switch {
+		case own.Name == "" || own.Run == nil:
+			refuse("the command %q has no name, or no Run", own.Name)
+		case strings.HasPrefix(own.Name, "-") || slices.Contains(taken, own.Name):
+			refuse("the command %s is there already, or looks like a flag: choose another name", own.Name)
+		}
+		taken = append(taken, own.Name)
+	}
+	return errors.Join(errs...)
+}
+
 // Run runs the program until ctx is done: the whole of it, as a function of its surroundings.
 func Run(ctx context.Context, api API, env Env) error { return (&application{api, env}).run(ctx) }
 
 func (p *application) run(ctx context.Context) error {
-	var err error
+	err := p.check()
+	if err != nil {
+		return err
+	}
+	if p.Migrations == nil {
+		p.Migrations = embed.FS{}
+	}
 	if p.Getenv, err = p.catalogue().withDotenv(p.Getenv, ".", warn); err != nil {
 		return usageError{err}
 	}

@@ -50,7 +50,7 @@ var engineSettings = catalogue{settings, secrets}
 
 // Setting is an environment variable of a team's own.
 type Setting struct {
-	// Name is that of the variable. It must not be one of the engine's.
+	// Name is that of the variable. It must not be one that the engine reads.
 	Name string
 	// Default is the value where none is set; "" means that there is none.
 	Default string
@@ -58,15 +58,23 @@ type Setting struct {
 	Doc string
 	// Secret hides the value from `usergraph config`, and lets NAME_FILE name a file that holds it.
 	Secret bool
-	// Set is called before anything listens, and maybe more than once, if there is a value. Its error goes on where the name
-	// ends, "is not a number", and shows no secret.
+	// Set is called before anything is served, and maybe more than once, if there is a value. Its error goes on where the
+	// name ends, "is not a number", and shows no secret. `usergraph dev` reads the team's own settings, and none of the engine's.
 	Set func(value string) error
 }
 
 // catalogue adds the team's settings to the engine's.
 func (p *application) catalogue() catalogue {
-	all := catalogue{slices.Clone(engineSettings.settings), slices.Clone(engineSettings.secrets)}
-	for _, own := range p.Settings {
+	return engineSettings.and(catalogueOf(p.Settings))
+}
+
+func (c catalogue) and(others catalogue) catalogue {
+	return catalogue{slices.Concat(c.settings, others.settings), slices.Concat(c.secrets, others.secrets)}
+}
+
+// catalogueOf is all that a team has added.
+func catalogueOf(settings []Setting) (all catalogue) {
+	for _, own := range settings {
 		all.settings = append(all.settings, setting{own.Name, own.Default, own.Doc, func(_ *config, value string) error { return own.Set(value) }})
 		if own.Secret {
 			all.secrets = append(all.secrets, own.Name)
