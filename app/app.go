@@ -42,6 +42,8 @@ type API struct {
 	// Commands are added to those of the program.
 	Commands []Command
 	// Routes, if set, adds HTTP routes. They are behind the same guards as /graphql: cross-site requests, tokens, rate limits.
+	// Pages of ALLOWED_ORIGINS may send GET, HEAD and POST. The paths of the program, such as /livez, never come here. A replica
+	// is not told of what a route writes: a query soon after may lack it.
 	Routes func(*http.ServeMux, *endpoint.Engine)
 	// Middleware, if set, goes around all that the server answers but for the admin listener.
 	Middleware func(http.Handler) http.Handler

@@ -72,7 +72,8 @@ func newLive(changes *database.Changes, log *slog.Logger) *live {
 
 // Watch returns a channel with the latest state of a row as caller sees it: the present one at once, then one for each
 // change, until ctx ends. A state that nobody has taken yet is replaced by the next. It needs no transport: without one,
-// the channel is not closed when ctx ends.
+// the channel is not closed when ctx ends. A resolver returns the channel as it is: the transport counts on an answer for
+// each state.
 //
 // read must depend on nothing but the caller and the row, because subscribers share what it returns.
 func Watch[T any](ctx context.Context, e *Engine, caller *Caller, row database.Row, readAs func(context.Context, bun.IDB) (T, error)) (<-chan T, error) {
