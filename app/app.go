@@ -6,6 +6,7 @@ package app
 
 import (
 	"context"
+	"embed"
 	"errors"
 	"flag"
 	"fmt"
@@ -14,6 +15,8 @@ import (
 	"net/http"
 	"os"
 	"os/signal"
+	"slices"
+	"strings"
 	"syscall"
 
 	"github.com/99designs/gqlgen/graphql"
@@ -44,7 +47,9 @@ type API struct {
 	QueryHooks []bun.QueryHook
 	// Commands are the team's own, added to the engine's.
 	Commands []Command
-	// Routes, if set, adds HTTP routes. The guards of /graphql apply to them: cross-site requests, tokens, rate limits.
+	// Routes, if set, adds HTTP routes. The guards of /graphql apply to them: cross-site requests, tokens, rate limits. Pages of
+	// ALLOWED_ORIGINS may send GET, HEAD and POST. The engine's own paths, such as /livez, never come here. A replica is not
+	// told of what a route writes: a query soon after may lack it.
 	Routes func(*http.ServeMux, *endpoint.Engine)
 	// Middleware, if set, wraps every handler of the server except those of the admin listener.
 	Middleware func(http.Handler) http.Handler
@@ -149,11 +154,54 @@ func (p *application) commands() []command {
 	return all
 }
 
+// check refuses what a team has added that nobody would reach, or that would mean two things.
+func (p *application) check() error {
+	var errs []error
+	refuse := func(format string, args ...any) { errs = append(errs, fmt.Errorf("app.API: "+format, args...)) }
+	if p.Schema == nil {
+		refuse("Schema is missing")
+	}
+	known := engineSettings
+	for _, own := range p.Settings {
+		names := []string{own.Name}
+		if own.Secret {
+			names = append(names, own.Name+"_FILE")
+		}
+		switch {
+		case own.Name == "" || own.Set == nil:
+			refuse("the setting %q has no name, or no Set", own.Name)
+		case slices.ContainsFunc(names, known.isSetting):
+			refuse("the setting %s is read already: choose another name", own.Name)
+		}
+		known = known.and(catalogueOf([]Setting{own}))
+	}
+	taken := []string{"help"}
+	for _, command := range (&application{}).commands() {
+		taken = append(taken, command.name)
+	}
+	for _, own := range p.Commands {
+		switch {
+		case own.Name == "" || own.Run == nil:
+			refuse("the command %q has no name, or no Run", own.Name)
+		case strings.HasPrefix(own.Name, "-") || slices.Contains(taken, own.Name):
+			refuse("the command %s is there already, or looks like a flag: choose another name", own.Name)
+		}
+		taken = append(taken, own.Name)
+	}
+	return errors.Join(errs...)
+}
+
 // Run runs the whole program until ctx is done, as a function of its surroundings.
 func Run(ctx context.Context, api API, env Env) error { return (&application{api, env}).run(ctx) }
 
 func (p *application) run(ctx context.Context) error {
-	var err error
+	err := p.check()
+	if err != nil {
+		return err
+	}
+	if p.Migrations == nil {
+		p.Migrations = embed.FS{}
+	}
 	if p.Getenv, err = p.catalogue().withDotenv(p.Getenv, ".", warn); err != nil {
 		return usageError{err}
 	}

@@ -63,9 +63,25 @@ func (p *application) runSchema(_ context.Context, args []string) error {
 // sourceOf returns the SDL files of a schema, concatenated.
 func sourceOf(schema *ast.Schema) string {
 	sources := map[string]*ast.Source{}
+	add := func(position *ast.Position) {
+		if position != nil && !position.Src.BuiltIn {
+			sources[position.Src.Name] = position.Src
+		}
+	}
+	for _, directive := range schema.Directives {
+		add(directive.Position)
+	}
 	for _, definition := range schema.Types {
-		if !definition.BuiltIn && definition.Position != nil {
-			sources[definition.Position.Src.Name] = definition.Position.Src
+		add(definition.Position)
+		// A file may do no more than extend a type.
+		for _, field := range definition.Fields {
+			add(field.Position)
+		}
+		for _, value := range definition.EnumValues {
+			add(value.Position)
+		}
+		for _, directive := range definition.Directives {
+			add(directive.Position)
 		}
 	}
 	var files []string

@@ -102,7 +102,11 @@ func (p *application) runDev(ctx context.Context, args []string) error {
 	go func() { _ = authHTTP.Serve(authListener) }()
 	defer authHTTP.Close()
 
+	own := catalogueOf(p.Settings)
 	cfg, err := p.readConfig(func(name string) string {
+		if own.isSetting(name) {
+			return p.Getenv(name)
+		}
 		switch name {
 		case "DATABASE_URL":
 			return server.URL("authenticator", "postgres")

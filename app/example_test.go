@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"os"
+	"strconv"
 	"strings"
 
 	"github.com/99designs/gqlgen/graphql"
@@ -36,6 +38,33 @@ func ExampleCommand() {
 		fmt.Println(err)
 	}
 	// Output: Hello, Ada
+}
+
+// A setting of a team's own: a variable that serve, dev, config and doctor read as they read the engine's.
+func ExampleSetting() {
+	maxTodos := 0
+	api := app.API{
+		Schema: testapi.New,
+		Settings: []app.Setting{{
+			Name: "MAX_TODOS", Default: "100", Doc: "todos that a user may have",
+			Set: func(value string) (err error) {
+				if maxTodos, err = strconv.Atoi(value); err != nil {
+					return errors.New("is not a number")
+				}
+				return nil
+			},
+		}},
+	}
+	for _, value := range []string{"", "20", "a few"} {
+		environment := map[string]string{"MAX_TODOS": value, "DATABASE_URL": "postgres://usergraph@127.0.0.1/postgres", "SUPABASE_URL": "https://abc.supabase.co"}
+		env := app.Env{Args: []string{"config"}, Getenv: func(name string) string { return environment[name] }, Stdout: io.Discard}
+		err := app.Run(context.Background(), api, env)
+		fmt.Println(maxTodos, err)
+	}
+	// Output:
+	// 100 <nil>
+	// 20 <nil>
+	// 100 MAX_TODOS is not a number
 }
 
 // A team's own route. It answers as the user of the request's token, as /graphql does.

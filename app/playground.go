@@ -1,6 +1,8 @@
 package app
 
 import (
+	"encoding/json"
+	"errors"
 	"fmt"
 	"io/fs"
 	"net/http"
@@ -51,9 +53,13 @@ func readOperations(documents fs.FS) ([]playground.Operation, error) {
 			return nil, fmt.Errorf("documents/%s: a file holds one operation, with a name", file)
 		}
 		description, query := cutComment(string(text))
-		variables, err := fs.ReadFile(documents, strings.TrimSuffix(file, ".graphql")+".json")
-		if err != nil {
-			variables = nil // the document has no example variables
+		variablesFile := strings.TrimSuffix(file, ".graphql") + ".json"
+		variables, err := fs.ReadFile(documents, variablesFile)
+		if err != nil && !errors.Is(err, fs.ErrNotExist) { // a document may have none to try
+			return nil, err
+		}
+		if err == nil && json.Unmarshal(variables, new(map[string]any)) != nil {
+			return nil, fmt.Errorf("documents/%s is not a JSON object with the variables of %s", variablesFile, file)
 		}
 		operations = append(operations, playground.Operation{
 			Name: inWords(parsed.Operations[0].Name), Description: description, Query: query, Variables: strings.TrimSpace(string(variables)),

@@ -162,7 +162,7 @@ func (p *application) serve(ctx context.Context, cfg config, log *slog.Logger, l
 	if p.Routes != nil {
 		own := http.NewServeMux()
 		p.Routes(own, handler.Engine())
-		mux.Handle("/", guard(own))
+		mux.Handle("/", guard(telemetry.Routed(own)))
 	}
 
 	if cfg.adminAddress != "" {
@@ -177,9 +177,9 @@ func (p *application) serve(ctx context.Context, cfg config, log *slog.Logger, l
 		defer stop()
 	}
 
-	var routes http.Handler = mux
+	routes := telemetry.Routed(mux)
 	if p.Middleware != nil {
-		routes = p.Middleware(mux)
+		routes = p.Middleware(routes)
 	}
 	if cfg.development {
 		routes = guardDev(routes)

@@ -51,7 +51,7 @@ var engineSettings = catalogue{settings, secrets}
 
 // Setting is an environment variable of the team.
 type Setting struct {
-	// Name is the variable's name. It must differ from the engine's settings.
+	// Name is the variable's name. It must not be one that the engine reads.
 	Name string
 	// Default is the default value, "" for none.
 	Default string
@@ -60,14 +60,23 @@ type Setting struct {
 	// Secret hides the value in `usergraph config`, and lets NAME_FILE name a file with the value.
 	Secret bool
 	// Set is called with the value, if there is one, before the server listens. It may be called more than once. Its
-	// error continues the setting's name ("is not a number") and holds no secret.
+	// error continues the setting's name ("is not a number") and holds no secret. `usergraph dev` reads the team's settings
+	// from the environment, and none of the engine's.
 	Set func(value string) error
 }
 
 // catalogue adds the team's settings to the engine's.
 func (p *application) catalogue() catalogue {
-	all := catalogue{slices.Clone(engineSettings.settings), slices.Clone(engineSettings.secrets)}
-	for _, own := range p.Settings {
+	return engineSettings.and(catalogueOf(p.Settings))
+}
+
+func (c catalogue) and(others catalogue) catalogue {
+	return catalogue{slices.Concat(c.settings, others.settings), slices.Concat(c.secrets, others.secrets)}
+}
+
+// catalogueOf is all that a team has added.
+func catalogueOf(settings []Setting) (all catalogue) {
+	for _, own := range settings {
 		all.settings = append(all.settings, setting{own.Name, own.Default, own.Doc, func(_ *config, value string) error { return own.Set(value) }})
 		if own.Secret {
 			all.secrets = append(all.secrets, own.Name)

@@ -253,6 +253,18 @@ func TestOperationsOfNetwork(t *testing.T) {
 	}
 }
 
+// A directive without an implementation stops the start: each of its fields would fail otherwise.
+func TestDirectiveWithoutImplementation(t *testing.T) {
+	_, err := NewHandler(Options{Log: slog.New(slog.DiscardHandler), Schema: func(*Engine) graphql.ExecutableSchema {
+		return generated.NewExecutableSchema(generated.Config{Resolvers: scripted{}, Directives: generated.DirectiveRoot{Authenticated: Authenticated, Requires: Requires}})
+	}})
+	for name, missing := range map[string]bool{"Public": true, "HasRole": true, "DenyAnonymousUsers": true, "Authenticated": false, "Requires": false} {
+		if err == nil || strings.Contains(err.Error(), "directive "+name+" ") != missing {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
 func TestDirectives(t *testing.T) {
 	mfa, anonymous, admin, listed := *signedIn, *signedIn, *signedIn, *signedIn
 	mfa.AAL = "aal2"

@@ -73,7 +73,8 @@ func newRowWatcher(changes *database.Changes, log *slog.Logger) *rowWatcher {
 
 // Watch returns a channel with the latest state of a row as the caller sees it: the present state at once, then a
 // state after each change, until ctx ends. A state that was not received is replaced by the next one. Watch also works
-// without a transport; the channel then stays open when ctx ends.
+// without a transport; the channel then stays open when ctx ends. A resolver
+// returns the channel itself: the transport counts on one response for each state.
 //
 // readAs must depend on the caller and the row alone, because subscribers share its result.
 func Watch[T any](ctx context.Context, e *Engine, caller *Caller, row database.Row, readAs func(context.Context, bun.IDB) (T, error)) (<-chan T, error) {

@@ -1,6 +1,7 @@
 package telemetry
 
 import (
+	"cmp"
 	"context"
 	"encoding/binary"
 	"encoding/hex"
@@ -30,6 +31,7 @@ type exchange struct {
 	traceID   string    // "" if there is no trace
 	socket    bool      // a websocket, which carries many operations
 	status    int
+	route     atomic.Pointer[string]      // the pattern of the route that took the request; nil if Routed has not seen it
 	caller    atomic.Pointer[auth.Claims] // nil if the caller is anonymous
 	operation atomic.Pointer[operation]   // the last one, nil if none has begun
 }
@@ -82,15 +84,27 @@ func (t *Telemetry) Middleware(next http.Handler) http.Handler {
 	})
 }
 
-// done logs, counts and traces an answered request. r.Pattern is its route.
+// Routed notes which route of a mux takes a request: telemetry is far outside, and a middleware between may serve a copy.
+// Of a mux in a mux the inner route counts.
+func Routed(mux *http.ServeMux) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		mux.ServeHTTP(w, r)
+		if e := exchangeFrom(r.Context()); e != nil {
+			e.route.CompareAndSwap(nil, &r.Pattern)
+		}
+	})
+}
+
+// done logs, counts and traces an answered request.
 func (t *Telemetry) done(r *http.Request, e *exchange, took time.Duration) {
-	ctx, route := r.Context(), r.Pattern
-	if route == "" {
-		route = "none"
+	ctx, pattern := r.Context(), r.Pattern
+	if routed := e.route.Load(); routed != nil {
+		pattern = *routed
 	}
+	route := cmp.Or(pattern, "none")
 	t.metrics.requests.of(requestLabels{route, e.status, e.socket}).add(took)
 	if t.tracer != nil {
-		endTrace(ctx, r, e)
+		endTrace(ctx, r, pattern, e)
 	}
 	level := slog.LevelInfo
 	if route == "GET /livez" || route == "GET /readyz" {
@@ -120,12 +134,12 @@ func (t *Telemetry) beginTrace(ctx context.Context, r *http.Request, e *exchange
 	return ctx
 }
 
-func endTrace(ctx context.Context, r *http.Request, e *exchange) {
+func endTrace(ctx context.Context, r *http.Request, pattern string, e *exchange) {
 	span := trace.SpanFromContext(ctx)
 	if span.IsRecording() {
-		_, path, found := strings.Cut(r.Pattern, " ")
+		_, path, found := strings.Cut(pattern, " ")
 		if !found {
-			path = r.Pattern
+			path = pattern
 		}
 		span.SetName(strings.TrimSpace(r.Method + " " + path))
 		span.SetAttributes(attribute.String("http.request.method", r.Method), attribute.String("http.route", path),

@@ -1,8 +1,10 @@
 package telemetry
 
 import (
+	"context"
 	"io"
 	"log/slog"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"regexp"
@@ -80,6 +82,45 @@ func TestNoSeriesWithoutAValue(t *testing.T) {
 		if counted[name] != want {
 			t.Errorf("%s has %d series, want %d", name, counted[name], want)
 		}
+	}
+}
+
+type copyKey struct{}
+
+// A team's middleware may serve a copy of the request, and its routes are a mux in the mux: metrics know the route.
+func TestRouteOfRequest(t *testing.T) {
+	telemetry := newTelemetry(t)
+	ok := func(http.ResponseWriter, *http.Request) {}
+	own, mux := http.NewServeMux(), http.NewServeMux()
+	own.HandleFunc("GET /todos/{id}", ok)
+	mux.HandleFunc("/graphql", ok)
+	mux.Handle("/", Routed(own))
+	routed := Routed(mux)
+	handler := telemetry.Middleware(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		routed.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), copyKey{}, "a copy")))
+	}))
+	for _, path := range []string{"/graphql", "/todos/1", "/todos/2", "/nothing"} {
+		handler.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest("GET", path, nil))
+	}
+	families, err := telemetry.metrics.registry.Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := map[string]float64{}
+	for _, family := range families {
+		if family.GetName() != "usergraph_http_requests_total" {
+			continue
+		}
+		for _, metric := range family.GetMetric() {
+			for _, label := range metric.GetLabel() {
+				if label.GetName() == "route" {
+					got[label.GetValue()] += metric.GetCounter().GetValue()
+				}
+			}
+		}
+	}
+	if want := map[string]float64{"/graphql": 1, "GET /todos/{id}": 2, "none": 1}; !maps.Equal(got, want) {
+		t.Errorf("%v, want %v", got, want)
 	}
 }
 
