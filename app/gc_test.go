@@ -36,8 +36,11 @@ func TestTuneGC(t *testing.T) {
 
 func TestGCPercent(t *testing.T) {
 	for live, want := range map[uint64]int{0: 800, 8 << 20: 400, 32 << 20: 100, 64 << 20: 50, 1 << 30: 50} {
-		if got := gcPercent(live); got != want {
+		if got := gcPercent(live, minGarbage); got != want {
 			t.Errorf("GOGC with %d bytes alive: %d, not %d", live, got, want)
 		}
+	}
+	if got := gcPercent(0, 14<<20); got != 350 {
+		t.Errorf("GOGC with 14 MiB of garbage: %d", got)
 	}
 }
