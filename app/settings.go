@@ -512,19 +512,6 @@ func checkNotEmpty(list []string) error {
 	return nil
 }
 
-// checkURLs takes https, and http on this machine.
-func checkURLs(list []string) error {
-	for _, value := range list {
-		if err := checkURL(value); err != nil {
-			return fmt.Errorf("has an entry that %w", err)
-		}
-		if strings.HasPrefix(value, "http:") && !auth.IsLoopbackURL(value) {
-			return errors.New("has an entry that is not https")
-		}
-	}
-	return nil
-}
-
 func checkAddress(value string) error {
 	host, port, err := net.SplitHostPort(value)
 	number, portErr := strconv.Atoi(port)
