@@ -12,9 +12,9 @@ import (
 func TestSDLOfAnotherEngine(t *testing.T) {
 	for name, test := range map[string]struct{ from, to, want string }{
 		"the engine's own":    {"", "", ""},
-		"a description":       {"With a second factor.", "With two.", ""},
+		"a description":       {"Two factors.", "With two.", ""},
 		"a directive more":    {"enum AAL", "directive @staff on FIELD_DEFINITION\nenum AAL", ""},
-		"without one":         {SDL[strings.Index(SDL, "\"\"\"\nNot for users"):strings.Index(SDL, "\"\"\"\nOnly for callers whose")], "", ""},
+		"without one":         {"@denyAnonymousUsers", "@another", ""},
 		"another argument":    {"app: String!", "role: String!", "@hasRole"},
 		"an argument more":    {"app: String!", "app: String! any: Boolean", "@hasRole"},
 		"another type":        {"weight: Int!", "weight: Float!", "@cost"},
@@ -22,7 +22,7 @@ func TestSDLOfAnotherEngine(t *testing.T) {
 		"another place":       {"directive @public on FIELD_DEFINITION", "directive @public on FIELD_DEFINITION | OBJECT", "@public"},
 		"a value more":        {"  AAL2\n", "  AAL2\n  AAL3\n", "AAL"},
 		"values in an order":  {"AAL1", "AAL0", "AAL"},
-		"another kind of AAL": {"enum AAL {\n  \"With one factor, such as a password.\"\n  AAL1\n\n  \"With a second factor.\"\n  AAL2\n}", "scalar AAL", "AAL"},
+		"another kind of AAL": {"enum AAL {\n  \"One factor, such as a password.\"\n  AAL1\n\n  \"Two factors.\"\n  AAL2\n}", "scalar AAL", "AAL"},
 	} {
 		text := strings.Replace(SDL, test.from, test.to, 1)
 		if text == SDL && test.from != "" {
@@ -33,7 +33,7 @@ func TestSDLOfAnotherEngine(t *testing.T) {
 			t.Fatal(name, err)
 		}
 		err = checkSDL(schema)
-		if test.want == "" && err != nil || test.want != "" && (err == nil || !strings.Contains(err.Error(), test.want+" is not the engine's own")) {
+		if test.want == "" && err != nil || test.want != "" && (err == nil || !strings.Contains(err.Error(), test.want+" differs from the engine's declaration")) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
