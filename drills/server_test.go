@@ -254,6 +254,16 @@ type answer struct {
 
 // ask sends an operation as a caller, or as nobody.
 func ask(ctx context.Context, url, token, query string) (answer, error) {
+	return askBy(ctx, client, url, token, query)
+}
+
+// clientFrom returns a client whose requests come from an address of this machine.
+func clientFrom(ip string) *http.Client {
+	dialer := net.Dialer{LocalAddr: &net.TCPAddr{IP: net.ParseIP(ip)}}
+	return &http.Client{Timeout: patience, Transport: &http.Transport{DialContext: dialer.DialContext, DisableKeepAlives: true}}
+}
+
+func askBy(ctx context.Context, client *http.Client, url, token, query string) (answer, error) {
 	body, err := json.Marshal(map[string]string{"query": query})
 	if err != nil {
 		return answer{}, err
