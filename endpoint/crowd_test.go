@@ -83,12 +83,3 @@ func (s *liveServer) crowd(tokens map[uuid.UUID]string, sockets int) {
 	closing.Wait()
 	s.until("all have gone", func() bool { return s.handler.Connections() == 0 && s.handler.Watches() == 0 })
 }
-
-// heapInUse is what is reachable.
-func heapInUse() uint64 {
-	runtime.GC()
-	runtime.GC() // what pools keep for one more collection
-	var m runtime.MemStats
-	runtime.ReadMemStats(&m)
-	return m.HeapAlloc
-}

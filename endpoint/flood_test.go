@@ -489,3 +489,12 @@ func TestConnectionsOfNetwork(t *testing.T) {
 		}
 	}
 }
+
+// heapInUse is what is reachable.
+func heapInUse() uint64 {
+	runtime.GC()
+	runtime.GC() // what pools keep for one more collection
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return m.HeapAlloc
+}

@@ -4,11 +4,11 @@ type Exact<T extends { [key: string]: unknown }> = { [K in keyof T]: T[K] };
 /** Internal type. DO NOT USE DIRECTLY. */
 export type Incremental<T> = T | { [P in keyof T]?: P extends ' $fragmentName' | '__typename' ? T[P] : never };
 import type { TypedDocumentNode as DocumentNode } from '@graphql-typed-document-node/core';
-/** What to change in a user. A field left out stays as it is, null clears it. */
+/** The fields of a user to change. An absent field keeps its value, null clears it. */
 export type UpdateMeInput = {
-  /** Where the user's picture is: an http or https URL of at most 2048 characters. */
+  /** The URL of the user's picture: http or https, at most 2048 characters. The host is a name or an IPv4 address. */
   avatarUrl?: string | null | undefined;
-  /** The name to show: 1 to 200 characters. */
+  /** The display name: 1 to 200 characters on one line. */
   fullName?: string | null | undefined;
 };
 
