@@ -1,11 +1,8 @@
 package app
 
 import (
-	"bufio"
-	"context"
 	"encoding/json"
 	"errors"
-	"io"
 	"log/slog"
 	"net/http"
 	"strings"
@@ -28,34 +25,8 @@ func startServer(t *testing.T, issuer *authtest.Issuer, env ...string) (url stri
 	t.Helper()
 	pg = pgtest.New(t)
 	pg.Exec(t, `insert into auth.users (id, email, raw_user_meta_data) values ($1, 'ada@example.com', '{"full_name":"Ada"}')`, ada)
-	env = append(env, "DATABASE_URL", pg.URL, "SUPABASE_URL", strings.TrimSuffix(issuer.URL(), issuerPath), "HOST", "127.0.0.1", "PORT", "0", "DRAIN_DELAY", "0s")
-	ctx, cancel := context.WithCancel(context.Background())
-	out, in := io.Pipe()
-	ended := make(chan error, 1)
-	go func() {
-		err := run(ctx, []string{"serve"}, environment(env...), in)
-		in.CloseWithError(errors.Join(err, io.EOF))
-		ended <- err
-	}()
-	t.Cleanup(func() {
-		cancel()
-		if err := <-ended; err != nil {
-			t.Error("usergraph serve:", err)
-		}
-	})
-	lines := bufio.NewScanner(out)
-	for lines.Scan() {
-		var line struct{ Msg, URL string }
-		if err := json.Unmarshal(lines.Bytes(), &line); err != nil {
-			t.Fatalf("%s: %v", lines.Text(), err)
-		}
-		if line.Msg == "listening" {
-			go func() { _, _ = io.Copy(io.Discard, out) }()
-			return line.URL, pg
-		}
-	}
-	t.Fatal("the server does not start: ", lines.Err())
-	return "", nil
+	env = append(env, "DATABASE_URL", pg.URL, "SUPABASE_URL", strings.TrimSuffix(issuer.URL(), issuerPath))
+	return serveAPI(t, testAPI, env...), pg
 }
 
 const whoAmI = "{ me { fullName } }"
