@@ -40,15 +40,13 @@ func parameterize(text string) (lifted string, values [][]byte, err error) {
 			out.WriteString(part)
 			return
 		}
-		value, cast := []byte(part), ""
+		cast := ""
 		if part[0] == '\'' {
-			value = unquote(part)
-		} else if _, err := strconv.ParseInt(part, 10, 64); err == nil {
-			cast = "::int8"
+			values = append(values, unquote(part))
 		} else {
-			cast = "::numeric"
+			values = append(values, []byte(part))
+			cast = castOf(part)
 		}
-		values = append(values, value)
 		out.WriteByte('$')
 		out.WriteString(strconv.Itoa(len(values)))
 		out.WriteString(cast)
@@ -57,6 +55,14 @@ func parameterize(text string) (lifted string, values [][]byte, err error) {
 		return text, nil, err
 	}
 	return out.String(), values, err
+}
+
+// castOf returns the cast of a number: a parameter has no type of its own.
+func castOf(number string) string {
+	if _, err := strconv.ParseInt(number, 10, 64); err == nil {
+		return "::int8"
+	}
+	return "::numeric"
 }
 
 // inline takes the marks out of a text and leaves the literals.

@@ -131,8 +131,8 @@ func (c *conn) receiveResult(ctx context.Context, observed string, since time.Ti
 		defer func() { c.observe(ctx, observed, took, err) }()
 	}
 	woken := c.unwatch()
-	switch timeout := net.Error(nil); {
-	case woken && errors.As(lost, &timeout) && timeout.Timeout() && c.unwritable == nil:
+	switch {
+	case woken && isTimeout(lost) && c.unwritable == nil:
 		r.result = nil
 		c.unfinished = r
 		return nil, Unavailable(ctx, errLeft)
@@ -199,11 +199,8 @@ type pending struct {
 func (c *conn) receive(r *pending) error {
 	for {
 		message, err := c.pg.ReceiveMessage(context.Background())
-		if tooLong := (*pgproto3.ExceededMaxBodyLenErr)(nil); errors.As(err, &tooLong) {
-			return ErrTooLarge
-		}
 		if err != nil {
-			return err
+			return tooLargeOr(err)
 		}
 		last := r.index == len(r.sent)-1
 		switch message := message.(type) {
@@ -245,6 +242,20 @@ func (c *conn) receive(r *pending) error {
 			return nil
 		}
 	}
+}
+
+// tooLargeOr returns ErrTooLarge if a message is longer than a result may be, else err.
+func tooLargeOr(err error) error {
+	if tooLong := (*pgproto3.ExceededMaxBodyLenErr)(nil); errors.As(err, &tooLong) {
+		return ErrTooLarge
+	}
+	return err
+}
+
+// isTimeout reports whether the deadline of the connection has passed.
+func isTimeout(err error) bool {
+	var timeout net.Error
+	return errors.As(err, &timeout) && timeout.Timeout()
 }
 
 // contextWatcher is who waits for an answer.
