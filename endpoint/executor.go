@@ -29,11 +29,15 @@ type executor struct {
 	presenter    presenter
 }
 
-// prepared is an operation that can run.
-type prepared struct {
+// operation is one operation of a request, from its document to its last response: what it is, and what holds for who
+// sent it.
+type operation struct {
 	*graphql.OperationContext
+	kind     ast.Operation
 	document *document
 	nulls    *nulls // nil if there are none, as almost always
+	bounds   *Bounds
+	quota    quotaKey
 }
 
 func passField(ctx context.Context, next graphql.Resolver) (any, error) { return next(ctx) }
@@ -43,58 +47,62 @@ func passRootField(ctx context.Context, next graphql.RootResolver) graphql.Marsh
 }
 
 // prepare returns the operation of a request, or the response to a request that is refused.
-func (e *executor) prepare(ctx context.Context, params *graphql.RawParams) (prepared, *graphql.Response) {
-	operation := prepared{OperationContext: &graphql.OperationContext{
-		OperationName:          params.OperationName,
-		Extensions:             params.Extensions,
-		Headers:                params.Headers,
-		DisableIntrospection:   !e.documents.introspection.allows(ctx),
-		RecoverFunc:            e.presenter.recovered,
-		ResolverMiddleware:     e.aroundFields,
-		RootResolverMiddleware: passRootField,
-		Stats:                  graphql.Stats{OperationStart: graphql.Now()},
-	}}
-	if refusal := e.fill(ctx, &operation, params); refusal != nil {
-		return prepared{}, e.refuse(ctx, refusal)
+func (e *executor) prepare(ctx context.Context, params *graphql.RawParams) (operation, *graphql.Response) {
+	op := operation{
+		OperationContext: &graphql.OperationContext{
+			OperationName:          params.OperationName,
+			Extensions:             params.Extensions,
+			Headers:                params.Headers,
+			DisableIntrospection:   !e.documents.introspection.allows(ctx),
+			RecoverFunc:            e.presenter.recovered,
+			ResolverMiddleware:     e.aroundFields,
+			RootResolverMiddleware: passRootField,
+			Stats:                  graphql.Stats{OperationStart: graphql.Now()},
+		},
+		bounds: e.limits.of(ctx),
+		quota:  quotaKeyOf(ctx),
 	}
-	return operation, nil
+	if refusal := e.fill(ctx, &op, params); refusal != nil {
+		return operation{}, e.refuse(ctx, refusal)
+	}
+	return op, nil
 }
 
 // fill sets the document, the operation and its variables. It refuses invalid and too expensive operations.
-func (e *executor) fill(ctx context.Context, operation *prepared, params *graphql.RawParams) *gqlerror.Error {
-	bounds := e.limits.of(ctx)
-	document, refusal := e.documents.resolve(ctx, params, bounds)
+func (e *executor) fill(ctx context.Context, op *operation, params *graphql.RawParams) *gqlerror.Error {
+	document, refusal := e.documents.resolve(ctx, params, op.bounds)
 	if refusal != nil {
 		return refusal
 	}
-	operation.document = document
-	operation.RawQuery, operation.Doc = document.text, document.parsed
+	op.document = document
+	op.RawQuery, op.Doc = document.text, document.parsed
 	if document.stats.introspects {
-		operation.ResolverMiddleware = e.introspect
+		op.ResolverMiddleware = e.introspect
 	}
-	operation.Operation = document.parsed.Operations.ForName(params.OperationName)
-	if operation.Operation == nil && params.OperationName == "" {
+	op.Operation = document.parsed.Operations.ForName(params.OperationName)
+	if op.Operation == nil && params.OperationName == "" {
 		return refusef(CodeValidationFailed, "the document has several operations: send operationName")
-	} else if operation.Operation == nil {
+	} else if op.Operation == nil {
 		return refusef(CodeValidationFailed, "operation %q not found", params.OperationName)
 	}
-	if len(operation.Operation.VariableDefinitions) > 0 {
-		coercer := coercer{schema: e.schema.Schema(), suggest: !operation.DisableIntrospection}
-		if operation.Variables, refusal = coercer.variables(operation.Operation, params.Variables); refusal != nil {
+	op.kind = op.Operation.Operation
+	if len(op.Operation.VariableDefinitions) > 0 {
+		coercer := coercer{schema: e.schema.Schema(), suggest: !op.DisableIntrospection}
+		if op.Variables, refusal = coercer.variables(op.Operation, params.Variables); refusal != nil {
 			return refusal
 		}
 	}
-	if cost := e.costs.complexity(operation.Operation, operation.Variables); cost > bounds.Complexity {
-		return refusef(CodeComplexityLimit, "the operation has a complexity of %d: at most %d is allowed", cost, bounds.Complexity)
+	if cost := e.costs.complexity(op.Operation, op.Variables); cost > op.bounds.Complexity {
+		return refusef(CodeComplexityLimit, "the operation has a complexity of %d: at most %d is allowed", cost, op.bounds.Complexity)
 	}
-	operation.nulls = findNulls(operation.OperationContext, document.neverNull)
+	op.nulls = findNulls(op.OperationContext, document.neverNull)
 	// Validation counts two aliases of one field as one field.
-	if operation.Operation.Operation == ast.Subscription && operation.nulls == nil &&
-		len(graphql.CollectFields(operation.OperationContext, operation.Operation.SelectionSet, nil)) != 1 {
-		return at(operation.Operation.Position, refusef(CodeValidationFailed, "a subscription has exactly one field"))
+	if op.kind == ast.Subscription && op.nulls == nil &&
+		len(graphql.CollectFields(op.OperationContext, op.Operation.SelectionSet, nil)) != 1 {
+		return at(op.Operation.Position, refusef(CodeValidationFailed, "a subscription has exactly one field"))
 	}
-	if operation.Operation.Operation == ast.Subscription {
-		operation.Extensions = nil // no longer needed, and a subscription would retain them
+	if op.kind == ast.Subscription {
+		op.Extensions = nil // no longer needed, and a subscription would retain them
 	}
 	return nil
 }
@@ -115,26 +123,25 @@ func (e *executor) fail(ctx context.Context, err error) *graphql.Response {
 
 // run starts an operation as its caller. It returns a handler and the context to call it with. The handler returns one
 // response for a query or a mutation, one per event for a subscription, and then nil.
-func (e *executor) run(ctx context.Context, operation prepared) (graphql.ResponseHandler, context.Context) {
-	kind := operation.Operation.Operation
-	if kind == ast.Subscription {
-		release, ok := e.held.subscribe(runnerOf(ctx), operation.document, operation.Variables)
+func (e *executor) run(ctx context.Context, op operation) (graphql.ResponseHandler, context.Context) {
+	if op.kind == ast.Subscription {
+		release, ok := e.held.subscribe(op.quota, op.document, op.Variables)
 		if !ok {
 			refusal := *errNoRoom
 			return graphql.OneShot(e.refuse(ctx, &refusal)), ctx
 		}
 		streamFrom(ctx).onClose(release)
 	}
-	ctx = graphql.WithOperationContext(ctx, operation.OperationContext)
+	ctx = graphql.WithOperationContext(ctx, op.OperationContext)
 	if e.observer != nil {
-		ctx = e.observer.Begin(ctx, describe(operation.OperationContext))
+		ctx = e.observer.Begin(ctx, describe(op.OperationContext))
 	}
 	if e.debug != nil {
 		ctx = e.debug.begin(ctx)
 	}
-	ctx = withCaller(ctx, kind, e.router)
-	if kind == ast.Subscription {
-		return e.subscribe(ctx, operation), ctx
+	ctx = withCaller(ctx, op.kind, e.router)
+	if op.kind == ast.Subscription {
+		return e.subscribe(ctx, op), ctx
 	}
 	asked := false
 	return func(ctx context.Context) *graphql.Response {
@@ -142,13 +149,13 @@ func (e *executor) run(ctx context.Context, operation prepared) (graphql.Respons
 			return nil
 		}
 		asked = true
-		return e.execute(ctx, operation)
+		return e.execute(ctx, op)
 	}, ctx
 }
 
 // execute runs a query or a mutation within its time limit. It refuses if the caller already runs as many operations
 // as its bounds allow.
-func (e *executor) execute(ctx context.Context, operation prepared) (response *graphql.Response) {
+func (e *executor) execute(ctx context.Context, op operation) (response *graphql.Response) {
 	if e.observer != nil {
 		defer func(begun context.Context) {
 			codes := []string{CodeInternal} // the code if execute panics
@@ -159,31 +166,29 @@ func (e *executor) execute(ctx context.Context, operation prepared) (response *g
 			e.observer.End(begun)
 		}(ctx)
 	}
-	bounds, who := e.limits.of(ctx), runnerOf(ctx)
-	if !e.inFlight.tryAcquire(who, bounds.Operations) {
+	if !e.inFlight.tryAcquire(op.quota, op.bounds.Operations) {
 		return &graphql.Response{Errors: gqlerror.List{
-			refusef(CodeOperationLimit, "you run %d operations already: wait for one to end", bounds.Operations),
+			refusef(CodeOperationLimit, "you run %d operations already: wait for one to end", op.bounds.Operations),
 		}}
 	}
-	defer e.inFlight.release(who)
-	ctx, cancel := withTimeout(ctx, bounds.Time)
+	defer e.inFlight.release(op.quota)
+	ctx, cancel := withTimeout(ctx, op.bounds.Time)
 	defer cancel()
 	if ctx.Err() != nil { // the time limit has passed already
 		return &graphql.Response{Errors: gqlerror.List{refusef(CodeTimeout, "this took too long")}}
 	}
-	kind := operation.Operation.Operation
-	if operation.nulls != nil {
-		if errs := operation.nulls.rootErrors(operation.OperationContext, kind == ast.Mutation); errs != nil {
-			return &graphql.Response{Data: []byte("null"), Errors: capErrors(errs, bounds.Errors)}
+	if op.nulls != nil {
+		if errs := op.nulls.rootErrors(op.OperationContext, op.kind == ast.Mutation); errs != nil {
+			return &graphql.Response{Data: []byte("null"), Errors: capErrors(errs, op.bounds.Errors)}
 		}
 	}
-	response = e.answer(ctx, e.schema.Exec(ctx))
-	e.router.recordWrite(ctx, kind)
+	response = e.answer(ctx, op.bounds, e.schema.Exec(ctx))
+	e.router.recordWrite(ctx, op.kind)
 	return response
 }
 
 // subscribe starts a subscription.
-func (e *executor) subscribe(ctx context.Context, operation prepared) graphql.ResponseHandler {
+func (e *executor) subscribe(ctx context.Context, op operation) graphql.ResponseHandler {
 	end := func() {}
 	if e.observer != nil {
 		end = sync.OnceFunc(func() { e.observer.End(ctx) })
@@ -191,8 +196,8 @@ func (e *executor) subscribe(ctx context.Context, operation prepared) graphql.Re
 		context.AfterFunc(ctx, end)
 	}
 	var failures gqlerror.List
-	if operation.nulls != nil {
-		failures = operation.nulls.rootErrors(operation.OperationContext, true)
+	if op.nulls != nil {
+		failures = op.nulls.rootErrors(op.OperationContext, true)
 	}
 	var events graphql.ResponseHandler
 	if failures == nil {
@@ -208,7 +213,7 @@ func (e *executor) subscribe(ctx context.Context, operation prepared) graphql.Re
 			end()
 			return nil
 		}
-		response := e.answer(ctx, events)
+		response := e.answer(ctx, op.bounds, events)
 		if response == nil {
 			end()
 		} else if e.observer != nil {
@@ -219,16 +224,16 @@ func (e *executor) subscribe(ctx context.Context, operation prepared) graphql.Re
 }
 
 // answer returns the next response of gqlgen's code with the errors of its resolvers, and nil after the last.
-func (e *executor) answer(ctx context.Context, next graphql.ResponseHandler) *graphql.Response {
+func (e *executor) answer(ctx context.Context, bounds *Bounds, next graphql.ResponseHandler) *graphql.Response {
 	ctx = e.withErrors(ctx)
 	response := next(ctx)
 	if response == nil {
 		return nil
 	}
 	if errs := graphql.GetErrors(ctx); len(errs) > 0 {
-		response.Errors = capErrors(append(response.Errors, errs...), e.limits.of(ctx).Errors)
+		response.Errors = capErrors(append(response.Errors, errs...), bounds.Errors)
 	}
-	if bounds := e.limits.of(ctx); len(response.Data) > bounds.ResponseBytes {
+	if len(response.Data) > bounds.ResponseBytes {
 		response.Data, response.Errors = json.RawMessage("null"), gqlerror.List{tooLarge(bounds)}
 	}
 	response.Extensions = graphql.GetExtensions(ctx)

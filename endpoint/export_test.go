@@ -32,7 +32,7 @@ func (h *Handler) Watches() int {
 }
 
 // Enter counts an operation of an address that does not end.
-func (h *Handler) Enter(address string) { h.exec.inFlight.tryAcquire(runner{address: address}, 1) }
+func (h *Handler) Enter(address string) { h.exec.inFlight.tryAcquire(quotaKey{address: address}, 1) }
 
 // Held returns how many bytes of clients are counted, and for how many callers.
 func (h *Handler) Held() (bytes, callers int) {

@@ -20,12 +20,12 @@ type held struct {
 	mu        sync.Mutex
 	all       int
 	anonymous int // of all
-	each      map[runner]int
+	each      map[quotaKey]int
 	documents map[*document]int // the subscriptions to each document; a document counts once in all
 }
 
 func newHeld(limits *Limits) *held {
-	return &held{limits: limits, each: map[runner]int{}, documents: map[*document]int{}}
+	return &held{limits: limits, each: map[quotaKey]int{}, documents: map[*document]int{}}
 }
 
 // errNoRoom means that HeldBytes, or the share of the caller, is exhausted.
@@ -34,14 +34,14 @@ var errNoRoom = refusef(CodeUnavailable, "this server holds too many requests, a
 // take counts bytes for a caller, and reports whether there was room. A caller may have an eighth of HeldBytes, and
 // always a body and a response. Anonymous callers together may have half of HeldBytes, and one of them an eighth of
 // that.
-func (h *held) take(who runner, bytes int) bool {
+func (h *held) take(who quotaKey, bytes int) bool {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	return h.takeLocked(who, bytes, bytes)
 }
 
 // takeLocked counts mine for the caller and inAll for the total.
-func (h *held) takeLocked(who runner, mine, inAll int) bool {
+func (h *held) takeLocked(who quotaKey, mine, inAll int) bool {
 	if who.user == uuid.Nil && h.anonymous+inAll > h.limits.HeldBytes/2 {
 		return false
 	}
@@ -53,7 +53,7 @@ func (h *held) takeLocked(who runner, mine, inAll int) bool {
 }
 
 // share is what one caller may have.
-func (h *held) share(who runner) int {
+func (h *held) share(who quotaKey) int {
 	bounds, most := &h.limits.SignedIn, h.limits.HeldBytes
 	if who.user == uuid.Nil {
 		bounds, most = &h.limits.Anonymous, h.limits.HeldBytes/2
@@ -62,13 +62,13 @@ func (h *held) share(who runner) int {
 }
 
 // give takes back what was counted.
-func (h *held) give(who runner, bytes int) {
+func (h *held) give(who quotaKey, bytes int) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.add(who, -bytes, -bytes)
 }
 
-func (h *held) add(who runner, mine, inAll int) {
+func (h *held) add(who quotaKey, mine, inAll int) {
 	h.all += inAll
 	if who.user == uuid.Nil {
 		h.anonymous += inAll
@@ -80,7 +80,7 @@ func (h *held) add(who runner, mine, inAll int) {
 
 // subscribe counts the document and the variables of a subscription until release is called. Subscriptions to the same
 // document share it.
-func (h *held) subscribe(who runner, document *document, variables map[string]any) (release func(), ok bool) {
+func (h *held) subscribe(who quotaKey, document *document, variables map[string]any) (release func(), ok bool) {
 	size := sizeOf(variables)
 	mine, inAll := size+document.weight(), size
 	h.mu.Lock()
@@ -126,13 +126,13 @@ func sizeOf(value any) int {
 // holding is what one request holds, or one message of a websocket.
 type holding struct {
 	held  *held
-	who   runner
+	who   quotaKey
 	bytes int
 }
 
 // begin counts the headers of a request.
 func (h *held) begin(r *http.Request) (*holding, *gqlerror.Error) {
-	begun := &holding{held: h, who: runnerOf(r.Context())}
+	begun := &holding{held: h, who: quotaKeyOf(r.Context())}
 	size := 0
 	for name, values := range r.Header {
 		for _, value := range values {

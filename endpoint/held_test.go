@@ -13,14 +13,14 @@ func TestHeld(t *testing.T) {
 	limits := DefaultLimits()
 	limits.HeldBytes, limits.SignedIn.BodyBytes, limits.SignedIn.ResponseBytes = 16<<20, 0, 0
 	h := newHeld(&limits)
-	took := map[runner]int{}
-	fill := func(who runner) {
+	took := map[quotaKey]int{}
+	fill := func(who quotaKey) {
 		for h.take(who, 64<<10) {
 			took[who] += 64 << 10
 		}
 	}
-	address := func(i int) runner { return runner{address: fmt.Sprint(i)} }
-	user := func(i int) runner { return runner{user: uuid.NewSHA1(uuid.Nil, []byte{byte(i)})} }
+	address := func(i int) quotaKey { return quotaKey{address: fmt.Sprint(i)} }
+	user := func(i int) quotaKey { return quotaKey{user: uuid.NewSHA1(uuid.Nil, []byte{byte(i)})} }
 	fill(address(0))
 	if most := 2*limits.Anonymous.BodyBytes + limits.Anonymous.ResponseBytes; took[address(0)] > most || took[address(0)] < most-128<<10 {
 		t.Errorf("an address takes %d", took[address(0)])
@@ -54,7 +54,7 @@ func TestHeldSubscriptions(t *testing.T) {
 	limits := DefaultLimits()
 	h := newHeld(&limits)
 	var releases []func()
-	subscribe := func(who runner, document *document, variable string) bool {
+	subscribe := func(who quotaKey, document *document, variable string) bool {
 		release, ok := h.subscribe(who, document, map[string]any{"a": variable})
 		if ok {
 			releases = append(releases, release)
@@ -63,12 +63,12 @@ func TestHeldSubscriptions(t *testing.T) {
 	}
 	shared := &document{stats: documentStats{bytes: 2000, tokens: 500}}
 	for range 10_000 {
-		if !subscribe(runner{user: uuid.New()}, shared, "") {
+		if !subscribe(quotaKey{user: uuid.New()}, shared, "") {
 			t.Fatal("a shared document takes room for each")
 		}
 	}
 	own := 0
-	for who := (runner{user: uuid.New()}); subscribe(who, &document{stats: documentStats{bytes: 2000, tokens: 500}}, strings.Repeat("x", 1000)); own++ {
+	for who := (quotaKey{user: uuid.New()}); subscribe(who, &document{stats: documentStats{bytes: 2000, tokens: 500}}, strings.Repeat("x", 1000)); own++ {
 	}
 	if most := (2*limits.SignedIn.BodyBytes + limits.SignedIn.ResponseBytes) / shared.weight(); own > most || own < most/2 {
 		t.Errorf("a user has %d documents of their own", own)

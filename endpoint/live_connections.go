@@ -32,19 +32,19 @@ type connections struct {
 	limits *Limits
 
 	mu        sync.Mutex
-	open      map[connection]runner
-	each      map[runner]int // how many are open
-	anonymous int            // of open
+	open      map[connection]quotaKey
+	each      map[quotaKey]int // how many are open
+	anonymous int              // of open
 	stopping  bool
 	gone      chan struct{} // closed when stopping is true and open is empty
 }
 
 func newConnections(limits *Limits) *connections {
-	return &connections{limits: limits, open: map[connection]runner{}, each: map[runner]int{}, gone: make(chan struct{})}
+	return &connections{limits: limits, open: map[connection]quotaKey{}, each: map[quotaKey]int{}, gone: make(chan struct{})}
 }
 
 // add counts a connection, or returns the reason to refuse it.
-func (c *connections) add(added connection, who runner) error {
+func (c *connections) add(added connection, who quotaKey) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.stopping {
@@ -58,7 +58,7 @@ func (c *connections) add(added connection, who runner) error {
 }
 
 // identify moves a connection from the quota of its address to that of its user.
-func (c *connections) identify(known connection, who runner) error {
+func (c *connections) identify(known connection, who quotaKey) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	before, open := c.open[known]
@@ -74,14 +74,14 @@ func (c *connections) identify(known connection, who runner) error {
 }
 
 // allows reports whether a caller may open one more connection. Anonymous callers together get half of all.
-func (c *connections) allows(who runner) bool {
+func (c *connections) allows(who quotaKey) bool {
 	if who.user != uuid.Nil {
 		return c.each[who] < c.limits.SignedIn.Connections
 	}
 	return c.each[who] < c.limits.Anonymous.Connections && c.anonymous < c.limits.Connections/2
 }
 
-func (c *connections) count(one connection, who runner) {
+func (c *connections) count(one connection, who quotaKey) {
 	c.open[one] = who
 	c.each[who]++
 	if who.user == uuid.Nil {
@@ -89,7 +89,7 @@ func (c *connections) count(one connection, who runner) {
 	}
 }
 
-func (c *connections) forget(who runner) {
+func (c *connections) forget(who quotaKey) {
 	if c.each[who]--; c.each[who] == 0 {
 		delete(c.each, who)
 	}
@@ -120,7 +120,7 @@ func (c *connections) total() int {
 }
 
 // owner is who a connection belongs to.
-func (c *connections) owner(of connection) runner {
+func (c *connections) owner(of connection) quotaKey {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.open[of]

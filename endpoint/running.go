@@ -10,18 +10,18 @@ import (
 	"usergraph/auth"
 )
 
-// runner is a quota key: a user, or an address (address.Key) of anonymous callers.
-type runner struct {
+// quotaKey says whose quotas an operation counts for: a user, or an address (address.Key) of anonymous callers.
+type quotaKey struct {
 	user    uuid.UUID
 	address string
 }
 
-func runnerOf(ctx context.Context) runner {
+func quotaKeyOf(ctx context.Context) quotaKey {
 	if claims, ok := auth.FromContext(ctx); ok {
-		return runner{user: claims.UserID}
+		return quotaKey{user: claims.UserID}
 	}
 	address, _ := ctx.Value(addressKey{}).(string)
-	return runner{address: address}
+	return quotaKey{address: address}
 }
 
 // addressKey is the context key of the address of an anonymous caller.
@@ -30,37 +30,37 @@ type addressKey struct{}
 // inFlight counts the concurrent operations of each caller, like a weighted semaphore.
 type inFlight struct {
 	mu      sync.Mutex
-	count   map[runner]int
-	waiting map[runner][]chan struct{} // for a slot, in order
+	count   map[quotaKey]int
+	waiting map[quotaKey][]chan struct{} // for a slot, in order
 }
 
 // tryAcquire takes a slot unless atMost slots are taken.
-func (f *inFlight) tryAcquire(who runner, atMost int) bool {
+func (f *inFlight) tryAcquire(who quotaKey, atMost int) bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	return f.tryAcquireLocked(who, atMost)
 }
 
-func (f *inFlight) tryAcquireLocked(who runner, atMost int) bool {
+func (f *inFlight) tryAcquireLocked(who quotaKey, atMost int) bool {
 	if f.count[who] >= atMost {
 		return false
 	}
 	if f.count == nil {
-		f.count = map[runner]int{}
+		f.count = map[quotaKey]int{}
 	}
 	f.count[who]++
 	return true
 }
 
 // acquire waits until fewer than atMost slots are taken and takes one. It returns false if done is closed before.
-func (f *inFlight) acquire(who runner, atMost int, done <-chan struct{}) bool {
+func (f *inFlight) acquire(who quotaKey, atMost int, done <-chan struct{}) bool {
 	f.mu.Lock()
 	if f.tryAcquireLocked(who, atMost) {
 		f.mu.Unlock()
 		return true
 	}
 	if f.waiting == nil {
-		f.waiting = map[runner][]chan struct{}{}
+		f.waiting = map[quotaKey][]chan struct{}{}
 	}
 	slot := make(chan struct{})
 	f.waiting[who] = append(f.waiting[who], slot)
@@ -83,7 +83,7 @@ func (f *inFlight) acquire(who runner, atMost int, done <-chan struct{}) bool {
 }
 
 // setWaiting stores the waiters of a caller, and deletes an empty list.
-func (f *inFlight) setWaiting(who runner, slots []chan struct{}) {
+func (f *inFlight) setWaiting(who quotaKey, slots []chan struct{}) {
 	if len(slots) == 0 {
 		delete(f.waiting, who)
 		return
@@ -92,7 +92,7 @@ func (f *inFlight) setWaiting(who runner, slots []chan struct{}) {
 }
 
 // release frees a slot, or grants it to the first waiter.
-func (f *inFlight) release(who runner) {
+func (f *inFlight) release(who quotaKey) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if slots := f.waiting[who]; len(slots) > 0 {

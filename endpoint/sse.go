@@ -44,7 +44,7 @@ func (t *sseTransport) Do(w http.ResponseWriter, r *http.Request, exec *executor
 	ctx, cancel := context.WithCancel(r.Context())
 	defer cancel()
 	s := &events{w: w, control: http.NewResponseController(w), patience: t.patience, stopping: make(chan struct{})}
-	if err := t.connections.add(s, runnerOf(ctx)); err != nil {
+	if err := t.connections.add(s, quotaKeyOf(ctx)); err != nil {
 		refuseConnection(w, r, err)
 		return
 	}

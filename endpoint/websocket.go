@@ -90,10 +90,10 @@ func (t *websocketTransport) Do(w http.ResponseWriter, r *http.Request, exec *ex
 		refuse(w, r, status, refusef(CodeBadRequest, "%s", problem))
 		return
 	}
-	s := &socket{transport: t, exec: exec, operations: map[string]*operation{}, closing: make(chan struct{})}
+	s := &socket{transport: t, exec: exec, operations: map[string]*socketOperation{}, closing: make(chan struct{})}
 	// The request's context ends with this function; its values are needed longer.
 	s.ctx = context.WithoutCancel(r.Context())
-	if err := t.connections.add(s, runnerOf(s.ctx)); err != nil {
+	if err := t.connections.add(s, quotaKeyOf(s.ctx)); err != nil {
 		refuseConnection(w, r, err)
 		return
 	}
@@ -138,12 +138,12 @@ type socket struct {
 	closing chan struct{} // closed by stop
 
 	mu                        sync.Mutex
-	frames                    *frames               // nil before the upgrade
-	why                       *closeError           // the reason of the close, or nil
-	operations                map[string]*operation // nil after stop
-	finishing                 int                   // operations that have ended but whose last message is not queued
-	initTimer, expiry, pinger *time.Timer           // nil while not armed
-	goingAway                 bool                  // close as soon as no query or mutation runs
+	frames                    *frames                     // nil before the upgrade
+	why                       *closeError                 // the reason of the close, or nil
+	operations                map[string]*socketOperation // nil after stop
+	finishing                 int                         // operations that have ended but whose last message is not queued
+	initTimer, expiry, pinger *time.Timer                 // nil while not armed
+	goingAway                 bool                        // close as soon as no query or mutation runs
 }
 
 // message is a message of the protocol, in either direction.
@@ -310,7 +310,7 @@ func (s *socket) init(payload json.RawMessage) error {
 	}
 	ack := message{Type: "connection_ack"}
 	if s.claims != nil {
-		if err := s.transport.connections.identify(s, runner{user: s.claims.UserID}); err != nil {
+		if err := s.transport.connections.identify(s, quotaKey{user: s.claims.UserID}); err != nil {
 			return &closeError{closeTryAgain, err.Error()}
 		}
 		s.transport.sessions.add(s, s.claims)
@@ -391,7 +391,7 @@ func (s *socket) subscribe(m message) error {
 	if o == nil {
 		return err
 	}
-	who, granted := runnerOf(s.callerCtx), false
+	who, granted := quotaKeyOf(s.callerCtx), false
 	s.await(func(done <-chan struct{}) {
 		granted = s.exec.starting.acquire(who, bounds.Operations+spareStarts, done)
 	})
@@ -418,7 +418,7 @@ func (s *socket) request(payload []byte, bounds *Bounds) (params *graphql.RawPar
 }
 
 // add registers a new operation under its id. If the operation is refused, add sends the error and returns nil.
-func (s *socket) add(id string, bounds *Bounds, refusal *gqlerror.Error) (*operation, error) {
+func (s *socket) add(id string, bounds *Bounds, refusal *gqlerror.Error) (*socketOperation, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	switch {
@@ -432,7 +432,7 @@ func (s *socket) add(id string, bounds *Bounds, refusal *gqlerror.Error) (*opera
 	case s.goingAway:
 		refusal = refusef(CodeUnavailable, "%s", errStopping)
 	default:
-		o := &operation{socket: s, id: id}
+		o := &socketOperation{socket: s, id: id}
 		o.ctx, o.cancel = context.WithCancel(s.callerCtx)
 		o.stream.ready = o.ready
 		o.pending.Store(1) // the start; see operation.pending
@@ -454,7 +454,7 @@ func (s *socket) complete(id string) {
 
 // forget removes an operation that has ended. It reports whether the client expects a last message; the caller must
 // then call finished.
-func (s *socket) forget(o *operation) bool {
+func (s *socket) forget(o *socketOperation) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.operations[o.id] != o {

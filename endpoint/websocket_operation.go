@@ -11,8 +11,8 @@ import (
 	"github.com/vektah/gqlparser/v2/gqlerror"
 )
 
-// operation is a query, a mutation or a subscription on a socket.
-type operation struct {
+// socketOperation is a query, a mutation or a subscription on a socket.
+type socketOperation struct {
 	socket *socket
 	id     string
 	stream stream
@@ -33,7 +33,7 @@ type operation struct {
 
 // start runs the operation. For a query or a mutation it returns at the end, for a watched row after the start, and
 // for any other subscription at the end: only the latter keeps this goroutine.
-func (o *operation) start(params *graphql.RawParams, who runner) {
+func (o *socketOperation) start(params *graphql.RawParams, who quotaKey) {
 	exec := o.socket.exec
 	started := sync.OnceFunc(func() { exec.starting.release(who) })
 	defer started()
@@ -71,27 +71,27 @@ func (o *operation) start(params *graphql.RawParams, who runner) {
 }
 
 // ready counts a response, and sends it if no other is being sent. The stream calls it.
-func (o *operation) ready() {
+func (o *socketOperation) ready() {
 	if o.pending.Add(1) == 1 {
 		go o.take()
 	}
 }
 
 // take sends a response that is available.
-func (o *operation) take() {
+func (o *socketOperation) take() {
 	defer o.recover()
 	o.next(o.taken)
 }
 
 // taken uncounts a response and sends the next one, if it is available.
-func (o *operation) taken() {
+func (o *socketOperation) taken() {
 	if o.pending.Add(-1) > 0 {
 		go o.take()
 	}
 }
 
 // recover limits a panic to this operation.
-func (o *operation) recover() {
+func (o *socketOperation) recover() {
 	if panicked := recover(); panicked != nil {
 		exec := o.socket.exec
 		o.fail(exec.fail(o.ctx, exec.presenter.recovered(o.ctx, panicked)).Errors)
@@ -100,7 +100,7 @@ func (o *operation) recover() {
 
 // next waits for a response and sends it. It calls written when the response is written or skipped. It returns false
 // after the last response.
-func (o *operation) next(written func()) bool {
+func (o *socketOperation) next(written func()) bool {
 	response := o.responses(o.ctx)
 	switch {
 	case response == nil && o.stream.failure() != nil:
@@ -125,7 +125,7 @@ func (o *operation) next(written func()) bool {
 }
 
 // fail sends errors as the last message.
-func (o *operation) fail(errs gqlerror.List) {
+func (o *socketOperation) fail(errs gqlerror.List) {
 	payload, err := json.Marshal(errs)
 	if err != nil {
 		payload = []byte("[]")
@@ -134,7 +134,7 @@ func (o *operation) fail(errs gqlerror.List) {
 }
 
 // last ends the operation with a message and frees its id.
-func (o *operation) last(m message) {
+func (o *socketOperation) last(m message) {
 	m.ID = &o.id
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -151,7 +151,7 @@ func (o *operation) last(m message) {
 }
 
 // finish ends the operation without a message, at the client's request.
-func (o *operation) finish() {
+func (o *socketOperation) finish() {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if o.over {
@@ -165,7 +165,7 @@ func (o *operation) finish() {
 }
 
 // end releases the resources of the operation. It may be called twice.
-func (o *operation) end() {
+func (o *socketOperation) end() {
 	o.cancel()
 	o.stream.end()
 }

@@ -12,7 +12,7 @@ import (
 )
 
 // newQueue is a queue to a client that reads what the test reads, and no more.
-func newQueue(t *testing.T, all *held, who runner, timeout time.Duration) (*writeQueue, net.Conn, chan error) {
+func newQueue(t *testing.T, all *held, who quotaKey, timeout time.Duration) (*writeQueue, net.Conn, chan error) {
 	t.Helper()
 	near, far := net.Pipe()
 	t.Cleanup(func() { near.Close(); far.Close() })
@@ -28,7 +28,7 @@ func newQueue(t *testing.T, all *held, who runner, timeout time.Duration) (*writ
 func TestQueueOrder(t *testing.T) {
 	limits := DefaultLimits()
 	all := newHeld(&limits)
-	q, client, _ := newQueue(t, all, runner{address: "a"}, time.Minute)
+	q, client, _ := newQueue(t, all, quotaKey{address: "a"}, time.Minute)
 	const frames = 100
 	written := make(chan int, frames)
 	large := strings.Repeat("x", 10_000)
@@ -71,7 +71,7 @@ func TestQueueEnds(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			limits := DefaultLimits()
 			all := newHeld(&limits)
-			q, client, failed := newQueue(t, all, runner{user: uuid.New()}, 100*time.Millisecond)
+			q, client, failed := newQueue(t, all, quotaKey{user: uuid.New()}, 100*time.Millisecond)
 			for range maxQueuedFrames + 1 {
 				if err := q.push(ws.OpText, make([]byte, 5000), nil); err != nil {
 					t.Fatal(err)
@@ -101,7 +101,7 @@ func TestQueueIsBounded(t *testing.T) {
 		"large": {1, maxQueuedBytes},
 	} {
 		limits := DefaultLimits()
-		q, client, _ := newQueue(t, newHeld(&limits), runner{address: "a"}, time.Minute)
+		q, client, _ := newQueue(t, newHeld(&limits), quotaKey{address: "a"}, time.Minute)
 		for range test.frames {
 			q.await(nil) // there is room for each
 			if err := q.push(ws.OpText, make([]byte, test.bytes), nil); err != nil {
@@ -133,10 +133,10 @@ func TestResize(t *testing.T) {
 	limits.SignedIn.BodyBytes, limits.SignedIn.ResponseBytes = 0, one
 	limits.Anonymous.BodyBytes, limits.Anonymous.ResponseBytes = 0, one
 	h := newHeld(&limits)
-	address := func(name string) runner { return runner{address: name} }
-	user := func(n byte) runner { return runner{user: uuid.UUID{n}} }
+	address := func(name string) quotaKey { return quotaKey{address: name} }
+	user := func(n byte) quotaKey { return quotaKey{user: uuid.UUID{n}} }
 	var all []*holding
-	resize := func(who runner, bytes int, want bool) *holding {
+	resize := func(who quotaKey, bytes int, want bool) *holding {
 		t.Helper()
 		message := &holding{held: h, who: who}
 		if got := message.resize(bytes); got != want {
@@ -183,7 +183,7 @@ func TestReserve(t *testing.T) {
 	limits := DefaultLimits()
 	all, h := newConnections(&limits), newHeld(&limits)
 	s := &socket{transport: &websocketTransport{connections: all}, exec: &executor{held: h}}
-	before, after := runner{address: "a"}, runner{user: uuid.New()}
+	before, after := quotaKey{address: "a"}, quotaKey{user: uuid.New()}
 	all.count(s, before)
 	var message, next holding
 	if !s.reserve(&message, 5000) || h.each[before] != 5000 || h.anonymous != 5000 {
@@ -206,7 +206,7 @@ func TestReserve(t *testing.T) {
 // A released slot goes to the first waiter that has not given up.
 func TestWaitForSlot(t *testing.T) {
 	var slots inFlight
-	who := runner{address: "a"}
+	who := quotaKey{address: "a"}
 	if !slots.acquire(who, 1, nil) {
 		t.Fatal("no slot")
 	}
