@@ -15,6 +15,7 @@
 //	database.go   DB and its configuration; opening and closing
 //	caller.go     Caller, and As: a bun.IDB that runs statements as a caller
 //	errors.go     the kinds of error
+//	announce.go   which tables are announced, and by which SQL
 //	listen.go     Listen: notifications of changed rows
 //	replica.go    reads on a streaming replica, and its lag
 //	migrate.go    migrations, in the ledger of the Supabase CLI
