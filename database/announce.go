@@ -2,6 +2,7 @@ package database
 
 import (
 	"cmp"
+	"context"
 	"fmt"
 	"reflect"
 	"slices"
@@ -98,6 +99,18 @@ func (a Announcement) SQL() string {
 	}
 	return fmt.Sprintf("select usergraph.announce_changes(%s::regclass, %s, %s)",
 		quoteLiteral(pgx.Identifier{a.Schema, a.Table}.Sanitize()), owner, strings.Join(keys, ", "))
+}
+
+// IsInstalled reports whether SQL would change nothing: the table and its partitions have the triggers, for this key and
+// owner.
+func (a Announcement) IsInstalled(ctx context.Context, tx pgx.Tx) (installed bool, err error) {
+	arguments := []byte(strings.Join(append(slices.Clone(a.Keys), a.Owner), "\x00") + "\x00")
+	err = tx.QueryRow(ctx, `select to_regclass($1) is not null and not exists (
+		select from (select to_regclass($1) union select relid from pg_partition_tree(to_regclass($1))) member (relid)
+		where 4 > (select count(*) from pg_trigger g join pg_proc p on p.oid = tgfoid
+			where tgrelid = relid and tgname like 'usergraph\_announce\_%' and tgargs = $2 and pronamespace = to_regnamespace('usergraph')))`,
+		pgx.Identifier{a.Schema, a.Table}.Sanitize(), arguments).Scan(&installed)
+	return installed, err
 }
 
 // String says what SQL does.

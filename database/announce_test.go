@@ -252,13 +252,35 @@ func TestAnnounceAgain(t *testing.T) {
 	a := newAnnounced(t, pg)
 	pg.Exec(t, `create table events (id int primary key) partition by range (id); create table events_1 partition of events for values from (0) to (9)`)
 	events := database.Announcement{Schema: "public", Table: "events", Keys: []string{"id"}}
+	installed := func(a *announced, events database.Announcement, want bool) {
+		t.Helper()
+		tx, err := a.conn.Begin(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer tx.Rollback(context.WithoutCancel(t.Context()))
+		if got, err := events.IsInstalled(t.Context(), tx); err != nil || got != want {
+			t.Errorf("%s: %v %v", events, got, err)
+		}
+	}
+	installed(a, events, false)
 	a.announce(events)
+	installed(a, events, true)
+	owned := database.Announcement{Schema: "public", Table: "events", Keys: []string{"id"}, Owner: "id"}
+	installed(a, owned, false)
+	a.announce(owned)
+	installed(a, owned, true)
+	a.announce(events)
+	installed(a, events, true)
+	installed(a, database.Announcement{Schema: "public", Table: "away", Keys: []string{"id"}}, false)
 	writer := newAnnounced(t, pg)
 	writer.exec("begin; insert into events values (1)")
 	a.exec("set lock_timeout = '1s'; " + events.SQL())
 	writer.exec("rollback")
 	pg.Exec(t, "create table events_2 partition of events for values from (9) to (20)")
+	installed(a, events, false)
 	a.announce(events)
+	installed(a, events, true)
 	if got := a.after("insert into events_2 values (10)"); !slices.Equal(got, []string{`["public.events", "10", null]`}) {
 		t.Error(got)
 	}

@@ -17,6 +17,7 @@ declare
     member regclass;
     event text;
     tables text;
+    arguments text;
 begin
     -- A statement trigger sees what changed in a table, not in what a view reads.
     if (select relkind not in ('r', 'p') from pg_class where oid = target) then
@@ -105,15 +106,18 @@ begin
     execute format('revoke all on function usergraph.%I() from public', function_name);
     execute format('comment on function usergraph.%I() is %L', function_name, 'Announces changes of ' || table_name || ' to subscribers.');
 
+    -- The arguments say what the function was made for.
+    arguments := (select string_agg(quote_literal(a), ', ' order by i) from unnest(key_columns || coalesce(owner_column, '')) with ordinality a (a, i));
     -- A statement fires the triggers of the table that it names: a partition has its own.
     for member in select coalesce(tree.relid, target) from (select) one left join pg_partition_tree(target) tree on true loop
         for event, tables in values ('insert', 'referencing new table as new_rows'), ('delete', 'referencing old table as old_rows'),
             ('update', 'referencing old table as old_rows new table as new_rows'), ('truncate', '') loop
             -- Making a trigger waits for all writers of the table, so one that is there already stays.
             if not exists (select from pg_trigger where tgrelid = member and tgname = 'usergraph_announce_' || event
-                and tgfoid = format('usergraph.%I', function_name)::regproc) then
-                execute format('create or replace trigger usergraph_announce_%1$s after %1$s on %2$s %3$s for each statement execute function usergraph.%4$I()',
-                    event, member, tables, function_name);
+                and tgfoid = format('usergraph.%I', function_name)::regproc
+                and tgargs = (select string_agg(convert_to(a, getdatabaseencoding()) || '\x00', '' order by i) from unnest(key_columns || coalesce(owner_column, '')) with ordinality a (a, i))) then
+                execute format('create or replace trigger usergraph_announce_%1$s after %1$s on %2$s %3$s for each statement execute function usergraph.%4$I(%5$s)',
+                    event, member, tables, function_name, arguments);
             end if;
         end loop;
     end loop;
