@@ -49,7 +49,7 @@ func (p *application) runDoctor(ctx context.Context, args []string) error {
 		}
 		printFinding(p.Stdout, *asJSON, f)
 	}
-	cfg, problems := p.readWhatIsRight(p.Getenv)
+	cfg, problems := p.readValid(p.Getenv)
 	for _, problem := range problems {
 		if errors.Is(problem, errNothingSet) {
 			return usageError{problem}

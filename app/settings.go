@@ -87,15 +87,15 @@ func catalogueOf(settings []Setting) (all catalogue) {
 
 // readConfig reads all settings and reports all problems at once.
 func (p *application) readConfig(getenv func(string) string) (config, error) {
-	cfg, problems := p.readWhatIsRight(getenv)
+	cfg, problems := p.readValid(getenv)
 	if len(problems) > 0 {
 		return config{}, errors.Join(problems...)
 	}
 	return cfg, nil
 }
 
-// readWhatIsRight reads the valid settings, and returns the problems of the others.
-func (p *application) readWhatIsRight(getenv func(string) string) (config, []error) {
+// readValid reads the valid settings, and returns the problems of the others.
+func (p *application) readValid(getenv func(string) string) (config, []error) {
 	cfg, problems := p.catalogue().read(getenv)
 	if err := p.checkTrusted(cfg); err != nil {
 		problems = append(problems, err)

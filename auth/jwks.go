@@ -78,11 +78,11 @@ type RemoteKeySet struct {
 	current atomic.Pointer[fetchedSet] // nil until the first successful fetch, and after Purge
 
 	mu       sync.Mutex
-	flight   *flight   // the running fetch, or nil
-	notUntil time.Time // when the next fetch may begin
-	failures int       // in a row
-	lastErr  error     // of the last fetch
-	waiting  int       // requests waiting for a fetch
+	pending  *pendingFetch // the running fetch, or nil
+	notUntil time.Time     // when the next fetch may begin
+	failures int           // in a row
+	lastErr  error         // of the last fetch
+	waiting  int           // requests waiting for a fetch
 }
 
 // fetchedSet is the result of a successful fetch. It is never changed.
@@ -96,8 +96,8 @@ type fetchedSet struct {
 	uselessAt  time.Time // then it verifies nothing
 }
 
-// flight is a running fetch. Its result is dropped if RemoteKeySet.flight no longer points to it.
-type flight struct {
+// pendingFetch is a running fetch. Its result is dropped if RemoteKeySet.pending no longer points to it.
+type pendingFetch struct {
 	cancel context.CancelFunc
 	done   chan struct{} // closed at the end
 }
@@ -143,11 +143,11 @@ func (s *RemoteKeySet) Key(ctx context.Context, algorithm, keyID string, issuedA
 		}
 	}
 	for {
-		key, flight, err := s.look(name, issuedAt, arrived)
-		if flight == nil {
+		key, pending, err := s.lookup(name, issuedAt, arrived)
+		if pending == nil {
 			return key, err
 		}
-		err = flight.wait(ctx)
+		err = pending.wait(ctx)
 		s.mu.Lock()
 		s.waiting--
 		s.mu.Unlock()
@@ -157,49 +157,49 @@ func (s *RemoteKeySet) Key(ctx context.Context, algorithm, keyID string, issuedA
 	}
 }
 
-// look returns a key, or the fetch to wait for, or an error. With a fetch, the caller must decrement s.waiting
+// lookup returns a key, or the fetch to wait for, or an error. With a fetch, the caller must decrement s.waiting
 // afterwards.
-func (s *RemoteKeySet) look(name keyName, issuedAt, arrived time.Time) (*Key, *flight, error) {
+func (s *RemoteKeySet) lookup(name keyName, issuedAt, arrived time.Time) (*Key, *pendingFetch, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	now := s.cfg.Now()
 	set := s.usable(now)
 	if set == nil {
-		if s.begin(now); s.flight == nil {
+		if s.begin(now); s.pending == nil {
 			return nil, nil, unavailable(s.lastErr)
 		}
 		s.waiting++
-		return nil, s.flight, nil
+		return nil, s.pending, nil
 	}
 	key := set.keys[name]
 	if key == nil {
-		return s.lookForUnknown(set, name, issuedAt, arrived)
+		return s.lookupUnknown(set, name, issuedAt, arrived)
 	}
 	if !now.Before(set.refreshAt) {
 		s.begin(now)
 	}
 	// During an outage requests whose key is known do not wait.
-	if now.Before(set.expiresAt) || s.flight == nil || s.lastErr != nil {
+	if now.Before(set.expiresAt) || s.pending == nil || s.lastErr != nil {
 		return key, nil, nil
 	}
 	s.waiting++
-	return nil, s.flight, nil
+	return nil, s.pending, nil
 }
 
-// lookForUnknown handles a key that is not in the set.
-func (s *RemoteKeySet) lookForUnknown(set *fetchedSet, name keyName, issuedAt, arrived time.Time) (*Key, *flight, error) {
+// lookupUnknown handles a key that is not in the set.
+func (s *RemoteKeySet) lookupUnknown(set *fetchedSet, name keyName, issuedAt, arrived time.Time) (*Key, *pendingFetch, error) {
 	if !arrived.After(set.asOf) && len(set.keys) > 0 {
 		return nil, nil, errUnknownKey
 	}
 	s.begin(s.cfg.Now())
 	mayBeNew := set.mayLack(name, issuedAt)
 	switch {
-	case s.flight != nil && s.waiting < maxWaiting:
+	case s.pending != nil && s.waiting < maxWaiting:
 		s.waiting++
-		return nil, s.flight, nil
+		return nil, s.pending, nil
 	case !mayBeNew:
 		return nil, nil, errUnknownKey
-	case s.flight != nil:
+	case s.pending != nil:
 		return nil, nil, unavailable(errTooManyWait)
 	case s.lastErr != nil:
 		return nil, nil, unavailable(s.lastErr)
@@ -241,32 +241,32 @@ func (s *RemoteKeySet) usable(now time.Time) *fetchedSet {
 
 // begin starts a fetch, unless one is running or the last one was too recent.
 func (s *RemoteKeySet) begin(now time.Time) {
-	if s.flight != nil || now.Before(s.notUntil) || s.ctx.Err() != nil {
+	if s.pending != nil || now.Before(s.notUntil) || s.ctx.Err() != nil {
 		return
 	}
 	ctx, cancel := context.WithTimeout(s.ctx, fetchTimeout)
-	f := &flight{cancel: cancel, done: make(chan struct{})}
-	s.flight = f
+	f := &pendingFetch{cancel: cancel, done: make(chan struct{})}
+	s.pending = f
 	s.running.Go(func() {
 		defer cancel()
 		set, report := s.fetch(ctx)
-		s.land(f, set, report.Err)
+		s.complete(f, set, report.Err)
 		if s.cfg.Fetched != nil {
 			s.cfg.Fetched(report)
 		}
 	})
 }
 
-// land stores the result of a fetch and wakes the requests that wait for it.
-func (s *RemoteKeySet) land(f *flight, set *fetchedSet, err error) {
+// complete stores the result of a fetch and wakes the requests that wait for it.
+func (s *RemoteKeySet) complete(f *pendingFetch, set *fetchedSet, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	defer close(f.done)
-	if s.flight != f {
+	if s.pending != f {
 		return // by Purge
 	}
 	now := s.cfg.Now()
-	s.flight, s.lastErr = nil, err
+	s.pending, s.lastErr = nil, err
 	if err == nil {
 		s.failures, s.notUntil = 0, now.Add(minFetchInterval)
 		set.keepKnown(s.current.Load())
@@ -294,7 +294,7 @@ func (set *fetchedSet) keepKnown(before *fetchedSet) {
 }
 
 // wait returns when the fetch ends, or with an error when ctx ends.
-func (f *flight) wait(ctx context.Context) error {
+func (f *pendingFetch) wait(ctx context.Context) error {
 	select {
 	case <-f.done:
 		return nil
@@ -312,15 +312,15 @@ func (s *RemoteKeySet) Ready(ctx context.Context) error {
 		if set == nil || !now.Before(set.refreshAt) {
 			s.begin(now)
 		}
-		flight, lastErr := s.flight, s.lastErr
+		pending, lastErr := s.pending, s.lastErr
 		s.mu.Unlock()
 		switch {
 		case set != nil:
 			return nil
-		case flight == nil:
+		case pending == nil:
 			return unavailable(lastErr)
 		}
-		if err := flight.wait(ctx); err != nil {
+		if err := pending.wait(ctx); err != nil {
 			return unavailable(errors.Join(err, lastErr))
 		}
 	}
@@ -341,10 +341,10 @@ func (s *RemoteKeySet) Status() KeyStatus {
 func (s *RemoteKeySet) Purge() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.flight != nil {
-		s.flight.cancel()
+	if s.pending != nil {
+		s.pending.cancel()
 	}
-	s.flight, s.lastErr, s.failures, s.notUntil = nil, nil, 0, time.Time{}
+	s.pending, s.lastErr, s.failures, s.notUntil = nil, nil, 0, time.Time{}
 	s.current.Store(nil)
 }
 

@@ -14,8 +14,8 @@ import (
 	"time"
 )
 
-// startPatience is how long a contender may take until it answers rightly.
-const startPatience = 30 * time.Second
+// startTimeout is how long a contender may take until it answers rightly.
+const startTimeout = 30 * time.Second
 
 // A contender is warmed up before it is measured: pools fill, V8 compiles what is hot.
 const (
@@ -225,7 +225,7 @@ func (b *bench) start(ctx context.Context, s *score, database string) (*running,
 		return nil, err
 	}
 	r := &running{p, net.JoinHostPort("127.0.0.1", strconv.Itoa(port))}
-	deadline := time.Now().Add(startPatience)
+	deadline := time.Now().Add(startTimeout)
 	for {
 		err := ask(ctx, r.address, s.contender.request(r.address, b.callers[0]))
 		if err == nil {
@@ -241,7 +241,7 @@ func (b *bench) start(ctx context.Context, s *score, database string) (*running,
 		}
 		if time.Now().After(deadline) {
 			r.stop()
-			return nil, fmt.Errorf("no right answer in %s: %w\n%s", startPatience, err, p.lastLines())
+			return nil, fmt.Errorf("no right answer in %s: %w\n%s", startTimeout, err, p.lastLines())
 		}
 	}
 }

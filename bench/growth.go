@@ -180,7 +180,7 @@ func (g *growing) sockets(ctx context.Context, count int) error {
 
 // connect opens a websocket and signs in.
 func connect(ctx context.Context, address, token string) (*websocket.Conn, error) {
-	ctx, cancel := context.WithTimeout(ctx, answerPatience)
+	ctx, cancel := context.WithTimeout(ctx, answerTimeout)
 	defer cancel()
 	socket, _, err := websocket.Dial(ctx, "ws://"+address+"/graphql", &websocket.DialOptions{Subprotocols: []string{"graphql-transport-ws"}})
 	if err != nil {

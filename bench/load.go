@@ -16,8 +16,8 @@ import (
 	"time"
 )
 
-// answerPatience is how long a server may take for one answer.
-const answerPatience = 20 * time.Second
+// answerTimeout is how long a server may take for one answer.
+const answerTimeout = 20 * time.Second
 
 // request is the bytes of a request, and what its answer holds if it is right.
 type request struct {
@@ -68,7 +68,7 @@ func (l *load) work(ctx context.Context, w *worker, address string, requests []r
 	for ; !l.stopped.Load() && ctx.Err() == nil; next++ {
 		r := &requests[next%len(requests)]
 		measured, start := l.measuring.Load(), time.Now()
-		_ = conn.SetDeadline(start.Add(answerPatience))
+		_ = conn.SetDeadline(start.Add(answerTimeout))
 		if _, err := conn.Write(r.bytes); err != nil {
 			return fmt.Errorf("send: %w", err)
 		}
@@ -213,7 +213,7 @@ func ask(ctx context.Context, address string, r request) error {
 		return err
 	}
 	defer conn.Close()
-	_ = conn.SetDeadline(time.Now().Add(answerPatience))
+	_ = conn.SetDeadline(time.Now().Add(answerTimeout))
 	if _, err := conn.Write(r.bytes); err != nil {
 		return err
 	}

@@ -54,6 +54,6 @@ func (cfg Config) RefreshEvery(every time.Duration) Config {
 
 // Forbearing waits very long for the end of a cancelled statement.
 func (cfg Config) Forbearing() Config {
-	cfg.tuning.Patience = time.Hour
+	cfg.tuning.CancelTimeout = time.Hour
 	return cfg
 }

@@ -15,8 +15,8 @@ import (
 	"usergraph/internal/pgtest"
 )
 
-// patience bounds the wait for an expected event.
-const patience = 30 * time.Second
+// timeout bounds the wait for an expected event.
+const timeout = 30 * time.Second
 
 // listening is a Changes with its reports.
 type listening struct {
@@ -50,7 +50,7 @@ func (l *listening) report() error {
 	select {
 	case err := <-l.reports:
 		return err
-	case <-time.After(patience):
+	case <-time.After(timeout):
 		l.t.Fatal("nothing is reported")
 		return nil
 	}
@@ -68,7 +68,7 @@ func await(t *testing.T, heard <-chan struct{}) {
 	t.Helper()
 	select {
 	case <-heard:
-	case <-time.After(patience):
+	case <-time.After(timeout):
 		t.Fatal("the change is not heard of")
 	}
 }

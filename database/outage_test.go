@@ -48,7 +48,7 @@ func (w *watch) ours(condition string) (n int) {
 // until waits until a condition holds for this number of the pool's connections.
 func (w *watch) until(n int, condition string) {
 	w.t.Helper()
-	for end := time.Now().Add(patience); w.ours(condition) != n; {
+	for end := time.Now().Add(timeout); w.ours(condition) != n; {
 		if time.Now().After(end) {
 			w.t.Fatalf("gave up waiting for %d connections for which: %s", n, condition)
 		}
@@ -416,7 +416,7 @@ func TestDatabaseHangs(t *testing.T) {
 					if !errors.Is(err, context.DeadlineExceeded) {
 						t.Errorf("%v", err)
 					}
-				case <-time.After(patience):
+				case <-time.After(timeout):
 					t.Error("still waiting")
 				}
 				p.held.Unlock()

@@ -22,9 +22,9 @@ import (
 const (
 	// replicaPoll is the interval at which primary and replica are asked for their positions.
 	replicaPoll = 250 * time.Millisecond
-	// replicaPatience bounds the wait for either answer. If the replica exceeds it, waiting reads are repeated on the
+	// replicaTimeout bounds the wait for either answer. If the replica exceeds it, waiting reads are repeated on the
 	// primary.
-	replicaPatience = 2 * time.Second
+	replicaTimeout = 2 * time.Second
 )
 
 // ReplicaConfig says where a streaming replica is, and when it is read.
@@ -281,7 +281,7 @@ const (
 )
 
 func askPosition(ctx context.Context, conn *pgconn.PgConn, question string) (position, error) {
-	ctx, cancel := context.WithTimeout(ctx, replicaPatience)
+	ctx, cancel := context.WithTimeout(ctx, replicaTimeout)
 	defer cancel()
 	results, err := conn.Exec(ctx, question).ReadAll()
 	if err != nil {

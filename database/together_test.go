@@ -125,7 +125,7 @@ func (l *line) sleep(ctx context.Context, seconds string) error {
 
 func until(t *testing.T, what string, reached func() bool) {
 	t.Helper()
-	for end := time.Now().Add(patience); !reached(); {
+	for end := time.Now().Add(timeout); !reached(); {
 		if time.Now().After(end) {
 			t.Fatal("gave up waiting until ", what)
 		}

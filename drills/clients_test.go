@@ -57,7 +57,7 @@ func TestSlowClients(t *testing.T) {
 				t.Fatal(err)
 			}
 			go func() {
-				_ = conn.SetWriteDeadline(time.Now().Add(3 * patience))
+				_ = conn.SetWriteDeadline(time.Now().Add(3 * timeout))
 				_, err := io.WriteString(conn, fill.Replace(kind.first))
 				for again := fill.Replace(kind.again); err == nil; time.Sleep(kind.pause) {
 					_, err = io.WriteString(conn, again)

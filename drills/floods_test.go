@@ -41,7 +41,7 @@ func frame(first byte, payload string) string {
 
 // upgraded is a connection that has become a websocket, from another address of this machine. Its system keeps few answers.
 func upgraded(s *server, ip string) (net.Conn, error) {
-	dialer := net.Dialer{LocalAddr: &net.TCPAddr{IP: net.ParseIP(ip)}, Timeout: patience}
+	dialer := net.Dialer{LocalAddr: &net.TCPAddr{IP: net.ParseIP(ip)}, Timeout: timeout}
 	conn, err := dialer.Dial("tcp", strings.TrimPrefix(s.url, "http://"))
 	if err != nil {
 		return nil, err
@@ -49,7 +49,7 @@ func upgraded(s *server, ip string) (net.Conn, error) {
 	_ = conn.(*net.TCPConn).SetReadBuffer(4 << 10)
 	fmt.Fprint(conn, "GET /graphql HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"+
 		"Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\nSec-WebSocket-Protocol: graphql-transport-ws\r\n\r\n")
-	_ = conn.SetReadDeadline(time.Now().Add(patience))
+	_ = conn.SetReadDeadline(time.Now().Add(timeout))
 	var head strings.Builder
 	for one := make([]byte, 1); !strings.HasSuffix(head.String(), "\r\n\r\n"); {
 		if _, err := conn.Read(one); err != nil {

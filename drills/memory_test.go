@@ -158,7 +158,7 @@ func hold(t *testing.T, s *server, count int, text func(i int) string) {
 	for worker := range 32 {
 		dialing.Go(func() {
 			for i := worker; i < count; i += 32 {
-				conn, err := (&net.Dialer{Timeout: patience}).Dial("tcp", strings.TrimPrefix(s.url, "http://"))
+				conn, err := (&net.Dialer{Timeout: timeout}).Dial("tcp", strings.TrimPrefix(s.url, "http://"))
 				if err != nil {
 					continue
 				}

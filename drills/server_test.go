@@ -28,8 +28,8 @@ import (
 	"usergraph/supabase"
 )
 
-// patience is how long a drill waits for what must happen soon. Nothing is asserted about less.
-const patience = 30 * time.Second
+// timeout is how long a drill waits for what must happen soon. Nothing is asserted about less.
+const timeout = 30 * time.Second
 
 // binary is the built program.
 var binary string
@@ -139,7 +139,7 @@ func (s *server) waitForEnd(t *testing.T) {
 	t.Helper()
 	select {
 	case <-s.ended:
-	case <-time.After(patience):
+	case <-time.After(timeout):
 		t.Fatal("the server does not end")
 	}
 	if code := s.process.ProcessState.ExitCode(); code != 0 {
@@ -177,7 +177,7 @@ func eventually(t *testing.T, what string, try func() error) time.Duration {
 		if err == nil {
 			return took.Round(time.Millisecond)
 		}
-		if took > patience {
+		if took > timeout {
 			t.Fatalf("%s: %v", what, err)
 		}
 		time.Sleep(20 * time.Millisecond)
@@ -239,7 +239,7 @@ func migrate(t *testing.T, adminURL string) {
 
 // client keeps as many connections as a drill has askers.
 var client = &http.Client{
-	Timeout:   patience,
+	Timeout:   timeout,
 	Transport: &http.Transport{MaxIdleConnsPerHost: 64, DisableCompression: true},
 }
 
@@ -260,7 +260,7 @@ func ask(ctx context.Context, url, token, query string) (answer, error) {
 // clientFrom returns a client whose requests come from an address of this machine.
 func clientFrom(ip string) *http.Client {
 	dialer := net.Dialer{LocalAddr: &net.TCPAddr{IP: net.ParseIP(ip)}}
-	return &http.Client{Timeout: patience, Transport: &http.Transport{DialContext: dialer.DialContext, DisableKeepAlives: true}}
+	return &http.Client{Timeout: timeout, Transport: &http.Transport{DialContext: dialer.DialContext, DisableKeepAlives: true}}
 }
 
 func askBy(ctx context.Context, client *http.Client, url, token, query string) (answer, error) {

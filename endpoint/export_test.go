@@ -18,7 +18,7 @@ import (
 
 // Hurry makes the endpoint as impatient as a test wants it.
 func (o *Options) Hurry(init, ping, pong, write time.Duration) {
-	o.patience = patience{init: init, ping: ping, pong: pong, write: write}
+	o.timeouts = timeouts{init: init, ping: ping, pong: pong, write: write}
 }
 
 // AskOften has sessions asked about again after a pause.

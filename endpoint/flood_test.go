@@ -333,8 +333,8 @@ func TestUnfinishedMessages(t *testing.T) {
 
 // Only an unfinished message has a deadline: what is idle between two messages, or ends them in time, stays.
 func TestFinishedMessages(t *testing.T) {
-	const patience = 300 * time.Millisecond
-	s := newLiveServer(t, func(o *endpoint.Options) { o.Hurry(soon, soon, soon, patience) })
+	const timeout = 300 * time.Millisecond
+	s := newLiveServer(t, func(o *endpoint.Options) { o.Hurry(soon, soon, soon, timeout) })
 	for name, message := range map[string][]string{
 		"whole":           {masked(ws.OpText, true, `{"type":"ping"}`)},
 		"in fragments":    {masked(ws.OpText, false, `{"type"`), masked(ws.OpContinuation, false, `:"ping`), masked(ws.OpContinuation, true, `"}`)},
@@ -352,7 +352,7 @@ func TestFinishedMessages(t *testing.T) {
 			if frame, err := endpoint.ReadFrame(conn); err != nil || frame != `{"type":"pong"}` {
 				t.Fatal(name, frame, err)
 			}
-			time.Sleep(2 * patience)
+			time.Sleep(2 * timeout)
 		}
 	}
 }

@@ -42,10 +42,10 @@ var errHungUp = errors.New("the client has closed the websocket")
 // frames reads and writes the frames of a websocket (RFC 6455, no extensions). One goroutine reads; any goroutine may
 // send.
 type frames struct {
-	conn     net.Conn
-	patience time.Duration                          // how long the client may take for a message, once it has begun
-	reserve  func(message *holding, bytes int) bool // counts what is kept of a message
-	out      writeQueue
+	conn           net.Conn
+	messageTimeout time.Duration                          // how long the client may take for a message, once it has begun
+	reserve        func(message *holding, bytes int) bool // counts what is kept of a message
+	out            writeQueue
 
 	// Only for the goroutine that reads.
 	input    *bufio.Reader // nil while nothing has arrived
@@ -158,7 +158,7 @@ func (f *frames) release() {
 func (f *frames) read(limit int) (message []byte, whole bool, err error) {
 	if !f.begun {
 		f.begun = true
-		f.until(time.Now().Add(f.patience))
+		f.until(time.Now().Add(f.messageTimeout))
 	}
 	defer func() {
 		if err == nil && !f.state.Fragmented() {

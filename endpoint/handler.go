@@ -58,7 +58,7 @@ type Options struct {
 	// Debug, if set, adds extensions.debug to responses. For development only.
 	Debug *Debug
 
-	patience     patience
+	timeouts     timeouts
 	sessionPause time.Duration
 }
 
@@ -95,9 +95,9 @@ func NewHandler(options Options) (*Handler, error) {
 	if options.Trust == "" {
 		options.Trust = TrustOff
 	}
-	if options.patience.init == 0 {
-		options.patience = defaultPatience
-		options.patience.init = options.Limits.InitTime
+	if options.timeouts.init == 0 {
+		options.timeouts = defaultTimeouts
+		options.timeouts.init = options.Limits.InitTime
 	}
 	if options.sessionPause == 0 {
 		options.sessionPause = sessionPause
@@ -153,9 +153,9 @@ func NewHandler(options Options) (*Handler, error) {
 		transports: []transport{
 			&websocketTransport{
 				verifier: options.Verifier, log: options.Log, connections: connections, sessions: sessions, admit: options.Admit,
-				limits: options.Limits, patience: options.patience, origins: options.Origins,
+				limits: options.Limits, timeouts: options.timeouts, origins: options.Origins,
 			},
-			&sseTransport{log: options.Log, connections: connections, sessions: sessions, limits: options.Limits, held: held, patience: options.patience},
+			&sseTransport{log: options.Log, connections: connections, sessions: sessions, limits: options.Limits, held: held, timeouts: options.timeouts},
 			httpTransport{limits: options.Limits, held: held, admit: options.Admit},
 		},
 	}, nil

@@ -21,8 +21,8 @@ var (
 
 // connection is a websocket or an event stream.
 type connection interface {
-	// goAway closes the connection because the server is stopping. It does not block.
-	goAway()
+	// shutdown closes the connection because the server is stopping. It does not block.
+	shutdown()
 	// revoke closes the connection because the session has ended. It does not block.
 	revoke(err error)
 }
@@ -136,7 +136,7 @@ func (c *connections) shutdown(ctx context.Context) error {
 	c.stopping = true
 	c.mu.Unlock()
 	for _, connection := range all {
-		connection.goAway()
+		connection.shutdown()
 	}
 	select {
 	case <-c.gone:

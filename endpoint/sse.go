@@ -27,7 +27,7 @@ type sseTransport struct {
 	sessions    *sessions
 	limits      *Limits
 	held        *held
-	patience    patience
+	timeouts    timeouts
 }
 
 // Supports requires text/event-stream as the first media type of Accept. Clients that prefer JSON list it later.
@@ -43,7 +43,7 @@ func (t *sseTransport) Do(w http.ResponseWriter, r *http.Request, exec *executor
 	claims, signedIn := auth.FromContext(r.Context())
 	ctx, cancel := context.WithCancel(r.Context())
 	defer cancel()
-	s := &events{w: w, control: http.NewResponseController(w), patience: t.patience, stopping: make(chan struct{})}
+	s := &events{w: w, control: http.NewResponseController(w), timeouts: t.timeouts, stopping: make(chan struct{})}
 	if err := t.connections.add(s, quotaKeyOf(ctx)); err != nil {
 		refuseConnection(w, r, err)
 		return
@@ -91,7 +91,7 @@ func (t *sseTransport) Do(w http.ResponseWriter, r *http.Request, exec *executor
 	if signedIn {
 		expired = time.After(time.Until(claims.ExpiresAt.Add(expiryLeeway)))
 	}
-	alive := time.NewTicker(t.patience.ping)
+	alive := time.NewTicker(t.timeouts.ping)
 	defer alive.Stop()
 	for s.err == nil {
 		select {
@@ -178,7 +178,7 @@ func marshal(response *graphql.Response) []byte {
 type events struct {
 	w        http.ResponseWriter
 	control  *http.ResponseController
-	patience patience
+	timeouts timeouts
 	err      error
 
 	stop     sync.Once
@@ -186,7 +186,7 @@ type events struct {
 	revoked  error // set before stopping is closed
 }
 
-func (s *events) goAway() { s.stop.Do(func() { close(s.stopping) }) }
+func (s *events) shutdown() { s.stop.Do(func() { close(s.stopping) }) }
 
 func (s *events) revoke(err error) {
 	s.stop.Do(func() {
@@ -214,7 +214,7 @@ func (s *events) write(text string) {
 	if s.err != nil {
 		return
 	}
-	if s.err = s.control.SetWriteDeadline(time.Now().Add(s.patience.write)); s.err != nil {
+	if s.err = s.control.SetWriteDeadline(time.Now().Add(s.timeouts.write)); s.err != nil {
 		return
 	}
 	if _, s.err = io.WriteString(s.w, text); s.err != nil {

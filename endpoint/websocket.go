@@ -51,17 +51,17 @@ const (
 	expiryLeeway = 5 * time.Second
 )
 
-// patience holds the timeouts of a client.
-type patience struct {
+// timeouts holds the timeouts of a client.
+type timeouts struct {
 	init  time.Duration // from the upgrade to connection_init
 	ping  time.Duration // between two pings
 	pong  time.Duration // from a ping to its pong
 	write time.Duration // to receive a message, or to finish sending one; a slower client is disconnected
 }
 
-// defaultPatience has a ping interval below the idle timeout of proxies, which may be 30 seconds. Limits.InitTime sets
+// defaultTimeouts has a ping interval below the idle timeout of proxies, which may be 30 seconds. Limits.InitTime sets
 // init.
-var defaultPatience = patience{ping: 25 * time.Second, pong: 10 * time.Second, write: 10 * time.Second}
+var defaultTimeouts = timeouts{ping: 25 * time.Second, pong: 10 * time.Second, write: 10 * time.Second}
 
 // websocketTransport answers operations over websockets.
 type websocketTransport struct {
@@ -71,7 +71,7 @@ type websocketTransport struct {
 	sessions    *sessions
 	admit       func(context.Context) (time.Duration, bool) // nil admits all
 	limits      *Limits
-	patience    patience
+	timeouts    timeouts
 	origins     *Origins // in addition to the server's own
 }
 
@@ -108,8 +108,8 @@ func (t *websocketTransport) Do(w http.ResponseWriter, r *http.Request, exec *ex
 		return
 	}
 	s.mu.Lock()
-	s.frames = &frames{conn: conn, input: input, patience: t.patience.write, reserve: s.reserve}
-	s.frames.out = writeQueue{conn: conn, timeout: t.patience.write, reserve: s.reserve, failed: s.writeFailed}
+	s.frames = &frames{conn: conn, input: input, messageTimeout: t.timeouts.write, reserve: s.reserve}
+	s.frames.out = writeQueue{conn: conn, timeout: t.timeouts.write, reserve: s.reserve, failed: s.writeFailed}
 	s.mu.Unlock()
 	go s.serve(speaks != "")
 }
@@ -186,7 +186,7 @@ func (s *socket) listen(understood bool) {
 		s.close(closeNoProtocol, "Subprotocol not acceptable: this server speaks "+subprotocol)
 		return
 	}
-	s.arm(&s.initTimer, s.transport.patience.init, func() { s.close(closeTimedOut, "Connection initialisation timeout") })
+	s.arm(&s.initTimer, s.transport.timeouts.init, func() { s.close(closeTimedOut, "Connection initialisation timeout") })
 	if s.whyClosed() != nil {
 		return
 	}
@@ -300,7 +300,7 @@ func (s *socket) init(payload json.RawMessage) error {
 	s.claims, _ = auth.FromContext(s.ctx)
 	s.callerCtx = s.ctx
 	if credentials != "" && s.transport.verifier != nil {
-		ctx, cancel := context.WithTimeout(s.ctx, s.transport.patience.init)
+		ctx, cancel := context.WithTimeout(s.ctx, s.transport.timeouts.init)
 		s.claims, err = s.transport.verifier.AuthenticateHeader(ctx, credentials)
 		cancel()
 		if err != nil {
@@ -319,7 +319,7 @@ func (s *socket) init(payload json.RawMessage) error {
 	}
 	s.disarm(&s.initTimer)
 	s.acknowledged = true
-	s.arm(&s.pinger, s.transport.patience.ping/2+rand.N(s.transport.patience.ping/2), s.ping)
+	s.arm(&s.pinger, s.transport.timeouts.ping/2+rand.N(s.transport.timeouts.ping/2), s.ping)
 	return s.send(ack, nil)
 }
 
@@ -473,8 +473,8 @@ func (s *socket) finished() {
 	s.closeIfIdle()
 }
 
-// goAway closes the socket as soon as no query or mutation runs.
-func (s *socket) goAway() {
+// shutdown closes the socket as soon as no query or mutation runs.
+func (s *socket) shutdown() {
 	s.mu.Lock()
 	s.goingAway = true
 	s.mu.Unlock()
@@ -516,8 +516,8 @@ func (s *socket) disarm(timer **time.Timer) {
 // ping sends a ping, checks for an answer after the timeout, and repeats. Pings keep proxies from cutting idle
 // connections, and detect clients that are gone.
 func (s *socket) ping() {
-	patience := s.transport.patience
-	next := patience.pong
+	timeouts := s.transport.timeouts
+	next := timeouts.pong
 	switch {
 	case !s.asked:
 		s.frames.answered.Store(false)
@@ -530,7 +530,7 @@ func (s *socket) ping() {
 		s.cutOff("no answer to a ping")
 		return
 	default:
-		next = patience.ping - patience.pong
+		next = timeouts.ping - timeouts.pong
 		s.asked = false
 	}
 	s.mu.Lock()

@@ -12,9 +12,9 @@ const (
 	// batchRetryAfter is how long followers wait for the statements before theirs. The next sweep has them ask for another
 	// connection.
 	batchRetryAfter = 100 * time.Millisecond
-	// discardPatience is how long the statement of a follower that has left may run before it is cancelled. Most have ended
+	// discardTimeout is how long the statement of a follower that has left may run before it is cancelled. Most have ended
 	// by then, and their connection stays in use.
-	discardPatience = 100 * time.Millisecond
+	discardTimeout = 100 * time.Millisecond
 )
 
 // query runs a statement on a connection of the pool.
@@ -128,7 +128,7 @@ func (c *conn) expect(known *statement) {
 
 // discard reads the answer to a statement whose caller has left.
 func (c *conn) discard(known *statement) {
-	ctx, cancel := context.WithTimeout(context.Background(), discardPatience)
+	ctx, cancel := context.WithTimeout(context.Background(), discardTimeout)
 	defer cancel()
 	c.expect(known)
 	_, _ = c.receiveResult(ctx, "", time.Time{})

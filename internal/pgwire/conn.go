@@ -43,7 +43,7 @@ func (c *dialer) open(ctx context.Context) (*conn, error) {
 
 		quick:        cmp.Or(c.Tuning.Quick, quickAnswer),
 		refreshEvery: cmp.Or(c.Tuning.Refresh, refreshEvery),
-		patience:     cmp.Or(c.Tuning.Patience, cancelPatience),
+		timeout:     cmp.Or(c.Tuning.CancelTimeout, cancelTimeout),
 		maxResult:    c.MaxResultBytes,
 	}
 	pg.Frontend().SetMaxBodyLen(c.MaxResultBytes + keepBytes) // or one row would be read whole, however large
@@ -91,8 +91,8 @@ type conn struct {
 	refreshEvery time.Duration
 	// maxResult is Config.MaxResultBytes.
 	maxResult int
-	// patience is cancelPatience.
-	patience time.Duration
+	// timeout is cancelTimeout.
+	timeout time.Duration
 }
 
 // transaction is one that a caller has begun.

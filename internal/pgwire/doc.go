@@ -58,7 +58,7 @@ type Tuning struct {
 	Quick    time.Duration // quickAnswer
 	Look     time.Duration // lookEvery
 	Refresh  time.Duration // refreshEvery
-	Patience time.Duration // cancelPatience
+	CancelTimeout time.Duration // cancelTimeout
 }
 
 // Observer is told the text of a statement, with $1 in place of its arguments; how long the round trip took; and how it

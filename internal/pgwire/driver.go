@@ -142,7 +142,7 @@ func (d *driverConn) Rollback() error {
 		if c.unfinished != nil {
 			c.drain()
 		}
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(c.tx.ctx), c.patience)
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(c.tx.ctx), c.timeout)
 		defer cancel()
 		_ = c.rollback(ctx)
 	}()

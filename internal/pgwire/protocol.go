@@ -15,9 +15,9 @@ import (
 )
 
 const (
-	// cancelPatience is how long PostgreSQL may take to answer once the context of a statement has ended and the statement
+	// cancelTimeout is how long PostgreSQL may take to answer once the context of a statement has ended and the statement
 	// was cancelled.
-	cancelPatience = 2 * time.Second
+	cancelTimeout = 2 * time.Second
 	// cancelAgain is when to cancel once more. A cancellation that overtakes its statement is lost.
 	cancelAgain = 200 * time.Millisecond
 	// keepBytes is the size of a buffer that is worth keeping for what is written next.
@@ -173,7 +173,7 @@ func (c *conn) receiveResult(ctx context.Context, observed string, since time.Ti
 func (c *conn) drain() {
 	r := c.unfinished
 	c.unfinished, c.sent = nil, c.sent[:0]
-	deadline := time.Now().Add(c.patience)
+	deadline := time.Now().Add(c.timeout)
 	_ = c.pg.Conn().SetDeadline(deadline)
 	answered, requests := make(chan struct{}), make(chan int, 1)
 	go func() { requests <- c.cancel(answered, deadline) }()

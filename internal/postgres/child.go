@@ -125,13 +125,13 @@ func (c *child) wait(ctx context.Context) error {
 	return nil
 }
 
-// end sends a signal and reports whether the child has ended within patience.
-func (c *child) end(signal syscall.Signal, patience time.Duration) bool {
+// end sends a signal and reports whether the child has ended within timeout.
+func (c *child) end(signal syscall.Signal, timeout time.Duration) bool {
 	if c.exited() {
 		return true
 	}
 	_ = syscall.Kill(c.pid, signal)
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	ctx, cancel := context.WithTimeout(context.Background(), timeout)
 	defer cancel()
 	_ = c.wait(ctx)
 	return c.exited()

@@ -19,8 +19,8 @@ import (
 // newMajor is the downloaded version for a new cluster, the same as a new Supabase project's.
 const newMajor = 17
 
-// downloadPatience bounds the download, about 15 MB.
-const downloadPatience = 10 * time.Minute
+// downloadTimeout bounds the download, about 15 MB.
+const downloadTimeout = 10 * time.Minute
 
 // sharedCache holds the downloads of root, since the account that PostgreSQL runs as cannot enter /root.
 const sharedCache = "/var/cache/usergraph"
@@ -67,7 +67,7 @@ func (h *home) download(ctx context.Context, cfg Config, major int) (binaries, e
 	if err != nil {
 		return binaries{}, fmt.Errorf("folder for downloads: %w", err)
 	}
-	ctx, cancel := context.WithTimeout(ctx, downloadPatience)
+	ctx, cancel := context.WithTimeout(ctx, downloadTimeout)
 	defer cancel()
 	lock, err := openLock(filepath.Join(cache, "lock"))
 	if err != nil {

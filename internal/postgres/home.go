@@ -22,8 +22,8 @@ import (
 // sharedDir is the folder of the data if root works below a folder that no other account may enter, such as /root.
 const sharedDir = "/var/lib/usergraph"
 
-// leavePatience bounds the exit of an old PostgreSQL whose parent was killed.
-const leavePatience = 20 * time.Second
+// leaveTimeout bounds the exit of an old PostgreSQL whose parent was killed.
+const leaveTimeout = 20 * time.Second
 
 // home is a DataDir that this process has locked:
 //
@@ -150,7 +150,7 @@ func (h *home) waitForOld(ctx context.Context) (err error) {
 	if h.busy, err = openLock(h.path("busy")); err != nil {
 		return err
 	}
-	ctx, cancel := context.WithTimeout(ctx, leavePatience)
+	ctx, cancel := context.WithTimeout(ctx, leaveTimeout)
 	defer cancel()
 	if err := waitLock(ctx, h.busy); err != nil {
 		return fmt.Errorf("an earlier PostgreSQL (process %d) still works on %s: stop it first (%w)", h.postmaster().pid, h.dir, err)
@@ -275,7 +275,7 @@ func (h *home) initialize(ctx context.Context, bin binaries, noSync bool) (passw
 		return fail(err)
 	}
 	if err := initdb.wait(ctx); err != nil {
-		initdb.end(syscall.SIGKILL, stopPatience)
+		initdb.end(syscall.SIGKILL, stopTimeout)
 		return fail(fmt.Errorf("initdb: %w\n%s", err, h.logTail()))
 	}
 	if err := os.Rename(fresh, h.data()); err != nil {

@@ -31,12 +31,12 @@ import (
 var shims string
 
 const (
-	// startPatience bounds the start; a recovery after a crash takes seconds.
-	startPatience = time.Minute
-	// stopPatience bounds each way of stopping before the next, more forceful one.
-	stopPatience = 10 * time.Second
-	// askPatience bounds a login, which proves that the listener is a PostgreSQL with our password.
-	askPatience = 2 * time.Second
+	// startTimeout bounds the start; a recovery after a crash takes seconds.
+	startTimeout = time.Minute
+	// stopTimeout bounds each way of stopping before the next, more forceful one.
+	stopTimeout = 10 * time.Second
+	// askTimeout bounds a login, which proves that the listener is a PostgreSQL with our password.
+	askTimeout = 2 * time.Second
 	// portAttempts bounds the retries on another free port after a port was taken.
 	portAttempts = 5
 	// pollInterval is short beside the awaited times, and long beside reading a file.
@@ -72,7 +72,7 @@ func (s *Server) start(ctx context.Context, cfg Config) error {
 	if err != nil {
 		return err
 	}
-	ctx, cancel := context.WithTimeout(ctx, startPatience)
+	ctx, cancel := context.WithTimeout(ctx, startTimeout)
 	defer cancel()
 	if s.passwords, err = s.home.cluster(ctx, bin, cfg.Settings["fsync"] == "off"); err != nil {
 		return err
@@ -93,7 +93,7 @@ func (s *Server) removeStale(ctx context.Context) error {
 	old := s.home.postmaster()
 	if old.port != 0 {
 		s.port = old.port
-		ctx, cancel := context.WithTimeout(ctx, askPatience)
+		ctx, cancel := context.WithTimeout(ctx, askTimeout)
 		defer cancel()
 		if s.login(ctx) == nil {
 			return fmt.Errorf("somebody else has started PostgreSQL (process %d) on %s: stop that one first", old.pid, s.home.data())
@@ -249,7 +249,7 @@ func (s *Server) end(signals ...syscall.Signal) error {
 	defer s.mu.Unlock()
 	if s.child != nil {
 		for _, signal := range signals {
-			if s.child.end(signal, stopPatience) {
+			if s.child.end(signal, stopTimeout) {
 				break
 			}
 		}
@@ -272,7 +272,7 @@ func Remove(dataDir string) error {
 	if data == nil && errors.Is(ours, fs.ErrNotExist) {
 		return fmt.Errorf("%s was not made by usergraph: it is not deleted", dataDir)
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), startPatience)
+	ctx, cancel := context.WithTimeout(context.Background(), startTimeout)
 	defer cancel()
 	home, err := openHome(ctx, Config{DataDir: dataDir, Temporary: true})
 	if err != nil {

@@ -26,8 +26,8 @@ import (
 
 // All tests run as root and as an ordinary user, depending on the account that starts them.
 
-// patience is a generous bound for hangs.
-const patience = time.Minute
+// timeout is a generous bound for hangs.
+const timeout = time.Minute
 
 func TestMain(m *testing.M) {
 	if dir := os.Getenv("POSTGRES_TEST_PARENT"); dir != "" {
@@ -373,7 +373,7 @@ func TestStartedByHand(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer func() { _ = byHand.Process.Signal(syscall.SIGINT); _ = byHand.Wait() }()
-	for deadline := time.Now().Add(patience); server.login(t.Context()) != nil; time.Sleep(pollInterval) {
+	for deadline := time.Now().Add(timeout); server.login(t.Context()) != nil; time.Sleep(pollInterval) {
 		if time.Now().After(deadline) {
 			t.Fatal("PostgreSQL does not start")
 		}
@@ -455,7 +455,7 @@ func (p *process) ready(t *testing.T) (pid int, url string) {
 
 func waitUntil(t *testing.T, what string, condition func() bool) {
 	t.Helper()
-	for deadline := time.Now().Add(patience); !condition(); time.Sleep(pollInterval) {
+	for deadline := time.Now().Add(timeout); !condition(); time.Sleep(pollInterval) {
 		if time.Now().After(deadline) {
 			t.Fatal("waited in vain until", what)
 		}

@@ -31,7 +31,7 @@ func (s *Server) follow(ctx context.Context, primary *Server, cfg Config) error 
 	if err != nil {
 		return err
 	}
-	ctx, cancel := context.WithTimeout(ctx, startPatience)
+	ctx, cancel := context.WithTimeout(ctx, startTimeout)
 	defer cancel()
 	text, err := json.Marshal(s.passwords)
 	if err != nil {
@@ -58,7 +58,7 @@ func (s *Server) follow(ctx context.Context, primary *Server, cfg Config) error 
 		return err
 	}
 	if err := backup.wait(ctx); err != nil {
-		backup.end(syscall.SIGKILL, stopPatience)
+		backup.end(syscall.SIGKILL, stopTimeout)
 		return fmt.Errorf("pg_basebackup: %w\n%s", err, s.home.logTail())
 	}
 	return s.launch(ctx, bin, cfg)

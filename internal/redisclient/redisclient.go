@@ -18,8 +18,8 @@ import (
 )
 
 const (
-	// patience is how long a request waits for Redis. On the same network it answers in less than a millisecond.
-	patience = 100 * time.Millisecond
+	// timeout is how long a request waits for Redis. On the same network it answers in less than a millisecond.
+	timeout = 100 * time.Millisecond
 	// restTime is how long no request waits for a Redis that has not answered.
 	restTime = 5 * time.Second
 	// idleTime closes a connection before a balancer in between forgets it.
@@ -48,7 +48,7 @@ type Client struct {
 
 // New connects to nothing yet. address is redis://… or rediss://…; failed, if set, is told when Redis does not answer, at
 // most once in a while.
-func New(address string, failed func(error)) (*Client, error) { return open(address, patience, failed) }
+func New(address string, failed func(error)) (*Client, error) { return open(address, timeout, failed) }
 
 func open(address string, timeout time.Duration, failed func(error)) (*Client, error) {
 	dial, err := dialer(address, timeout)
