@@ -43,7 +43,7 @@ func (c *dialer) open(ctx context.Context) (*conn, error) {
 
 		quick:        cmp.Or(c.Tuning.Quick, quickAnswer),
 		refreshEvery: cmp.Or(c.Tuning.Refresh, refreshEvery),
-		timeout:     cmp.Or(c.Tuning.CancelTimeout, cancelTimeout),
+		timeout:      cmp.Or(c.Tuning.CancelTimeout, cancelTimeout),
 		maxResult:    c.MaxResultBytes,
 	}
 	pg.Frontend().SetMaxBodyLen(c.MaxResultBytes + keepBytes) // or one row would be read whole, however large

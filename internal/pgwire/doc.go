@@ -55,9 +55,9 @@ type Config struct {
 
 // Tuning has the times that only tests change. Zero is the constant of the same meaning.
 type Tuning struct {
-	Quick    time.Duration // quickAnswer
-	Look     time.Duration // lookEvery
-	Refresh  time.Duration // refreshEvery
+	Quick         time.Duration // quickAnswer
+	Look          time.Duration // lookEvery
+	Refresh       time.Duration // refreshEvery
 	CancelTimeout time.Duration // cancelTimeout
 }
 
