@@ -14,6 +14,7 @@ import (
 
 	"usergraph/internal/dsn"
 	"usergraph/internal/pgwire"
+	"usergraph/internal/sqltext"
 )
 
 const (
@@ -100,7 +101,7 @@ func openPool(connConfig *pgx.ConnConfig, cfg Config) *DB {
 	})
 	conns := sql.OpenDB(pool.Connector())
 	conns.SetMaxIdleConns(maxIdleConns)
-	db := bun.NewDB(conns, pgwire.Dialect())
+	db := bun.NewDB(conns, sqltext.Dialect())
 	for _, hook := range cfg.QueryHooks {
 		db = db.WithQueryHook(hook)
 	}

@@ -16,6 +16,7 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 
 	"usergraph/internal/peek"
+	"usergraph/internal/sqltext"
 )
 
 const (
@@ -151,12 +152,12 @@ var reading = []string{"SELECT", "WITH", "VALUES", "TABLE", "SHOW", "EXPLAIN", "
 var errReads = errors.New("this caller only reads")
 
 func newJob(ctx context.Context, caller *Caller, text string) (*job, error) {
-	if caller.ReadOnly && !slices.Contains(reading, firstWord(text)) {
+	if caller.ReadOnly && !slices.Contains(reading, sqltext.FirstWord(text)) {
 		return nil, &Error{Message: "a caller who only reads sends a statement that does not", kind: ErrForbidden, cause: errReads}
 	}
-	lifted, values, err := parameterize(text)
+	lifted, values, err := sqltext.Parameterize(text)
 	if err != nil {
-		return nil, err
+		return nil, argumentError(err)
 	}
 	return &job{ctx, caller, text, lifted, values}, nil
 }
@@ -170,9 +171,9 @@ func (c *conn) run(j *job) (*rows, error) {
 			return result, err
 		}
 	}
-	inline, err := inline(j.written)
+	inline, err := sqltext.Inline(j.written)
 	if err != nil {
-		return nil, err
+		return nil, argumentError(err)
 	}
 	s := &statement{text: inline, leaves: leavesSomething(j.text)}
 	result, err := c.roundTrip(j.ctx, j.caller, s, nil, j.text)

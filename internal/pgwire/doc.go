@@ -28,8 +28,6 @@
 //	protocol.go    the extended query protocol: a round trip, its answer, cancellation
 //	settings.go    what is set, checked and taken back in a session; timeouts
 //	stmtcache.go   prepared statements, by role and text
-//	params.go      bun's literals become parameters: a lexer of SQL
-//	dialect.go     bun's dialect, which marks them
 //	rows.go        results, bounded, in memory
 //	errors.go      SQLSTATEs and their kinds
 package pgwire
@@ -40,8 +38,6 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
-	"github.com/uptrace/bun/dialect/pgdialect"
-	"github.com/uptrace/bun/schema"
 )
 
 // Config says where PostgreSQL is and how much of it may be used.
@@ -69,6 +65,3 @@ type Observer func(ctx context.Context, statement string, took time.Duration, er
 func Open(cfg Config) *Pool {
 	return &Pool{open: (&dialer{cfg}).open, maxOpen: cfg.MaxConns, interval: cmp.Or(cfg.Tuning.Look, sweepInterval)}
 }
-
-// Dialect is bun's for statements that this driver runs.
-func Dialect() schema.Dialect { return dialect{pgdialect.New()} }

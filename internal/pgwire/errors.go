@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5/pgconn"
+
+	"usergraph/internal/sqltext"
 )
 
 // The kinds of error a caller of this package can act on. errors.Is finds them beside the cause.
@@ -129,4 +131,12 @@ func Unavailable(ctx context.Context, err error) error {
 		e.SQLState = refused.Code
 	}
 	return e
+}
+
+// argumentError gives sqltext.ErrArgument its kind. Another error is a fault of the statement, and has none.
+func argumentError(err error) error {
+	if errors.Is(err, sqltext.ErrArgument) {
+		return &Error{Message: err.Error(), kind: ErrInvalid, cause: err}
+	}
+	return err
 }

@@ -11,6 +11,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"usergraph/internal/sqltext"
 )
 
 // refreshEvery is how long a connection trusts what it has read of the roles' settings, and how long what a function has
@@ -243,7 +245,7 @@ var localConfig = regexp.MustCompile(`set_config\s*\(([^()']|'[^']*')*,\s*(true|
 func leavesSomething(text string) bool {
 	text = strings.ToLower(text)
 	calls := strings.Count(text, "set_config")
-	return firstWord(text) == "CREATE" ||
+	return sqltext.FirstWord(text) == "CREATE" ||
 		strings.Contains(text, "pg_advisory_lock") || strings.Contains(text, "pg_try_advisory_lock") ||
 		calls > 0 && calls != len(localConfig.FindAllStringIndex(text, -1))
 }

@@ -1,8 +1,9 @@
-package pgwire
+package sqltext
 
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"strconv"
 	"strings"
 )
@@ -16,23 +17,22 @@ var (
 	errTouch = errors.New("the statement has a ? beside a word or right after a string: leave a space, or use ||")
 )
 
-var (
-	// errArgument refuses a statement in which bun wrote why it cannot write an argument, such as a string with a NUL byte.
-	errArgument = invalidArgument("bun cannot write an argument")
-	// errControl refuses the character 0x01 in an argument that is no parameter, such as an hstore: it is the mark.
-	errControl = invalidArgument("an argument has the character U+0001 in a list or an hstore")
-)
+// ErrArgument means that an argument cannot be written into SQL: a fault of the caller, not of the statement.
+var ErrArgument = errors.New("an argument cannot be part of a statement")
 
-func invalidArgument(message string) error {
-	return &Error{Message: message, kind: ErrInvalid, cause: errors.New(message)}
-}
+var (
+	// errBun refuses a statement in which bun wrote why it cannot write an argument, such as a string with a NUL byte.
+	errBun = fmt.Errorf("%w: bun cannot write it", ErrArgument)
+	// errControl refuses the character 0x01 in an argument that is no parameter, such as an hstore: it is the mark.
+	errControl = fmt.Errorf("%w: the character U+0001 in a list or an hstore", ErrArgument)
+)
 
 // bunErrorPrefix is how bun begins to write that.
 const bunErrorPrefix = "?!("
 
-// parameterize replaces the literals of a text that may be parameters by $1, $2 and so on, and returns their values. A number keeps
+// Parameterize replaces the literals of a text that may be parameters by $1, $2 and so on, and returns their values. A number keeps
 // the type that it has as a literal, but for int8 in the place of int4.
-func parameterize(text string) (lifted string, values [][]byte, err error) {
+func Parameterize(text string) (parameterized string, values [][]byte, err error) {
 	var out strings.Builder
 	out.Grow(len(text))
 	err = scanLiterals(text, func(part string, literal bool) {
@@ -65,8 +65,8 @@ func castOf(number string) string {
 	return "::numeric"
 }
 
-// inline takes the marks out of a text and leaves the literals.
-func inline(text string) (string, error) {
+// Inline takes the marks out of a text and leaves the literals.
+func Inline(text string) (string, error) {
 	if strings.IndexByte(text, marker) < 0 && !strings.Contains(text, bunErrorPrefix) {
 		return text, nil
 	}
@@ -100,7 +100,7 @@ func scanLiterals(text string, part func(text string, literal bool)) error {
 			space = true
 		case bunErrorPrefix[0]:
 			if strings.HasPrefix(text[i:], bunErrorPrefix) {
-				return errArgument
+				return errBun
 			}
 		case marker:
 			if end == len(text) || text[end] != '\'' {
@@ -179,7 +179,7 @@ func (l *lists) see(text string, last, i int) {
 		case "IN":
 			l.depth, l.insert = 1, false
 		case "VALUES":
-			if firstWord(text) == "INSERT" {
+			if FirstWord(text) == "INSERT" {
 				l.depth, l.insert = 1, true
 			}
 		default:
@@ -345,8 +345,8 @@ func afterDollarQuote(text string, i int) int {
 	return len(text)
 }
 
-// firstWord returns the word that says what a statement does, in capitals.
-func firstWord(text string) string {
+// FirstWord returns the word that says what a statement does, in capitals.
+func FirstWord(text string) string {
 	for i := 0; i < len(text); {
 		switch end := i + 1; text[i] {
 		case ' ', '\t', '\n', '\r', '\f', '\v', '(':

@@ -1,13 +1,19 @@
-package pgwire
+// Package sqltext answers one question: which literals of a statement become its parameters?
+//
+// bun writes arguments into the text of a statement. [Dialect] marks them there, and [Parameterize] puts parameters in
+// their place, so that a statement has one text for all its arguments and PostgreSQL plans it once.
+package sqltext
 
 import (
 	"time"
 
 	"github.com/uptrace/bun/dialect/pgdialect"
+	"github.com/uptrace/bun/schema"
 )
 
-// dialect is bun's PostgreSQL with a mark before each text literal that bun makes of an argument, so that the driver can
-// send it as a parameter: the text of a statement stays the same for all its arguments, and PostgreSQL plans it once.
+// Dialect returns bun's dialect of PostgreSQL, with a mark before each text literal that bun makes of an argument.
+func Dialect() schema.Dialect { return dialect{pgdialect.New()} }
+
 type dialect struct {
 	*pgdialect.Dialect
 }

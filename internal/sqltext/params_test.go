@@ -1,4 +1,4 @@
-package pgwire
+package sqltext
 
 import (
 	"strings"
@@ -10,7 +10,7 @@ import (
 	"github.com/uptrace/bun/schema"
 )
 
-func TestLift(t *testing.T) {
+func TestParameterize(t *testing.T) {
 	for _, test := range []struct{ text, lifted, values string }{
 		{"select 1", "select 1", ""},
 		{"select \x01'a'", "select $1", "a"},
@@ -48,7 +48,7 @@ func TestLift(t *testing.T) {
 		{"values (1, 2)", "values (1, 2)", ""}, {"in (select 1) and a in (1 + 1)", "in (select 1) and a in (1 + 1)", ""}, {"min (1)", "min (1)", ""},
 		{"a = 1 -- x", "a = 1 -- x", ""}, {"a = 1and b", "a = 1and b", ""}, {"any(e'{1}')", "any(e'{1}')", ""}, {"any('{1}'::int[])", "any('{1}'::int[])", ""},
 	} {
-		lifted, values, err := parameterize(test.text)
+		lifted, values, err := Parameterize(test.text)
 		var joined []string
 		for _, value := range values {
 			joined = append(joined, string(value))
@@ -62,17 +62,17 @@ func TestLift(t *testing.T) {
 		"'%\x01'a'%'", "\"\x01'a'\"", "-- \x01'a'", "/* \x01'a' */", "$$\x01'a'$$", "E'\\'\x01'", "'{\"\x01\"}'",
 		"date\x01'a'", "a$a$\x01'b'", "E\x01'b'", "u&\x01'b'x", "\x01'a'and", "E'a'\n\x01'b'", "E'a' -- c\n \x01'b'", "\x01'a'\n\x01'b'",
 	} {
-		if _, _, err := parameterize(text); err == nil {
-			t.Errorf("%q was lifted", text)
+		if _, _, err := Parameterize(text); err == nil {
+			t.Errorf("%q was accepted", text)
 		}
-		if _, err := inline(text); err == nil {
+		if _, err := Inline(text); err == nil {
 			t.Errorf("%q was unmarked", text)
 		}
 	}
 }
 
 // Whatever an argument is, and whatever stands around it, what is sent means what bun wrote.
-func FuzzLift(f *testing.F) {
+func FuzzParameterize(f *testing.F) {
 	for _, s := range []string{"", "'", "\x01'", "\\", "\x01''\x01", "$1", "é", "*/", "$$", "\n", "\x80", "a\x01'b'"} {
 		f.Add(s, "x")
 		f.Add("x", s)
@@ -85,8 +85,8 @@ func FuzzLift(f *testing.F) {
 			len(a) - len(b), bun.List([]int64{int64(len(a)), -1 << 62}), float64(len(a)) / 7, pgdialect.Array([]string{b}),
 		}
 		marked, want := ours.FormatQuery(query, args...), plain.FormatQuery(query, args...)
-		inline, err := inline(marked)
-		lifted, values, err2 := parameterize(marked)
+		inline, err := Inline(marked)
+		lifted, values, err2 := Parameterize(marked)
 		if strings.Contains(want, "?!(") || err != nil && strings.Contains(a+b, "\x01") { // refused by bun; in a quoted array
 			return
 		}
@@ -140,13 +140,13 @@ func restore(lifted string, values [][]byte) string {
 }
 
 // Hand-written text is never touched, and never breaks the lexer.
-func FuzzLiftText(f *testing.F) {
+func FuzzText(f *testing.F) {
 	for _, s := range []string{"select 'a'", "$$", "$a$ $a$", "/*", "--", "e'\\", "\"", "'", "a$1$", "\x01'"} {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, text string) {
-		_, values, err := parameterize(text)
-		inline, again := inline(text)
+		_, values, err := Parameterize(text)
+		inline, again := Inline(text)
 		if (err == nil) != (again == nil) {
 			t.Fatalf("%q: %v, %v", text, err, again)
 		}
