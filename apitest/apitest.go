@@ -33,7 +33,13 @@ type Database struct {
 // dropped when the test ends.
 func Postgres(t testing.TB, migrations fs.FS) *Database {
 	t.Helper()
-	pg := pgtest.With(t, migrations)
+	return postgres(t, migrations)
+}
+
+// postgres is Postgres with triggers that announce the changes of the watched tables.
+func postgres(t testing.TB, migrations fs.FS, watched ...database.Announcement) *Database {
+	t.Helper()
+	pg := pgtest.With(t, migrations, watched...)
 	db, err := database.Open(database.Config{URL: pg.URL, MaxConns: maxConns})
 	if err != nil {
 		t.Fatal(err)

@@ -15,11 +15,13 @@ import (
 	"usergraph/endpoint"
 )
 
-// runMigrate applies the pending migrations.
+// runMigrate brings the database up to date.
 func (p *application) runMigrate(ctx context.Context, args []string) error {
-	flags := newFlags(p.Stdout, "migrate", "Applies the migrations that the database does not have yet. It logs in with DATABASE_MIGRATE_URL, or the file\n"+
-		"DATABASE_MIGRATE_URL_FILE, where the server's DATABASE_URL may not change the schema.",
-		"DATABASE_MIGRATE_URL='postgres://postgres:…@db.<ref>.supabase.co:5432/postgres' usergraph migrate")
+	flags := newFlags(p.Stdout, "migrate", "Brings the database up to date: the engine's own SQL, in the schema usergraph; the migrations of supabase/migrations; and\n"+
+		"triggers on the tables that subscriptions watch. It logs in with DATABASE_MIGRATE_URL, or the file DATABASE_MIGRATE_URL_FILE,\n"+
+		"where the server's DATABASE_URL may not change the schema. docs/uninstall.sql removes what it has added.",
+		"DATABASE_MIGRATE_URL='postgres://postgres:…@db.<ref>.supabase.co:5432/postgres' usergraph migrate --dry-run")
+	dryRun := flags.Bool("dry-run", false, "list what would be done, and change nothing")
 	if err := parseFlags(flags, args); err != nil {
 		return err
 	}
@@ -39,15 +41,36 @@ func (p *application) runMigrate(ctx context.Context, args []string) error {
 	if url == "" {
 		return usageError{errors.New("DATABASE_MIGRATE_URL is missing, or DATABASE_URL: migrations need a login that may change the schema, such as postgres")}
 	}
-	applied := 0
-	err := database.MigrateAndWarn(ctx, url, p.Migrations, func(name string) {
-		applied++
-		fmt.Fprintln(p.Stdout, "applied", name)
-	}, func(text string) { fmt.Fprintln(p.Stdout, "warning:", text) })
-	if err == nil && applied == 0 {
-		fmt.Fprintln(p.Stdout, "nothing to apply")
+	migration, err := p.migration(url)
+	if err != nil {
+		return err
+	}
+	done := 0
+	migration.Report = func(name string) {
+		done++
+		fmt.Fprintln(p.Stdout, "done:", name)
+	}
+	migration.Warn = func(text string) { fmt.Fprintln(p.Stdout, "warning:", text) }
+	if !*dryRun {
+		err = migration.Apply(ctx)
+	} else {
+		var pending []string
+		pending, err = migration.Pending(ctx)
+		for _, name := range pending {
+			done++
+			fmt.Fprintln(p.Stdout, "would do:", name)
+		}
+	}
+	if err == nil && done == 0 {
+		fmt.Fprintln(p.Stdout, "nothing to do")
 	}
 	return err
+}
+
+// migration returns what a database needs for the API.
+func (p *application) migration(url string) (database.Migration, error) {
+	watched, err := endpoint.Announcements(p.Schema(new(endpoint.Engine)))
+	return database.Migration{URL: url, Files: p.Migrations, Watched: watched}, err
 }
 
 // runSchema prints the schema for tools, which then need no server.

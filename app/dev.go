@@ -19,7 +19,6 @@ import (
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 
-	"usergraph/database"
 	"usergraph/endpoint"
 	"usergraph/internal/devauth"
 	"usergraph/internal/postgres"
@@ -163,7 +162,11 @@ func (p *application) startDevDatabase(ctx context.Context, reset bool, cfg post
 	}
 	err = func() error {
 		admin := server.URL("postgres", "postgres")
-		if err := database.Migrate(ctx, admin, p.Migrations, func(string) {}); err != nil {
+		migration, err := p.migration(admin)
+		if err != nil {
+			return err
+		}
+		if err := migration.Apply(ctx); err != nil {
 			return err
 		}
 		conn, err := pgx.Connect(ctx, admin)

@@ -17,7 +17,7 @@ func TestReadyTellsOfSubscriptions(t *testing.T) {
 		want string
 	}{
 		"changes arrive":        {want: `"subscriptions":"ok"`},
-		"nobody announces":      {with: "drop function public.announce_change cascade", want: `"subscriptions":"refused: changes are not announced: the database has no trigger for it, apply supabase/migrations"`},
+		"nobody announces":      {with: "drop function usergraph.announce_changes", want: `"subscriptions":"refused: changes are not announced: the database has no function for it, run usergraph migrate"`},
 		"nobody can be reached": {env: []string{"DATABASE_LISTEN_URL", nobody}, want: `"subscriptions":"delayed: the connection that hears of changes is being opened"`},
 	} {
 		t.Run(name, func(t *testing.T) {

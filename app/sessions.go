@@ -59,7 +59,7 @@ func (s *sessions) check(ctx context.Context, claims *auth.Claims) error {
 // sessionIsLive reports whether the session of the caller's token exists, has not expired, and has a user who is
 // neither banned nor deleted. It is false for a token without session_id. db must run as the caller.
 func sessionIsLive(ctx context.Context, db bun.IDB) (live bool, err error) {
-	if err := db.NewRaw("SELECT public.session_is_live()").Scan(ctx, &live); err != nil {
+	if err := db.NewRaw("SELECT usergraph.session_is_live()").Scan(ctx, &live); err != nil {
 		return false, fmt.Errorf("session is live: %w", err)
 	}
 	return live, nil

@@ -51,7 +51,7 @@ func TestSessionCheck(t *testing.T) {
 	expect("signed in again", 200, `"Ada"`)
 	pg.Exec(t, "update auth.users set banned_until = 'infinity'")
 	expect("banned", 401, `"SESSION_REVOKED"`)
-	pg.Exec(t, "drop function public.session_is_live()")
+	pg.Exec(t, "drop function usergraph.session_is_live()")
 	expect("cannot be told", 503, `"UNAVAILABLE"`)
 	if status, body := ask(t, url, "", "{ __typename }"); status != 200 {
 		t.Errorf("anonymous: %d %s", status, body)

@@ -16,6 +16,8 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"usergraph/database"
+	"usergraph/endpoint"
+	"usergraph/graph"
 	"usergraph/internal/postgres"
 	"usergraph/supabase"
 )
@@ -79,7 +81,11 @@ func (c *cluster) create(ctx context.Context, name string, users int) error {
 	if err := execute(ctx, c.admin("template1"), "create database "+name+" template postgres"); err != nil {
 		return err
 	}
-	if err := database.Migrate(ctx, c.admin(name), supabase.Migrations, func(string) {}); err != nil {
+	watched, err := endpoint.Announcements(graph.New(new(endpoint.Engine)))
+	if err != nil {
+		return err
+	}
+	if err := (database.Migration{URL: c.admin(name), Files: supabase.Migrations, Watched: watched}).Apply(ctx); err != nil {
 		return err
 	}
 	if err := fill(ctx, c.admin(name), users); err != nil {

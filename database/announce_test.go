@@ -3,7 +3,6 @@ package database_test
 import (
 	"context"
 	"fmt"
-	"os"
 	"reflect"
 	"slices"
 	"strings"
@@ -26,11 +25,6 @@ type announced struct {
 
 func newAnnounced(t *testing.T, pg *pgtest.Database) *announced {
 	t.Helper()
-	sql, err := os.ReadFile("engine/002_announcements.sql")
-	if err != nil {
-		t.Fatal(err)
-	}
-	pg.Exec(t, "create schema if not exists usergraph; drop function if exists usergraph.announce_changes; "+string(sql))
 	conn, err := pgx.Connect(t.Context(), pg.AdminURL)
 	if err != nil {
 		t.Fatal(err)

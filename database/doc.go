@@ -2,7 +2,8 @@
 //
 // [DB.As] returns a bun.IDB whose statements PostgreSQL runs with the caller's role and claims, so that row-level
 // security decides which rows they see. [Listen] reports changed rows, [Replica] answers reads that may lag, and
-// [Migrate] applies migrations.
+// [Migration] brings a
+// database up to date.
 //
 // # The invariant
 //
@@ -18,8 +19,11 @@
 //	announce.go   which tables are announced, and by which SQL
 //	listen.go     Listen: notifications of changed rows
 //	replica.go    reads on a streaming replica, and its lag
-//	migrate.go    migrations, in the ledger of the Supabase CLI
-//	row.go        the row and the table of a bun model
+//	migrate.go    a team's migrations, in the ledger of the Supabase CLI
+//	engine.go     the engine's own SQL, engine/*.sql, in a schema and a ledger of its own
+//	announce.go   triggers that announce changes
+//	table.go      the table of a bun model
+//	row.go        the row of a bun model
 //	rows          errors and pages of queries
 //	values        which texts clients may be shown
 //

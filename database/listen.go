@@ -3,6 +3,7 @@ package database
 import (
 	"context"
 	"crypto/rand"
+	"encoding/json"
 	"errors"
 	"fmt"
 	mathrand "math/rand/v2"
@@ -20,8 +21,9 @@ import (
 var ErrNotAnnounced = errors.New("changes are not announced")
 
 const (
-	// changesChannel is the channel that public.announce_change notifies. A payload is <table>:<id>.
-	changesChannel = "usergraph_changes"
+	// changesChannel is the channel of announcements. A payload is the JSON array
+	// ["schema.table", "key", "owner"]. A null key means that many rows of the table have changed.
+	changesChannel = "usergraph"
 	// probePrefix begins the payload of a probe, which proves that notifications arrive. No table has that name.
 	probePrefix = "?"
 	// probeTimeout bounds the wait for a probe. Without a pooler it takes no longer than a statement.
@@ -48,7 +50,7 @@ type Changes struct {
 	heard    bool   // it has arrived
 }
 
-// Row names a row of a table whose primary key is id.
+// Row names a row by its table, such as public.users, and its primary key.
 type Row struct{ Table, ID string }
 
 // watcher is a subscriber to the changes of a row.
@@ -167,12 +169,13 @@ func (c *Changes) listen(ctx context.Context) (arrived bool) {
 
 // begin subscribes to the channel and proves that notifications arrive.
 func (c *Changes) begin(ctx context.Context, conn *pgconn.PgConn) error {
-	results, err := conn.Exec(ctx, "listen "+changesChannel+"; select pg_catalog.to_regproc('public.announce_change') is not null").ReadAll()
+	results, err := conn.Exec(ctx, "listen "+changesChannel+"; select exists (select from pg_catalog.pg_proc p "+
+		"join pg_catalog.pg_namespace n on n.oid = p.pronamespace where nspname = 'usergraph' and proname = 'announce_changes')").ReadAll()
 	if err != nil {
 		return pgwire.Classify(ctx, err)
 	}
 	if string(results[1].Rows[0][0]) != "t" {
-		return fmt.Errorf("%w: the database has no trigger for it, apply supabase/migrations", ErrNotAnnounced)
+		return fmt.Errorf("%w: the database has no function for it, run usergraph migrate", ErrNotAnnounced)
 	}
 	if err := c.sendProbe(ctx); err != nil {
 		return err
@@ -241,12 +244,29 @@ func (c *Changes) hear(payload string) {
 		c.mu.Unlock()
 		return
 	}
-	table, id, _ := strings.Cut(payload, ":")
-	concerned := slices.Clone(c.watchers[Row{table, id}])
+	concerned := slices.Clone(c.concerned(payload))
 	c.mu.Unlock()
 	for _, w := range concerned {
 		w.changed()
 	}
+}
+
+// concerned returns the watchers of what a payload names. The caller holds mu.
+func (c *Changes) concerned(payload string) (all []*watcher) {
+	var names []*string // table, key, owner
+	if json.Unmarshal([]byte(payload), &names) != nil || len(names) != 3 || names[0] == nil {
+		return nil
+	}
+	table := *names[0]
+	if names[1] != nil {
+		return c.watchers[Row{table, *names[1]}]
+	}
+	for row, watchers := range c.watchers {
+		if row.Table == table {
+			all = append(all, watchers...)
+		}
+	}
+	return all
 }
 
 // missed calls all watchers, since changes may have been missed.

@@ -59,7 +59,7 @@ func (l *listening) report() error {
 // row counts the changes of a user's row.
 func (l *listening) row(id uuid.UUID) <-chan struct{} {
 	heard := make(chan struct{}, 1000)
-	stop := l.Watch(database.Row{Table: "users", ID: id.String()}, func() { heard <- struct{}{} })
+	stop := l.Watch(database.Row{Table: "public.users", ID: id.String()}, func() { heard <- struct{}{} })
 	l.t.Cleanup(stop)
 	return heard
 }
@@ -112,12 +112,12 @@ func TestListen(t *testing.T) {
 func TestAnnouncementsHoldNoData(t *testing.T) {
 	pg := newPostgres(t)
 	w := newWatch(t, pg)
-	if _, err := w.conn.Exec(t.Context(), "listen usergraph_changes"); err != nil {
+	if _, err := w.conn.Exec(t.Context(), "listen usergraph"); err != nil {
 		t.Fatal(err)
 	}
 	pg.Exec(t, `update users set full_name = 'secret', billing_address = '{"city": "secret"}' where id = $1`, ada)
 	n, err := w.conn.WaitForNotification(t.Context())
-	if err != nil || n.Payload != "users:"+ada.String() {
+	if err != nil || n.Payload != fmt.Sprintf(`["public.users", %q, %q]`, ada, ada) {
 		t.Errorf("%+v %v", n, err)
 	}
 }
@@ -160,18 +160,18 @@ func TestListenWithoutDatabase(t *testing.T) {
 	}
 }
 
-// A database without the migration never notifies.
+// A database without the engine's SQL never notifies.
 func TestListenWithoutTrigger(t *testing.T) {
 	pg := pgtest.New(t)
-	pg.Exec(t, "drop function announce_change cascade")
+	pg.Exec(t, "drop function usergraph.announce_changes")
 	l := listen(t, pg.URL)
-	if err := l.report(); !errors.Is(err, database.ErrNotAnnounced) || !strings.Contains(err.Error(), "migrations") {
+	if err := l.report(); !errors.Is(err, database.ErrNotAnnounced) || !strings.Contains(err.Error(), "run usergraph migrate") {
 		t.Error(err)
 	}
 	if err := l.Err(); !errors.Is(err, database.ErrNotAnnounced) {
 		t.Error(err)
 	}
-	pg.Exec(t, "create function announce_change() returns trigger language plpgsql as 'begin return null; end'")
+	pg.Exec(t, "create function usergraph.announce_changes() returns void language sql as ''")
 	if err := l.report(); err != nil {
 		t.Error("the migration came later:", err)
 	}
@@ -181,18 +181,37 @@ func TestListenWithoutTrigger(t *testing.T) {
 func TestListenIDs(t *testing.T) {
 	pg := pgtest.New(t)
 	pg.Exec(t, `create table notes (id text primary key);
-		create trigger notes_announce after insert on notes for each row execute function announce_change()`)
+		select usergraph.announce_changes('notes', null, 'id')`)
 	l := listen(t, pg.URL)
 	if err := l.report(); err != nil {
 		t.Fatal(err)
 	}
 	for _, id := range []string{"1", "a:b", "", "?probe", "'; drop table notes; --"} {
 		heard := make(chan struct{}, 1)
-		stop := l.Watch(database.Row{Table: "notes", ID: id}, func() { heard <- struct{}{} })
+		stop := l.Watch(database.Row{Table: "public.notes", ID: id}, func() { heard <- struct{}{} })
 		pg.Exec(t, "insert into notes values ($1)", id)
 		await(t, heard)
 		stop()
 		stop()
+	}
+}
+
+// A key of null means that many rows of a table have changed. Payloads of other programs mean nothing.
+func TestListenToTables(t *testing.T) {
+	pg := newPostgres(t)
+	l := listen(t, pg.URL)
+	if err := l.report(); err != nil {
+		t.Fatal(err)
+	}
+	adas, bobs := l.row(ada), l.row(bob)
+	for _, payload := range []string{"", "[]", `["public.users"]`, `[null, null, null]`, `{"a":1}`, `["public.notes", null, null]`, `["users", null, null]`, "public.users:" + ada.String()} {
+		pg.Exec(t, "select pg_notify('usergraph', $1)", payload)
+	}
+	pg.Exec(t, `select pg_notify('usergraph', '["public.users", null, null]')`)
+	await(t, adas)
+	await(t, bobs)
+	if len(adas)+len(bobs) != 0 {
+		t.Error("changes of something else were reported")
 	}
 }
 
@@ -205,7 +224,7 @@ func TestListenStop(t *testing.T) {
 	}
 	stays := l.row(ada)
 	gone := make(chan struct{}, 10)
-	stop := l.Watch(database.Row{Table: "users", ID: ada.String()}, func() { gone <- struct{}{} })
+	stop := l.Watch(database.Row{Table: "public.users", ID: ada.String()}, func() { gone <- struct{}{} })
 	pg.Exec(t, "update users set full_name = '1' where id = $1", ada)
 	await(t, stays)
 	await(t, gone)

@@ -10,8 +10,8 @@ import (
 
 // RowOf returns the row with this id in a bun model's table, for Changes.Watch.
 func RowOf[Model any](db *DB, id uuid.UUID) Row {
-	name := db.bun.Table(reflect.TypeFor[Model]()).Name
-	return Row{Table: name[strings.LastIndexByte(name, '.')+1:], ID: id.String()}
+	table := db.bun.Table(reflect.TypeFor[Model]())
+	return Row{Table: table.Schema + "." + table.Name[strings.LastIndexByte(table.Name, '.')+1:], ID: id.String()}
 }
 
 // TableOf returns the schema and the table of a pointer to a bun model. ok is false for other types.

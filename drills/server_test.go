@@ -24,6 +24,8 @@ import (
 
 	"usergraph/auth/authtest"
 	"usergraph/database"
+	"usergraph/endpoint"
+	"usergraph/graph"
 	"usergraph/internal/pgtest"
 	"usergraph/supabase"
 )
@@ -232,7 +234,11 @@ func populate(t *testing.T, adminURL string, users int) *surroundings {
 // migrate applies the project's migrations.
 func migrate(t *testing.T, adminURL string) {
 	t.Helper()
-	if err := database.Migrate(t.Context(), adminURL, supabase.Migrations, func(string) {}); err != nil {
+	watched, err := endpoint.Announcements(graph.New(new(endpoint.Engine)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := (database.Migration{URL: adminURL, Files: supabase.Migrations, Watched: watched}).Apply(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 }

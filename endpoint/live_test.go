@@ -522,7 +522,7 @@ func TestLiveSignOut(t *testing.T) {
 			asked.Add(1)
 			var live bool
 			as := o.DB.As(database.Caller{Role: claims.Role, Claims: claims.Payload, ReadOnly: true})
-			err := as.NewRaw("SELECT public.session_is_live()").Scan(ctx, &live)
+			err := as.NewRaw("SELECT usergraph.session_is_live()").Scan(ctx, &live)
 			if err == nil && !live {
 				err = auth.ErrSessionRevoked
 			}
@@ -543,10 +543,10 @@ func TestLiveSignOut(t *testing.T) {
 	events.expect(nextEvent("Ada"))
 
 	// While nothing is known of the sessions, nobody is sent away.
-	s.pg.Exec(t, "alter function session_is_live() rename to away")
+	s.pg.Exec(t, "alter function usergraph.session_is_live() rename to away")
 	before := asked.Load()
 	s.until("sessions are asked about", func() bool { return asked.Load() > before+5 })
-	s.pg.Exec(t, "alter function away() rename to session_is_live")
+	s.pg.Exec(t, "alter function usergraph.away() rename to session_is_live")
 
 	s.pg.Exec(t, "delete from auth.sessions where id = $1", left)
 	for _, c := range []*client{one, two} {
@@ -574,7 +574,7 @@ func TestLiveDatabaseRestarts(t *testing.T) {
 	t.Cleanup(func() { _ = server.Stop() }) // after the server of the API
 	config.Port = server.Port()
 	pg := &pgtest.Database{URL: server.URL("authenticator", "postgres"), AdminURL: server.URL("postgres", "postgres")}
-	if err := database.Migrate(t.Context(), pg.AdminURL, pgtest.Migrations, func(string) {}); err != nil {
+	if err := pgtest.Migration(pg.AdminURL).Apply(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	pg.Exec(t, `insert into auth.users (id, raw_user_meta_data) values ($1, '{"full_name": "Ada"}')`, ada)

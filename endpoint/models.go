@@ -9,6 +9,8 @@ import (
 	"github.com/99designs/gqlgen/graphql"
 	"github.com/uptrace/bun"
 	"github.com/vektah/gqlparser/v2/ast"
+
+	"usergraph/database"
 )
 
 // Model is a bun model that fields of a schema can return.
@@ -17,7 +19,7 @@ type Model struct {
 	Type reflect.Type
 	// Public reports whether a @public root field can return it, without a relation or a resolver in between.
 	Public bool
-	// Watched reports whether a field of Subscription can return it, without a resolver in between.
+	// Watched reports whether a field of Subscription can return it.
 	Watched bool
 }
 
@@ -59,13 +61,13 @@ func Models(schema graphql.ExecutableSchema) ([]Model, error) {
 		}
 	}
 	for parent, results := range w.children {
-		w.known = append(w.known, w.reach(append(results, parent), everyEdge)...)
+		w.known = append(w.known, w.reach(append(results, parent), true)...)
 	}
-	w.known = append(w.known, w.reach(all, everyEdge)...)
+	w.known = append(w.known, w.reach(all, true)...)
 
-	watchedTypes, publicTypes := w.reach(watched, noResolvers), w.reach(public, noRelations)
+	watchedTypes, publicTypes := w.reach(watched, true), w.reach(public, false)
 	var models []Model
-	for _, t := range w.reach(all, everyEdge) {
+	for _, t := range w.reach(all, true) {
 		if isModel(t) {
 			models = append(models, Model{Type: t, Public: slices.Contains(publicTypes, t), Watched: slices.Contains(watchedTypes, t)})
 		}
@@ -74,6 +76,26 @@ func Models(schema graphql.ExecutableSchema) ([]Model, error) {
 		return strings.Compare(a.Type.PkgPath()+a.Type.Name(), b.Type.PkgPath()+b.Type.Name())
 	})
 	return models, nil
+}
+
+// Announcements returns what the database has to announce, so that subscriptions can watch the models that they return. A
+// model without a key cannot be watched and is left out.
+func Announcements(schema graphql.ExecutableSchema) ([]database.Announcement, error) {
+	models, err := Models(schema)
+	if err != nil {
+		return nil, err
+	}
+	var watched []reflect.Type
+	for _, model := range models {
+		table, err := database.TableOf(model.Type)
+		if err != nil {
+			return nil, err
+		}
+		if model.Watched && table.HasKey {
+			watched = append(watched, model.Type)
+		}
+	}
+	return database.Announcements(watched)
 }
 
 // resolverRoot returns the type of the field Resolvers of graphql.ExecutableSchemaState.
@@ -116,23 +138,14 @@ func sameName(name, goName string) bool {
 	return strings.EqualFold(strings.ReplaceAll(name, "_", ""), strings.ReplaceAll(goName, "_", ""))
 }
 
-// edges are the ways from a struct to other types.
-type edges int
-
-const (
-	everyEdge   edges = iota
-	noResolvers       // resolvers of its fields are not followed
-	noRelations       // nor are bun's relations
-)
-
 // modelWalk finds the types that others lead to.
 type modelWalk struct {
 	children map[reflect.Type][]reflect.Type // the results of the resolvers of a struct's fields
 	known    []reflect.Type                  // the structs that may be an interface's value
 }
 
-// reach returns the structs that types lead to.
-func (w *modelWalk) reach(types []reflect.Type, follow edges) []reflect.Type {
+// reach returns the structs that types lead to, through resolvers and bun's relations or not.
+func (w *modelWalk) reach(types []reflect.Type, through bool) []reflect.Type {
 	seen := map[reflect.Type]bool{}
 	var structs []reflect.Type
 	var visit func(t reflect.Type)
@@ -153,7 +166,7 @@ func (w *modelWalk) reach(types []reflect.Type, follow edges) []reflect.Type {
 		case reflect.Struct:
 			structs = append(structs, t)
 			for i := range t.NumField() {
-				if field := t.Field(i); follow < noRelations || !strings.Contains(field.Tag.Get("bun"), "rel:") {
+				if field := t.Field(i); through || !strings.Contains(field.Tag.Get("bun"), "rel:") {
 					visit(field.Type)
 				}
 			}
@@ -163,7 +176,7 @@ func (w *modelWalk) reach(types []reflect.Type, follow edges) []reflect.Type {
 					visit(method.Out(0))
 				}
 			}
-			if follow == everyEdge {
+			if through {
 				for _, child := range w.children[t] {
 					visit(child)
 				}

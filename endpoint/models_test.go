@@ -148,7 +148,7 @@ func TestModelsByEveryWay(t *testing.T) {
 		type Subscription { orderChanged: Boolean }`})
 	want := []string{
 		"endpoint_test.account",   // of an interface, since a resolver has it as its parent
-		"endpoint_test.item",      // by a resolver for many parents
+		"endpoint_test.item W",    // by a resolver for many parents
 		"endpoint_test.order W",   // by a channel
 		"endpoint_test.product P", // by methods, slices and maps
 		"endpoint_test.review P",

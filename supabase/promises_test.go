@@ -224,7 +224,7 @@ func migrateTo(t *testing.T, pg *pgtest.Database, version string) (warnings stri
 			folder[path] = &fstest.MapFile{Data: text}
 		}
 	}
-	err = database.MigrateAndWarn(t.Context(), pg.AdminURL, folder, func(string) {}, func(text string) { warnings += text + "\n" })
+	err = database.Migration{URL: pg.AdminURL, Files: folder, Warn: func(text string) { warnings += text + "\n" }}.Apply(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -234,10 +234,7 @@ func migrateTo(t *testing.T, pg *pgtest.Database, version string) (warnings stri
 // beforePromises is a database as the migrations before the promises made it.
 func beforePromises(t *testing.T) *pgtest.Database {
 	t.Helper()
-	pg := pgtest.With(t, supabase.Migrations)
-	pg.Exec(t, `drop schema supabase_migrations cascade; drop schema public cascade; create schema public;
-		grant usage on schema public to anon, authenticated, service_role`)
-	pg.Exec(t, "drop trigger if exists on_auth_user_created on auth.users")
+	pg := pgtest.Bare(t)
 	migrateTo(t, pg, "20261126")
 	return pg
 }

@@ -33,6 +33,8 @@ import (
 	"golang.org/x/sys/unix"
 
 	"usergraph/database"
+	"usergraph/endpoint"
+	"usergraph/graph"
 	"usergraph/internal/postgres"
 	"usergraph/supabase"
 )
@@ -73,7 +75,11 @@ func prepare(ctx context.Context, o options) (_ *bench, err error) {
 		return nil, err
 	}
 	admin := b.pg.URL("postgres", "postgres")
-	if err := database.Migrate(ctx, admin, supabase.Migrations, func(string) {}); err != nil {
+	watched, err := endpoint.Announcements(graph.New(new(endpoint.Engine)))
+	if err != nil {
+		return nil, err
+	}
+	if err := (database.Migration{URL: admin, Files: supabase.Migrations, Watched: watched}).Apply(ctx); err != nil {
 		return nil, err
 	}
 	if err := b.addUsers(ctx, admin); err != nil {

@@ -19,7 +19,7 @@ import (
 	"usergraph/internal/pgtest"
 )
 
-var migrations = []string{"20261124000000", "20261125000000", "20261125000100"}
+var migrations = []string{"20261124000000", "20261125000100"}
 
 // examine returns all findings, by check.
 func examine(t *testing.T, cfg doctor.Config) map[string][]doctor.Finding {
@@ -94,9 +94,9 @@ func TestChangesDoNotArrive(t *testing.T) {
 	pg := pgtest.New(t)
 	findings := examine(t, doctor.Config{DatabaseURL: pg.URL, ListenURL: "postgres://authenticator:x@127.0.0.1:1/postgres"})
 	expect(t, findings, "changes", doctor.Warning, "cannot be opened -> subscriptions wait until it can: check DATABASE_LISTEN_URL")
-	pg.Exec(t, "drop function public.announce_change cascade")
+	pg.Exec(t, "drop function usergraph.announce_changes")
 	findings = examine(t, doctor.Config{DatabaseURL: pg.URL})
-	expect(t, findings, "changes", doctor.Warning, "apply supabase/migrations")
+	expect(t, findings, "changes", doctor.Warning, "run usergraph migrate")
 }
 
 func TestDatabaseInBadShape(t *testing.T) {
@@ -113,7 +113,7 @@ func TestDatabaseInBadShape(t *testing.T) {
 		create policy "quick" on public.notes for update to authenticated using ((select auth.uid()) = team);
 		create policy "half" on public.notes for delete to authenticated using ((select auth.uid()) = team or auth.jwt() ->> 'is_admin' = 'true');
 		create index on public.notes (team);
-		delete from supabase_migrations.schema_migrations where version = '20261125000100'`)
+		`)
 	findings := examine(t, doctor.Config{DatabaseURL: pg.URL, Migrations: migrations})
 	expect(t, findings, "tables", doctor.Error, "danger: public.open_notes")
 	expect(t, findings, "tables", doctor.Note, "public.shut has row-level security and no policy")
@@ -131,7 +131,7 @@ func TestDatabaseInBadShape(t *testing.T) {
 	}
 
 	findings = examine(t, doctor.Config{DatabaseURL: pg.AdminURL, Migrations: migrations})
-	expect(t, findings, "migrations", doctor.Error, "1 of 3 are pending: 20261125000100 -> usergraph migrate")
+	expect(t, findings, "migrations", doctor.Error, "1 of 2 are pending: 20261125000100 -> usergraph migrate")
 	expect(t, findings, "login", doctor.Error, "danger: postgres bypasses row-level security -> log in as a role that can become these two and nothing else")
 }
 

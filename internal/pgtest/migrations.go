@@ -1,8 +1,15 @@
 package pgtest
 
-import "embed"
+import (
+	"embed"
+	"io/fs"
+	"reflect"
 
-// Migrations create the table of the engine's own tests, and the objects that the engine needs in a database.
+	"usergraph/database"
+	"usergraph/internal/testapi/models"
+)
+
+// Migrations create the tables of the engine's own tests.
 //
 //go:embed migrations/*.sql
 var Migrations embed.FS
@@ -11,3 +18,21 @@ var Migrations embed.FS
 //
 //go:embed seed.sql
 var Seed string
+
+// watched are the tables that subscriptions of the engine's own tests watch.
+var watched = announcementsOf(reflect.TypeFor[models.User]())
+
+func announcementsOf(types ...reflect.Type) []database.Announcement {
+	all, err := database.Announcements(types)
+	if err != nil {
+		panic(err) // they have keys
+	}
+	return all
+}
+
+// Migration is what the database of the engine's own tests needs.
+func Migration(url string) database.Migration { return migration(url, Migrations, watched) }
+
+func migration(url string, files fs.FS, watched []database.Announcement) database.Migration {
+	return database.Migration{URL: url, Files: files, Watched: watched}
+}

@@ -31,25 +31,42 @@ type Database struct {
 	AdminURL string
 }
 
-// New returns a new database with the shims and the engine's Migrations applied. It is dropped when the test ends.
+// New returns a new database for the engine's own tests. It is dropped when the test ends.
 func New(t testing.TB) *Database {
 	t.Helper()
-	return With(t, Migrations)
+	return With(t, Migrations, watched...)
 }
 
-// With returns a new database with the shims and these migrations applied. It is dropped when the test ends.
-func With(t testing.TB, migrations fs.FS) *Database {
+// With returns a new database with the shims, the engine's SQL, these migrations, and triggers that announce the changes of
+// the watched tables. It is dropped when the test ends.
+func With(t testing.TB, migrations fs.FS, watched ...database.Announcement) *Database {
 	t.Helper()
 	server, err := shared()
 	if err != nil {
 		t.Fatalf("a PostgreSQL for the tests: %v", err)
 	}
-	template, err := migrated(server, migrations)
+	template, err := migrated(server, migrations, watched)
 	if err != nil {
 		t.Fatalf("the migrations: %v", err)
 	}
+	return copyOf(t, server, template)
+}
+
+// Bare returns a new database with the shims alone. It is dropped when the test ends.
+func Bare(t testing.TB) *Database {
+	t.Helper()
+	server, err := shared()
+	if err != nil {
+		t.Fatalf("a PostgreSQL for the tests: %v", err)
+	}
+	return copyOf(t, server, "postgres")
+}
+
+// copyOf returns a copy of a database.
+func copyOf(t testing.TB, server *postgres.Server, template string) *Database {
+	t.Helper()
 	name := fmt.Sprintf("test_%d", counter.Add(1))
-	maintenance := server.URL("postgres", "postgres")
+	maintenance := server.URL("postgres", "template1")
 	exec(t, maintenance, "create database "+name+" template "+template)
 	t.Cleanup(func() { exec(t, maintenance, "drop database "+name+" with (force)") })
 	return &Database{URL: server.URL("authenticator", name), AdminURL: server.URL("postgres", name)}
@@ -90,15 +107,16 @@ var counter atomic.Int64
 // shared starts the PostgreSQL of this process once.
 var shared = sync.OnceValues(start)
 
-// templates are the migrated databases that tests copy, by the hash of their migrations.
+// templates are the migrated databases that tests copy, by the hash of their migrations and watched tables.
 var templates struct {
 	sync.Mutex
 	names map[[sha256.Size]byte]string
 }
 
-// migrated returns the name of a database with these migrations applied. It creates the database if there is none.
-func migrated(server *postgres.Server, migrations fs.FS) (name string, err error) {
+// migrated returns the name of a database with these migrations and triggers. It creates the database if there is none.
+func migrated(server *postgres.Server, migrations fs.FS, watched []database.Announcement) (name string, err error) {
 	hash := sha256.New()
+	fmt.Fprintf(hash, "%q ", watched)
 	err = fs.WalkDir(migrations, ".", func(path string, entry fs.DirEntry, err error) error {
 		if err != nil || entry.IsDir() {
 			return err
@@ -122,7 +140,7 @@ func migrated(server *postgres.Server, migrations fs.FS) (name string, err error
 	if err := run(ctx, server.URL("postgres", "template1"), "create database "+name+" template postgres"); err != nil {
 		return "", err
 	}
-	if err := database.Migrate(ctx, server.URL("postgres", name), migrations, func(string) {}); err != nil {
+	if err := migration(server.URL("postgres", name), migrations, watched).Apply(ctx); err != nil {
 		return "", err
 	}
 	if templates.names == nil {

@@ -17,7 +17,7 @@ import (
 type User struct {
 	bun.BaseModel `bun:"table:users,alias:u"`
 
-	ID        uuid.UUID `bun:"id,pk"`
+	ID        uuid.UUID `bun:"id,pk" usergraph:"owner"`
 	FullName  *string   `bun:"full_name"`
 	AvatarURL *string   `bun:"avatar_url"`
 }
