@@ -6,9 +6,10 @@ package supabase
 
 import "embed"
 
-// Migrations are the files of migrations/, named <version>_<name>.sql and applied in the order of their versions.
+// Migrations are the files of migrations/, named <version>_<name>.sql and applied in the order of their versions. The file
+// .keep lets the folder be without any.
 //
-//go:embed migrations/*.sql
+//go:embed all:migrations
 var Migrations embed.FS
 
 // Seed fills a development database with four users: Ada, Bob, one without a name, and an anonymous one.

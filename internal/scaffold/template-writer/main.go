@@ -62,7 +62,8 @@ func write(root fs.FS, folder string) error {
 	return nil
 }
 
-// read returns the template by the names of its files. Files whose names begin with a dot belong to tools, not to the template.
+// read returns the template by the names of its files. Files whose names begin with a dot belong to tools, not to the template,
+// but for .keep, which keeps a folder that may be empty.
 func read(root fs.FS) (map[string][]byte, error) {
 	template := map[string][]byte{}
 	for from, to := range files {
@@ -72,7 +73,7 @@ func read(root fs.FS) (map[string][]byte, error) {
 				return err
 			case strings.HasPrefix(entry.Name(), ".") && entry.IsDir():
 				return fs.SkipDir
-			case strings.HasPrefix(entry.Name(), ".") || entry.IsDir():
+			case strings.HasPrefix(entry.Name(), ".") && entry.Name() != ".keep" || entry.IsDir():
 				return nil
 			}
 			text, err := fs.ReadFile(root, name)
