@@ -124,8 +124,8 @@ func TestValues(t *testing.T) {
 		"null", "true", "false", "null::bool", "1::int2", "-1::int4", "9223372036854775807", "1.5", "1.5::float4", "0.1::float8", "'nan'::float8",
 		"'-infinity'::float4", "'nan'::numeric", "''", "'x'::char(3)", "'x'::\"char\"", "'x'::name", `'\x'::bytea`, `'\x00ff'::bytea`, "'{}'::jsonb", "'null'::json",
 		"'2026-11-24'::date", "'infinity'::date", "'4714-11-24 BC'::date", "'5874897-12-31'::date", "'2026-11-24 01:02:03'::timestamp",
-		"'2026-11-24 01:02:03.123456'::timestamp", "'-infinity'::timestamp", "'294276-12-31 23:59:59.999999'::timestamp",
-		"'2026-11-24 01:02:03.1+05:30'::timestamptz", "'1800-01-01 00:00:00+00'::timestamptz", "'infinity'::timestamptz", "'0001-01-01 00:00:00+00 BC'::timestamptz",
+		"'2026-11-24 01:02:03.123456'::timestamp", "'-infinity'::timestamp", "'294276-12-31 23:59:59.999999'::timestamp", "'12000-02-29 01:02:03'::timestamp", "'0005-02-29 01:02:03 BC'::timestamp",
+		"'2026-11-24 01:02:03.1+05:30'::timestamptz", "'1800-01-01 00:00:00+00'::timestamptz", "'infinity'::timestamptz", "'4713-01-01 00:00:00+00 BC'::timestamptz", "'0001-01-01 00:00:00+00 BC'::timestamptz",
 		"'{1,2,null}'::int[]", "'{}'::text[]", "'1 day'::interval", "int4range(1, 5)", "row(1, 'a')", "42::oid", "'12:34'::time", "'12:34+02'::timetz",
 		"'10.0.0.1'::inet", "'<a/>'::xml", "b'101'", "'1.50'::money", "point(1,2)", "'pg_class'::regclass", "txid_current() > 0", "'a b'::tsvector",
 	} {
@@ -158,6 +158,10 @@ func TestValues(t *testing.T) {
 					if _, ok := ours.(string); ok && (x.Year() < 1 || x.Year() > 9999) {
 						continue
 					}
+				}
+				// pgx reads an infinite timestamp as text, which bun cannot scan into a time.Time
+				if y, ok := ours.(time.Time); ok && (theirs == "infinity" && y.Year() > 294276 || theirs == "-infinity" && y.Year() < -4712) {
+					continue
 				}
 				if fmt.Sprintf("%T %v", ours, ours) != fmt.Sprintf("%T %v", theirs, theirs) {
 					t.Errorf("%s: %T %v, pgx reads %T %v", zone, ours, ours, theirs, theirs)

@@ -44,19 +44,23 @@ func (c *Caller) HasRole(role string) bool {
 
 type callerKey struct{}
 
-// withCaller adds the caller of an operation to its context. An anonymous operation has no caller.
+// withCaller adds the caller of an operation to its context.
 func withCaller(ctx context.Context, operation ast.Operation, router replicaRouter) context.Context {
-	claims, ok := auth.FromContext(ctx)
-	if !ok {
-		return ctx
+	caller := newAnonymous()
+	if claims, ok := auth.FromContext(ctx); ok {
+		caller = newCaller(claims)
 	}
-	caller := newCaller(claims)
 	caller.ReadOnly = operation != ast.Mutation
 	caller.MayLag = router.allows(ctx, operation, caller.Subject)
 	if operation == ast.Query {
 		caller.loaded = new(loaded)
 	}
 	return context.WithValue(ctx, callerKey{}, caller)
+}
+
+// newAnonymous returns the caller of a request without a token.
+func newAnonymous() *Caller {
+	return &Caller{Caller: database.Caller{Role: "anon", Claims: []byte(`{"role":"anon"}`)}}
 }
 
 func newCaller(claims *auth.Claims) *Caller {
@@ -83,10 +87,21 @@ func CallerOf(r *http.Request) (*Caller, error) {
 // CallerFrom returns the caller of the operation, or ErrUnauthenticated.
 func CallerFrom(ctx context.Context) (*Caller, error) {
 	caller, ok := ctx.Value(callerKey{}).(*Caller)
-	if !ok {
+	if !ok || caller.Subject == "" {
 		return nil, ErrUnauthenticated
 	}
 	return caller, nil
+}
+
+// AnyCaller returns the caller of the operation. Without a token it has the role anon and no user id. It is for the
+// resolvers of @public fields that read tables.
+func AnyCaller(ctx context.Context) *Caller {
+	caller, ok := ctx.Value(callerKey{}).(*Caller)
+	if !ok {
+		caller = newAnonymous()
+		caller.ReadOnly = true
+	}
+	return caller
 }
 
 // loaded holds the results of a query's reads. Mutations and subscriptions have none: a row may change between their

@@ -2,6 +2,7 @@ package endpoint
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/vektah/gqlparser/v2/ast"
 )
@@ -9,11 +10,15 @@ import (
 // defaultListSize is the assumed size of a list without @listSize.
 const defaultListSize = 10
 
-// cost holds what @cost and @listSize say about a field.
+// cost holds what @cost and @listSize say about a field. @listSize is that of IBM's specification of cost directives
+// without requireOneSlicingArgument: a page without one has a default size.
+// https://ibm.github.io/graphql-specs/cost-spec.html#sec-The-List-Size-Directive
 type cost struct {
 	weight  int
-	size    int      // multiplies the cost of the field's selections
+	isList  bool
+	size    int      // multiplies the cost of the selections of the list, or of the sized fields
 	slicing []string // arguments that replace size
+	sized   []string // fields of the field's type that are lists of that size; nil if the field itself is the list
 }
 
 // costs maps each field of the schema to its cost. Introspection fields are not in it: they cost nothing.
@@ -31,7 +36,7 @@ func costsOf(schema *ast.Schema) (costs, error) {
 			if field.Position == nil || field.Position.Src.BuiltIn {
 				continue
 			}
-			c, err := costOf(field)
+			c, err := costOf(schema, field)
 			if err != nil {
 				return nil, fmt.Errorf("%s.%s: %w", definition.Name, field.Name, err)
 			}
@@ -41,11 +46,8 @@ func costsOf(schema *ast.Schema) (costs, error) {
 	return all, nil
 }
 
-func costOf(field *ast.FieldDefinition) (cost, error) {
-	c := cost{weight: 1, size: 1}
-	if field.Type.Elem != nil {
-		c.size = defaultListSize
-	}
+func costOf(schema *ast.Schema, field *ast.FieldDefinition) (cost, error) {
+	c := cost{weight: 1, size: defaultListSize, isList: field.Type.Elem != nil}
 	if directive := field.Directives.ForName("cost"); directive != nil {
 		weight, _ := directive.ArgumentMap(nil)["weight"].(int64)
 		if weight < 0 {
@@ -61,69 +63,108 @@ func costOf(field *ast.FieldDefinition) (cost, error) {
 	if size, ok := arguments["assumedSize"].(int64); ok {
 		c.size = clamp(size)
 	}
-	names, _ := arguments["slicingArguments"].([]any)
-	for _, name := range names {
-		name, _ := name.(string)
+	for _, name := range namesIn(arguments, "slicingArguments") {
 		if field.Arguments.ForName(name) == nil {
 			return c, fmt.Errorf("@listSize(slicingArguments:): %q is not an argument of the field", name)
 		}
 		c.slicing = append(c.slicing, name)
 	}
+	for _, name := range namesIn(arguments, "sizedFields") {
+		sized := schema.Types[field.Type.Name()].Fields.ForName(name)
+		if sized == nil || sized.Type.Elem == nil {
+			return c, fmt.Errorf("@listSize(sizedFields:): %q is not a list of %s", name, field.Type.Name())
+		}
+		c.sized = append(c.sized, name)
+	}
+	if !c.isList && c.sized == nil {
+		return c, fmt.Errorf("@listSize without sizedFields on a field that is no list: name the lists of %s", field.Type.Name())
+	}
 	return c, nil
+}
+
+func namesIn(arguments map[string]any, argument string) (names []string) {
+	list, _ := arguments[argument].([]any)
+	for _, name := range list {
+		name, _ := name.(string)
+		names = append(names, name)
+	}
+	return names
 }
 
 // complexity returns the cost of an operation. The cost of each fragment is computed once.
 func (c costs) complexity(operation *ast.OperationDefinition, variables map[string]any) int {
 	counter := costCounter{costs: c, variables: variables}
-	return counter.selections(operation.SelectionSet)
+	return counter.selections(operation.SelectionSet, parent{})
 }
 
 type costCounter struct {
 	costs     costs
 	variables map[string]any
-	fragments map[string]int
+	fragments map[spread]int
 }
 
-func (counter *costCounter) selections(set ast.SelectionSet) int {
+// parent is what the field that has some selections says of the sizes of lists in them.
+type parent struct {
+	field *ast.FieldDefinition // nil if it says nothing
+	size  int
+}
+
+// spread is a fragment below a parent.
+type spread struct {
+	name string
+	parent
+}
+
+func (counter *costCounter) selections(set ast.SelectionSet, of parent) int {
 	sum := 0
 	for _, selection := range set {
 		switch s := selection.(type) {
 		case *ast.Field:
-			sum = addCapped(sum, counter.field(s))
+			sum = addCapped(sum, counter.field(s, of))
 		case *ast.InlineFragment:
-			sum = addCapped(sum, counter.selections(s.SelectionSet))
+			sum = addCapped(sum, counter.selections(s.SelectionSet, of))
 		case *ast.FragmentSpread:
-			sum = addCapped(sum, counter.fragment(s))
+			sum = addCapped(sum, counter.fragment(s, of))
 		}
 	}
 	return sum
 }
 
-func (counter *costCounter) field(field *ast.Field) int {
+func (counter *costCounter) field(field *ast.Field, of parent) int {
 	c, ok := counter.costs[field.Definition]
 	if !ok {
 		return 0
 	}
-	below := counter.selections(field.SelectionSet)
-	if below == 0 {
+	size := 1
+	switch {
+	case of.field != nil && slices.Contains(counter.costs[of.field].sized, field.Name):
+		size = of.size
+	case c.isList && c.sized == nil:
+		size = counter.size(field, c)
+	case c.isList:
+		size = defaultListSize
+	}
+	below := parent{}
+	if c.sized != nil {
+		below = parent{field.Definition, counter.size(field, c)}
+	}
+	inner := counter.selections(field.SelectionSet, below)
+	if inner == 0 {
 		return c.weight
 	}
-	return addCapped(c.weight, timesCapped(counter.size(field, c), below))
+	return addCapped(c.weight, timesCapped(size, inner))
 }
 
-// size returns the largest slicing argument, or the assumed size if no slicing argument is a number.
+// size returns the largest slicing argument, or the assumed size if no slicing argument is a number. A null argument has
+// its default.
 func (counter *costCounter) size(field *ast.Field, c cost) int {
 	size, asked := 0, false
 	for _, name := range c.slicing {
-		argument := field.Arguments.ForName(name)
-		given := argument != nil
-		if given && argument.Value.Kind == ast.Variable {
-			_, given = counter.variables[argument.Value.Raw]
-		}
 		var value any
-		if given {
+		if argument := field.Arguments.ForName(name); argument != nil {
 			value, _ = argument.Value.Value(counter.variables)
-		} else if defined := field.Definition.Arguments.ForName(name); defined.DefaultValue != nil {
+		}
+		if defined := field.Definition.Arguments.ForName(name); value == nil && defined.DefaultValue != nil {
 			value, _ = defined.DefaultValue.Value(nil)
 		}
 		if number, ok := value.(int64); ok {
@@ -136,14 +177,15 @@ func (counter *costCounter) size(field *ast.Field, c cost) int {
 	return size
 }
 
-func (counter *costCounter) fragment(spread *ast.FragmentSpread) int {
-	sum, ok := counter.fragments[spread.Name]
-	if !ok && spread.Definition != nil {
-		sum = counter.selections(spread.Definition.SelectionSet)
+func (counter *costCounter) fragment(fragment *ast.FragmentSpread, of parent) int {
+	key := spread{fragment.Name, of}
+	sum, ok := counter.fragments[key]
+	if !ok && fragment.Definition != nil {
+		sum = counter.selections(fragment.Definition.SelectionSet, of)
 		if counter.fragments == nil {
-			counter.fragments = map[string]int{}
+			counter.fragments = map[spread]int{}
 		}
-		counter.fragments[spread.Name] = sum
+		counter.fragments[key] = sum
 	}
 	return sum
 }

@@ -11,12 +11,17 @@ import (
 
 const shopSchema = `
 directive @cost(weight: Int!) on FIELD_DEFINITION
-directive @listSize(assumedSize: Int, slicingArguments: [String!]) on FIELD_DEFINITION
+directive @listSize(assumedSize: Int, slicingArguments: [String!], sizedFields: [String!]) on FIELD_DEFINITION
 type Query {
 	shop: Shop
 	shops(first: Int = 20, last: Int): [Shop!]! @cost(weight: 5) @listSize(slicingArguments: ["first", "last"])
+	pages(first: Int = 20): ShopConnection @cost(weight: 5) @listSize(slicingArguments: ["first"], sizedFields: ["edges", "nodes"])
+	ends(first: Int, last: Int): ShopConnection @listSize(assumedSize: 30, slicingArguments: ["first", "last"], sizedFields: ["nodes"])
 }
-type Shop { name: String  items: [Item!]  top: [Item!] @listSize(assumedSize: 3)  owner: Shop }
+type ShopConnection { edges: [ShopEdge!]!  nodes: [Shop!]!  others: [Shop!]!  pageInfo: PageInfo!  again: ShopConnection }
+type ShopEdge { cursor: String!  node: Shop! }
+type PageInfo { hasNextPage: Boolean! }
+type Shop { pages(first: Int = 5): ShopConnection @cost(weight: 5) @listSize(slicingArguments: ["first"], sizedFields: ["edges", "nodes"])  name: String  items: [Item!]  top: [Item!] @listSize(assumedSize: 3)  owner: Shop }
 type Item { name: String @cost(weight: 0)  shop: Shop }`
 
 func TestComplexity(t *testing.T) {
@@ -41,6 +46,21 @@ func TestComplexity(t *testing.T) {
 		{"{ shops(first: -7) { name } }", 5},
 		{"query($n: Int) { shops(first: $n) { name } }", 5 + 100},
 		{"{ shops(first: 100) { items { shop { items { name shop { name } } } } } }", 5 + 100*(1+10*(1+1+10*2))},
+		{"{ shops(first: null) { name } }", 5 + 20},
+		{"{ pages { nodes { name items { name } } } }", 5 + 1 + 20*2},
+		{"{ pages(first: 20) { nodes { name owner { name } } } }", 5 + 1 + 20*3},
+		{"{ pages(first: 7) { nodes { name } pageInfo { hasNextPage } } }", 5 + 1 + 7 + 2},
+		{"{ pages(first: 7) { edges { cursor node { name } } } }", 5 + 1 + 7*3},
+		{"query($n: Int) { pages(first: $n) { nodes { name } } }", 5 + 1 + 100},
+		{"query($none: Int) { pages(first: $none) { nodes { name } } }", 5 + 1 + 20},
+		{"{ pages(first: 7) { list: nodes { name } ... { nodes { name } } ...p } } fragment p on ShopConnection { nodes { name } }", 5 + 3*(1+7)},
+		{"{ a: pages(first: 7) { ...p } b: pages(first: 9) { ...p } } fragment p on ShopConnection { nodes { name } }", 5 + 1 + 7 + 5 + 1 + 9},
+		{"{ pages(first: 7) { others { name } } }", 5 + 1 + 10},
+		{"{ pages(first: 7) { again { nodes { name } } } }", 5 + 1 + 1 + 10},
+		{"{ pages { nodes { name pages { nodes { name } } } } }", 5 + 1 + 20*(1+5+1+5)},
+		{"{ pages(first: 0) { nodes { name } pageInfo { hasNextPage } } }", 5 + 1 + 2},
+		{"{ ends { nodes { name } } }", 1 + 1 + 30},
+		{"{ ends(first: 3, last: 4) { nodes { name } } }", 1 + 1 + 4},
 		{"{ shops(first: 2147483647) { items { shop { items { name } } } } }", maxNumber},
 		{"{ shop { ...a ...a } } fragment a on Shop { owner { ...b ...b } } fragment b on Shop { name }", 1 + 2*(1+2)},
 		{"{ shop { ... on Shop { name } ... { name } } }", 3},
@@ -69,6 +89,9 @@ func TestCostsThatMakeNoSense(t *testing.T) {
 	for _, field := range []string{
 		"a: Int @cost(weight: -1)",
 		`a: [Int] @listSize(slicingArguments: ["first"])`,
+		`a: Shop @listSize(assumedSize: 3)`,
+		`a: Shop @listSize(sizedFields: ["name"])`,
+		`a: Shop @listSize(sizedFields: ["nothing"])`,
 	} {
 		schema := gqlparser.MustLoadSchema(&ast.Source{Input: shopSchema + " extend type Query { " + field + " }"})
 		if _, err := costsOf(schema); err == nil || !strings.Contains(err.Error(), "Query.a") {

@@ -25,18 +25,29 @@ import (
 	"usergraph/internal/testapi/models"
 )
 
-// scripted is a resolver of the real schema that does what a test says, so that faults happen when they are wanted.
+// scripted has a resolver of the real schema that does what a test says, so that faults happen when they are wanted.
 type scripted struct {
-	me func(context.Context) (*models.User, error)
+	generated.ResolverRoot // nil: tests ask for no other type
+	me                     func(context.Context) (*models.User, error)
 }
 
-func (s scripted) Query() generated.QueryResolver                     { return s }
-func (s scripted) Mutation() generated.MutationResolver               { return s }
+type scriptedQuery struct {
+	generated.QueryResolver
+	scripted
+}
+
+type scriptedMutation struct {
+	generated.MutationResolver
+	scripted
+}
+
+func (s scripted) Query() generated.QueryResolver                     { return scriptedQuery{scripted: s} }
+func (s scripted) Mutation() generated.MutationResolver               { return scriptedMutation{scripted: s} }
 func (s scripted) User() generated.UserResolver                       { return s }
 func (s scripted) Subscription() generated.SubscriptionResolver       { return nil }
-func (s scripted) Me(ctx context.Context) (*models.User, error)       { return s.me(ctx) }
 func (scripted) Email(context.Context, *models.User) (*string, error) { return nil, nil }
-func (s scripted) UpdateMe(ctx context.Context, _ generated.UpdateMeInput) (*models.User, error) {
+func (s scriptedQuery) Me(ctx context.Context) (*models.User, error)  { return s.me(ctx) }
+func (s scriptedMutation) UpdateMe(ctx context.Context, _ generated.UpdateMeInput) (*models.User, error) {
 	return s.me(ctx)
 }
 
@@ -44,7 +55,7 @@ var signedIn = &auth.Claims{UserID: uuid.MustParse("a0000000-0000-4000-8000-0000
 
 func newScripted(t *testing.T, me func(context.Context) (*models.User, error), changes ...func(*Options)) *Handler {
 	t.Helper()
-	options := Options{Log: slog.New(slog.DiscardHandler), Schema: func(*Engine) graphql.ExecutableSchema { return testapi.With(scripted{me}) }}
+	options := Options{Log: slog.New(slog.DiscardHandler), Schema: func(*Engine) graphql.ExecutableSchema { return testapi.With(scripted{me: me}) }}
 	for _, change := range changes {
 		change(&options)
 	}

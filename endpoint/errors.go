@@ -151,6 +151,16 @@ func (p presenter) present(ctx context.Context, err error) *gqlerror.Error {
 		shown.Path, shown.Locations = field.Path(), locationOf(field)
 	}
 	var written *gqlerror.Error
+	var input *rows.InputError
+	if isInput := errors.As(err, &input); isInput && !errors.As(err, &written) {
+		err = badInput("%s", input.Message)
+	} else if isInput && written.Err != nil { // gqlgen has added the path of the value
+		written.Err, written.Message = nil, input.Message
+		if len(written.Path) > len(shown.Path) {
+			written.Message = written.Path[len(shown.Path):].String() + ": " + input.Message
+		}
+		errcode.Set(written, CodeBadUserInput)
+	}
 	if errors.As(err, &written) {
 		if written.Locations == nil {
 			written.Locations = shown.Locations

@@ -8,6 +8,8 @@ import (
 	"github.com/99designs/gqlgen/graphql"
 	"github.com/vektah/gqlparser/v2/ast"
 	"github.com/vektah/gqlparser/v2/gqlerror"
+
+	"usergraph/database/rows"
 )
 
 // executor runs the operations of all transports. prepare parses and checks a request; run executes it with gqlgen's
@@ -225,7 +227,7 @@ func (e *executor) subscribe(ctx context.Context, op operation) graphql.Response
 
 // answer returns the next response of gqlgen's code with the errors of its resolvers, and nil after the last.
 func (e *executor) answer(ctx context.Context, bounds *Bounds, next graphql.ResponseHandler) *graphql.Response {
-	ctx = e.withErrors(ctx)
+	ctx = rows.WithGroups(e.withErrors(ctx))
 	response := next(ctx)
 	if response == nil {
 		return nil

@@ -6,20 +6,83 @@ import (
 	"fmt"
 	"reflect"
 	"slices"
+	"strings"
 
 	"github.com/99designs/gqlgen/graphql"
 	"github.com/vektah/gqlparser/v2"
 	"github.com/vektah/gqlparser/v2/ast"
+	"github.com/vektah/gqlparser/v2/parser"
 )
 
-// SDL defines the engine's directives and types. A schema includes it as schema/engine.graphqls.
+// SDL defines the engine's directives, and the types that they need. EngineSDL adds the types that a schema uses.
 //
 //go:embed engine.graphqls
 var SDL string
 
+// typesSDL defines the engine's scalars, filters and page types.
+//
+//go:embed types.graphqls
+var typesSDL string
+
+// EngineSDL returns what a schema has of the engine, as schema/engine.graphqls: the directives, and the types that the
+// schema's own files use.
+func EngineSDL(sources ...*ast.Source) (string, error) {
+	document, err := parser.ParseSchemas(sources...)
+	if err != nil {
+		return "", err
+	}
+	used := map[string]bool{}
+	use := func(definitions ast.DefinitionList) {
+		for _, definition := range definitions {
+			for _, field := range definition.Fields {
+				used[field.Type.Name()] = true
+				for _, argument := range field.Arguments {
+					used[argument.Type.Name()] = true
+				}
+			}
+		}
+	}
+	use(document.Definitions)
+	use(document.Extensions)
+	types, err := parser.ParseSchema(&ast.Source{Name: "types.graphqls", Input: typesSDL})
+	if err != nil {
+		return "", err
+	}
+	for _, definition := range slices.Backward(types.Definitions) { // a filter comes after its scalar
+		if used[definition.Name] {
+			use(ast.DefinitionList{definition})
+		}
+	}
+	text := SDL
+	for _, block := range definitionsIn(typesSDL) {
+		definition, err := parser.ParseSchema(&ast.Source{Name: "types.graphqls", Input: block})
+		if err != nil {
+			return "", err
+		}
+		if used[definition.Definitions[0].Name] {
+			text += "\n" + block + "\n"
+		}
+	}
+	return text, nil
+}
+
+// definitionsIn cuts a text at the empty lines before definitions, which begin at the margin. What comes before the first
+// one is a comment.
+func definitionsIn(text string) []string {
+	var definitions []string
+	for _, part := range strings.Split(strings.TrimSpace(text), "\n\n")[1:] {
+		if strings.HasPrefix(part, " ") {
+			definitions[len(definitions)-1] += "\n\n" + part
+		} else {
+			definitions = append(definitions, part)
+		}
+	}
+	return definitions
+}
+
 // checkSDL refuses a schema whose declaration of an engine directive or type differs from SDL.
 func checkSDL(schema *ast.Schema) error {
-	own, err := gqlparser.LoadSchema(&ast.Source{Name: "engine.graphqls", Input: SDL + "\ntype Query { none: Int }"})
+	own, err := gqlparser.LoadSchema(&ast.Source{Name: "engine.graphqls", Input: SDL + typesSDL + "\ntype Query { none: Int }"})
 	if err != nil {
 		return err
 	}
@@ -38,7 +101,7 @@ func checkSDL(schema *ast.Schema) error {
 			continue
 		}
 		got := schema.Types[name]
-		if got != nil && (got.Kind != want.Kind || fmt.Sprint(valuesOf(got)) != fmt.Sprint(valuesOf(want))) {
+		if got != nil && (got.Kind != want.Kind || fmt.Sprint(membersOf(got)) != fmt.Sprint(membersOf(want))) {
 			errs = append(errs, fmt.Errorf("%s differs from the engine's declaration", name))
 		}
 	}
@@ -56,11 +119,15 @@ func signature(arguments ast.ArgumentDefinitionList) (text string) {
 	return text
 }
 
-func valuesOf(definition *ast.Definition) (values []string) {
+// membersOf returns the values of an enum, or the fields of an object or an input with their types.
+func membersOf(definition *ast.Definition) (members []string) {
 	for _, value := range definition.EnumValues {
-		values = append(values, value.Name)
+		members = append(members, value.Name)
 	}
-	return values
+	for _, field := range definition.Fields {
+		members = append(members, field.Name+": "+field.Type.String())
+	}
+	return members
 }
 
 // checkDirectives refuses a schema with a directive that has no implementation. Otherwise each field with it would

@@ -12,6 +12,8 @@ import (
 
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgtype"
+
+	"usergraph/internal/sqltext"
 )
 
 const (
@@ -125,15 +127,15 @@ func parse(oid uint32, text string) (driver.Value, error) {
 	case pgtype.DateOID:
 		return parseTime(text, time.DateOnly)
 	case pgtype.TimestampOID:
-		return parseTime(text, time.DateTime)
+		return parseInstant(text, func(string) string { return time.DateTime })
 	case pgtype.TimestamptzOID:
-		return parseTime(text, zoneLayout(text))
+		return parseInstant(text, zoneLayout)
 	}
 	return text, nil
 }
 
-// parseTime reads a time in DateStyle ISO, as UTC. What time.Time does not write that way stays text: infinity, and
-// years BC or after 9999.
+// parseTime reads a date in DateStyle ISO, as UTC. What time.Time does not write that way stays text: infinity, and years
+// BC or after 9999.
 func parseTime(text, layout string) (driver.Value, error) {
 	t, err := time.Parse(layout, text)
 	if err == nil {
@@ -143,6 +145,37 @@ func parseTime(text, layout string) (driver.Value, error) {
 		return text, nil
 	}
 	return nil, err
+}
+
+// parseInstant reads a timestamp in DateStyle ISO, as UTC.
+func parseInstant(text string, layout func(string) string) (driver.Value, error) {
+	t, err := time.Parse(layout(text), text)
+	if err == nil {
+		return t.UTC(), nil
+	}
+	switch text {
+	case "infinity":
+		return time.Date(sqltext.InfinityYear, 1, 1, 0, 0, 0, 0, time.UTC), nil
+	case "-infinity":
+		return time.Date(sqltext.MinusInfinityYear, 1, 1, 0, 0, 0, 0, time.UTC), nil
+	}
+	// The layouts have four digits for the year: the same instant of a year that has the same calendar is read.
+	rest, isBC := strings.CutSuffix(text, " BC")
+	digits, rest, _ := strings.Cut(rest, "-")
+	year, parsed := strconv.Atoi(digits)
+	if parsed != nil || !isBC && len(digits) < 5 {
+		return nil, err
+	}
+	if isBC {
+		year = 1 - year
+	}
+	const calendars = 400 // years after which the calendar repeats
+	similar := 2000 + (year%calendars+calendars)%calendars
+	rest = strconv.Itoa(similar) + "-" + rest
+	if t, err = time.Parse(layout(rest), rest); err != nil {
+		return nil, err
+	}
+	return t.UTC().AddDate(year-similar, 0, 0), nil
 }
 
 // zoneLayout returns the layout of a time with zone: PostgreSQL writes minutes and seconds of the offset only where there

@@ -5,6 +5,7 @@
 package sqltext
 
 import (
+	"fmt"
 	"time"
 
 	"github.com/uptrace/bun/dialect/pgdialect"
@@ -25,7 +26,23 @@ func (d dialect) AppendString(b []byte, s string) []byte {
 	return marked(b, d.Dialect.AppendString(append(b, marker), s))
 }
 
+// InfinityYear and MinusInfinityYear are beyond PostgreSQL's timestamps, which go from 4713 BC, the year -4712, to 294276. The
+// driver reads a timestamp of infinity as the first instant of such a year, and each instant beyond is written as infinity.
+const (
+	InfinityYear      = 294277
+	MinusInfinityYear = -4713
+)
+
 func (d dialect) AppendTime(b []byte, t time.Time) []byte {
+	t = t.UTC()
+	switch year := t.Year(); {
+	case year >= InfinityYear:
+		return d.AppendString(b, "infinity")
+	case year <= MinusInfinityYear:
+		return d.AppendString(b, "-infinity")
+	case year < 1: // Go writes -43 for the year 44 BC
+		return d.AppendString(b, fmt.Sprintf("%04d%s BC", 1-year, t.Format("-01-02 15:04:05.999999+00")))
+	}
 	return marked(b, d.Dialect.AppendTime(append(b, marker), t))
 }
 

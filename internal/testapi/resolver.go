@@ -13,6 +13,7 @@ import (
 	"usergraph/internal/testapi/generated"
 )
 
+//go:generate go run usergraph/endpoint/engine-sdl engine.graphqls
 //go:generate go tool gqlgen generate
 
 //go:embed documents/*

@@ -3,8 +3,31 @@
 package generated
 
 import (
+	"encoding/json"
+	"time"
+	"usergraph/database/rows"
+
 	"github.com/99designs/gqlgen/graphql"
+	"github.com/google/uuid"
 )
+
+// The fields of a new project.
+type CreateProjectInput struct {
+	// The name: 1 to 200 characters.
+	Name string `json:"name"`
+}
+
+// The fields of a new todo.
+type CreateTodoInput struct {
+	// The id of the project that the todo belongs to.
+	ProjectID graphql.Omittable[*rows.ID] `json:"projectId,omitempty"`
+	// What is to do: 1 to 200 characters.
+	Title string `json:"title"`
+	// Whether it is done. Defaults to false.
+	Done graphql.Omittable[*bool] `json:"done,omitempty"`
+	// The day by which it is due.
+	DueOn graphql.Omittable[*rows.Date] `json:"dueOn,omitempty"`
+}
 
 // The operations that change data.
 type Mutation struct {
@@ -12,6 +35,42 @@ type Mutation struct {
 
 // The operations that read.
 type Query struct {
+}
+
+// The columns of a sample. An absent one keeps its value, null clears it.
+type SampleInput struct {
+	// The column mood.
+	Mood graphql.Omittable[*rows.Enum] `json:"mood,omitempty"`
+	// The column words.
+	Words graphql.Omittable[[]string] `json:"words,omitempty"`
+	// The column numbers.
+	Numbers graphql.Omittable[[]int] `json:"numbers,omitempty"`
+	// The column moods.
+	Moods graphql.Omittable[[]rows.Enum] `json:"moods,omitempty"`
+	// The column big.
+	Big graphql.Omittable[*int64] `json:"big,omitempty"`
+	// The column small.
+	Small graphql.Omittable[*int] `json:"small,omitempty"`
+	// The column whole.
+	Whole graphql.Omittable[*int] `json:"whole,omitempty"`
+	// The column exact.
+	Exact graphql.Omittable[*rows.Decimal] `json:"exact,omitempty"`
+	// The column ratio.
+	Ratio graphql.Omittable[*float64] `json:"ratio,omitempty"`
+	// The column flag.
+	Flag graphql.Omittable[*bool] `json:"flag,omitempty"`
+	// The column ref.
+	Ref graphql.Omittable[*uuid.UUID] `json:"ref,omitempty"`
+	// The column at.
+	At graphql.Omittable[*time.Time] `json:"at,omitempty"`
+	// The column local.
+	Local graphql.Omittable[*time.Time] `json:"local,omitempty"`
+	// The column day.
+	Day graphql.Omittable[*rows.Date] `json:"day,omitempty"`
+	// The column payload.
+	Payload graphql.Omittable[json.RawMessage] `json:"payload,omitempty"`
+	// The column raw.
+	Raw graphql.Omittable[json.RawMessage] `json:"raw,omitempty"`
 }
 
 // The operations that watch data, over a websocket (graphql-transport-ws) or server-sent events. A subscription ends when the
@@ -25,4 +84,16 @@ type UpdateMeInput struct {
 	FullName graphql.Omittable[*string] `json:"fullName,omitempty"`
 	// The URL of the user's picture: http or https, at most 2048 characters.
 	AvatarURL graphql.Omittable[*string] `json:"avatarUrl,omitempty"`
+}
+
+// The fields of a todo to change. An absent field keeps its value, null clears it.
+type UpdateTodoInput struct {
+	// The id of the project that the todo belongs to.
+	ProjectID graphql.Omittable[*rows.ID] `json:"projectId,omitempty"`
+	// What is to do: 1 to 200 characters. It cannot be null.
+	Title graphql.Omittable[*string] `json:"title,omitempty"`
+	// Whether it is done. It cannot be null.
+	Done graphql.Omittable[*bool] `json:"done,omitempty"`
+	// The day by which it is due.
+	DueOn graphql.Omittable[*rows.Date] `json:"dueOn,omitempty"`
 }

@@ -1,0 +1,133 @@
+package rows
+
+import (
+	"context"
+	"reflect"
+	"sync"
+)
+
+// A relation of many rows is read by one statement. gqlgen batches the rows of one list, but the rows of a level are in many
+// lists: the todos of each project, the project of each todo. What one statement has read is a group, and a relation of one
+// of its rows is read for the whole group. The answer of an operation remembers its groups.
+
+type groupsKey struct{}
+
+// groups are the rows that an answer's statements have read.
+type groups struct {
+	mu      sync.Mutex
+	pending []any // slices of pointers to rows, whose groups nobody has asked for
+	byRow   map[any]*group
+}
+
+// group is a slice of pointers to rows that one statement has read, and the relations that were read for all of them.
+type group struct {
+	rows      any
+	mu        sync.Mutex
+	relations map[string]*relation
+}
+
+// relation holds a result for each row of a group, by the pointer to the row.
+type relation struct {
+	mu      sync.Mutex
+	results any
+	err     error
+	done    bool
+}
+
+// WithGroups returns a context in which relations are read for all rows of a statement at once. The engine calls it for
+// each answer. Without it, they are read for the rows that they are asked for.
+func WithGroups(ctx context.Context) context.Context {
+	return context.WithValue(ctx, groupsKey{}, new(groups))
+}
+
+// keep remembers the rows that a statement has read.
+func keep[T any](ctx context.Context, read []*T) {
+	known, ok := ctx.Value(groupsKey{}).(*groups)
+	if !ok || len(read) == 0 {
+		return
+	}
+	known.mu.Lock()
+	defer known.mu.Unlock()
+	known.pending = append(known.pending, read)
+}
+
+// of returns the group of a row, or nil.
+func (g *groups) of(row any) *group {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.byRow == nil {
+		g.byRow = map[any]*group{}
+	}
+	for _, read := range g.pending {
+		one := &group{rows: read}
+		for i, list := 0, reflect.ValueOf(read); i < list.Len(); i++ {
+			g.byRow[list.Index(i).Interface()] = one
+		}
+	}
+	g.pending = nil
+	return g.byRow[row]
+}
+
+// related returns the related row or list of each row. It reads those of the row's group at once, by load, which returns
+// one result for each of the rows that it gets. The key tells relations of the same rows apart.
+func related[P, R any](ctx context.Context, rows []*P, key string, load func(context.Context, []*P) ([]*R, error)) ([]*R, error) {
+	known, ok := ctx.Value(groupsKey{}).(*groups)
+	if !ok {
+		return load(ctx, rows)
+	}
+	results := make([]*R, len(rows))
+	var alone []*P // rows that no statement of this answer has read
+	var places []int
+	for i, row := range rows {
+		of := known.of(row)
+		if of == nil {
+			alone, places = append(alone, row), append(places, i)
+			continue
+		}
+		all, err := resultsOf(ctx, of, key, load)
+		if err != nil {
+			return nil, err
+		}
+		results[i] = all[row]
+	}
+	if alone != nil {
+		found, err := load(ctx, alone)
+		if err != nil {
+			return nil, err
+		}
+		for i, place := range places {
+			results[place] = found[i]
+		}
+	}
+	return results, nil
+}
+
+// resultsOf returns the results for all rows of a group. The first caller reads them, the others wait.
+func resultsOf[P, R any](ctx context.Context, of *group, key string, load func(context.Context, []*P) ([]*R, error)) (map[*P]*R, error) {
+	of.mu.Lock()
+	if of.relations == nil {
+		of.relations = map[string]*relation{}
+	}
+	one := of.relations[key]
+	if one == nil {
+		one = new(relation)
+		of.relations[key] = one
+	}
+	of.mu.Unlock()
+	one.mu.Lock()
+	defer one.mu.Unlock()
+	if !one.done {
+		rows := of.rows.([]*P)
+		found, err := load(ctx, rows)
+		if err != nil && ctx.Err() != nil {
+			return nil, err // says nothing to fields that have time left
+		}
+		results := make(map[*P]*R, len(found))
+		for i, result := range found {
+			results[rows[i]] = result
+		}
+		one.results, one.err, one.done = results, err, true
+	}
+	results, _ := one.results.(map[*P]*R)
+	return results, one.err
+}
