@@ -31,7 +31,7 @@ var houses = []struct {
 	{"usergraph/apitest", []string{"usergraph/auth", "usergraph/database/...", "usergraph/endpoint", "usergraph/app", "usergraph/internal/..."}, nil, false},
 	// The API half.
 	{"usergraph/models", []string{"usergraph/database/rows", "usergraph/database/values"}, []string{"net/http"}, false},
-	{"usergraph/graph", []string{"usergraph/endpoint", "usergraph/models", "usergraph/database", "usergraph/graph/generated"}, []string{"net/http", "github.com/jackc/pgx/v5"}, false},
+	{"usergraph/graph", []string{"usergraph/endpoint", "usergraph/models", "usergraph/database", "usergraph/database/rows", "usergraph/graph/generated"}, []string{"net/http", "github.com/jackc/pgx/v5"}, false},
 	{"usergraph/supabase", nil, nil, false},
 	{"usergraph/documents", nil, nil, false},
 	{"usergraph", []string{"usergraph/app", "usergraph/graph", "usergraph/supabase", "usergraph/documents"}, nil, false},

@@ -287,7 +287,7 @@ directive @cost(
 ) on FIELD_DEFINITION
 
 """
-The number by which the cost of a list's selections is multiplied. Defaults to 10.
+The number by which the cost of a list's selections is multiplied. Defaults to 10. A connection names its lists in sizedFields.
 """
 directive @listSize(
   "The assumed number of items."
@@ -295,6 +295,9 @@ directive @listSize(
 
   "The arguments that request a number of items. The largest of them replaces assumedSize."
   slicingArguments: [String!]
+
+  "The fields of the returned type that are lists of this size. By default, the field itself is the list."
+  sizedFields: [String!]
 ) on FIELD_DEFINITION
 
 "The authenticator assurance level of a session."
