@@ -59,6 +59,7 @@ create index on public.todos (user_id, created_at, id);
 create index on public.todos (user_id, due_on, id);
 create index on public.todos (project_id, created_at, id);
 create index on public.todo_labels (label_name);
+create index on public.todo_labels (user_id);
 create index on public.samples (user_id, at, id);
 create index on public.samples (user_id, exact, id);
 
