@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	mathrand "math/rand/v2"
 	"slices"
 	"strings"
@@ -17,19 +18,22 @@ import (
 	"usergraph/internal/pgwire"
 )
 
-// ErrNotAnnounced means that no changes arrive until a setting is corrected or a migration applied.
+// ErrNotAnnounced means that no changes arrive until a setting is corrected or usergraph migrate has run.
 var ErrNotAnnounced = errors.New("changes are not announced")
 
 const (
-	// changesChannel is the channel of announcements. A payload is the JSON array
-	// ["schema.table", "key", "owner"]. A null key means that many rows of the table have changed.
+	// changesChannel is the channel that triggers notify. engine/002_announcements.sql says what a payload is.
 	changesChannel = "usergraph"
-	// probePrefix begins the payload of a probe, which proves that notifications arrive. No table has that name.
+	// announcedTables lists the tables with triggers, as announcements name them.
+	announcedTables = `select n.nspname || '.' || c.relname from pg_catalog.pg_trigger g join pg_catalog.pg_class c on c.oid = tgrelid
+		join pg_catalog.pg_namespace n on n.oid = c.relnamespace join pg_catalog.pg_proc p on p.oid = tgfoid join pg_catalog.pg_namespace f on f.oid = pronamespace
+		where tgname = 'usergraph_announce_update' and tgenabled <> 'D' and f.nspname = 'usergraph'`
+	// probePrefix begins the payload of a probe, which proves that notifications arrive. An announcement is a JSON array.
 	probePrefix = "?"
 	// probeTimeout bounds the wait for a probe. Without a pooler it takes no longer than a statement.
 	probeTimeout = 5 * time.Second
-	// quietTimeout is how long the connection may be silent before it is checked.
-	quietTimeout = 30 * time.Second
+	// listPause is the pause between two checks of the connection, and of which tables are announced.
+	listPause = 30 * time.Second
 	// The pauses before a lost connection is opened again: the first, doubled each time up to the last. Each varies by
 	// half, so that many servers do not reconnect at once.
 	firstPause = 100 * time.Millisecond
@@ -43,17 +47,22 @@ type Changes struct {
 	cancel context.CancelFunc
 	done   chan struct{}
 
-	mu       sync.Mutex
-	watchers map[Row][]*watcher
-	err      error
-	probe    string // the payload of the last probe
-	heard    bool   // it has arrived
+	mu        sync.Mutex
+	watchers  map[string]*tableWatchers // by table
+	announced map[string]struct{}       // tables with triggers; nil until a connection was open
+	err       error
+	probe     string // the payload of the last probe
+	heard     bool   // it has arrived
 }
 
-// Row names a row by its table, such as public.users, and its primary key.
-type Row struct{ Table, ID string }
+// tableWatchers are the watchers of one table.
+type tableWatchers struct {
+	whole  []*watcher
+	rows   map[string][]*watcher // by key
+	owners map[string][]*watcher // by owner
+}
 
-// watcher is a subscriber to the changes of a row.
+// watcher is a subscriber to the changes of some sources.
 type watcher struct{ changed func() }
 
 // Listen starts to report changes, until Close. It opens a lost connection again.
@@ -75,7 +84,7 @@ func Listen(url string, report func(error)) (*Changes, error) {
 		report:   report,
 		cancel:   cancel,
 		done:     make(chan struct{}),
-		watchers: map[Row][]*watcher{},
+		watchers: map[string]*tableWatchers{},
 		err:      fmt.Errorf("%w: not connected yet", ErrUnavailable),
 	}
 	c.config.RuntimeParams["application_name"] += " listen"
@@ -84,23 +93,93 @@ func Listen(url string, report func(error)) (*Changes, error) {
 	return c, nil
 }
 
-// Watch calls changed after each change of a row, and also when a change may have been missed. changed runs on the
-// listening goroutine, so it must not block. It may run once more after stop.
-func (c *Changes) Watch(row Row, changed func()) (stop func()) {
+// Watch calls changed after each change of one of the sources, and also when a change may have been missed. changed runs
+// on the listening goroutine, so it must not block. It may run more than once for a change, and once more after stop.
+func (c *Changes) Watch(sources []Source, changed func()) (stop func()) {
 	w := &watcher{changed}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.watchers[row] = append(c.watchers[row], w)
+	for _, s := range sources {
+		table := c.watchers[s.table]
+		if table == nil {
+			table = &tableWatchers{rows: map[string][]*watcher{}, owners: map[string][]*watcher{}}
+			c.watchers[s.table] = table
+		}
+		table.set(s, append(table.of(s), w))
+	}
 	return func() {
 		c.mu.Lock()
 		defer c.mu.Unlock()
-		rest := slices.DeleteFunc(c.watchers[row], func(other *watcher) bool { return other == w })
-		if len(rest) == 0 {
-			delete(c.watchers, row)
-			return
+		for _, s := range sources {
+			table := c.watchers[s.table]
+			if table == nil {
+				continue
+			}
+			table.set(s, slices.DeleteFunc(table.of(s), func(other *watcher) bool { return other == w }))
+			if len(table.whole)+len(table.rows)+len(table.owners) == 0 {
+				delete(c.watchers, s.table)
+			}
 		}
-		c.watchers[row] = rest
 	}
+}
+
+// of returns the watchers of a source.
+func (t *tableWatchers) of(s Source) []*watcher {
+	switch s.part {
+	case oneRow:
+		return t.rows[s.value]
+	case ownerRows:
+		return t.owners[s.value]
+	}
+	return t.whole
+}
+
+// set replaces the watchers of a source.
+func (t *tableWatchers) set(s Source, watchers []*watcher) {
+	by := t.rows
+	switch {
+	case s.part == wholeTable:
+		t.whole = watchers
+		return
+	case s.part == ownerRows:
+		by = t.owners
+	}
+	if len(watchers) == 0 {
+		delete(by, s.value)
+		return
+	}
+	by[s.value] = watchers
+}
+
+// concerned returns the watchers that a change may concern. A key or an owner that is nil may be any.
+func (t *tableWatchers) concerned(key, owner *string) []*watcher {
+	return slices.Concat(t.whole, matching(t.rows, key), matching(t.owners, owner))
+}
+
+func matching(watchers map[string][]*watcher, value *string) []*watcher {
+	if value != nil {
+		return watchers[strings.ToLower(*value)]
+	}
+	return slices.Concat(slices.Collect(maps.Values(watchers))...)
+}
+
+// Check returns an error if one of the sources is not announced, or cannot be watched. A nil error may be wrong until the
+// connection was open once.
+func (c *Changes) Check(sources []Source) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if errors.Is(c.err, ErrNotAnnounced) {
+		return c.err
+	}
+	for _, s := range sources {
+		if s.err != nil {
+			return s.err
+		}
+		if _, ok := c.announced[s.table]; !ok && c.announced != nil {
+			return fmt.Errorf("%w: %s has no trigger for it, run usergraph migrate", ErrNotAnnounced, s.table)
+		}
+	}
+	return nil
 }
 
 // Err is nil while changes arrive. ErrUnavailable is temporary: the connection is being opened again, and missed
@@ -155,10 +234,13 @@ func (c *Changes) listen(ctx context.Context) (arrived bool) {
 	}
 	c.missed() // before reporting that changes arrive, so that no watcher relies on the time in between
 	c.settle(ctx, nil)
+	listed := time.Now()
 	for {
-		err := c.wait(ctx, conn, quietTimeout)
+		err := c.wait(ctx, conn, max(0, listPause-time.Since(listed)))
 		if errors.Is(err, context.DeadlineExceeded) {
-			err = c.ask(ctx, conn)
+			// The query also finds out whether a silent connection is lost: it may stay silent for hours.
+			listed = time.Now()
+			err = c.readAnnounced(ctx, conn)
 		}
 		if err != nil {
 			c.settle(ctx, pgwire.Unavailable(ctx, err))
@@ -170,12 +252,15 @@ func (c *Changes) listen(ctx context.Context) (arrived bool) {
 // begin subscribes to the channel and proves that notifications arrive.
 func (c *Changes) begin(ctx context.Context, conn *pgconn.PgConn) error {
 	results, err := conn.Exec(ctx, "listen "+changesChannel+"; select exists (select from pg_catalog.pg_proc p "+
-		"join pg_catalog.pg_namespace n on n.oid = p.pronamespace where nspname = 'usergraph' and proname = 'announce_changes')").ReadAll()
+		"join pg_catalog.pg_namespace n on n.oid = pronamespace where nspname = 'usergraph' and proname = 'announce_changes')").ReadAll()
 	if err != nil {
 		return pgwire.Classify(ctx, err)
 	}
 	if string(results[1].Rows[0][0]) != "t" {
 		return fmt.Errorf("%w: the database has no function for it, run usergraph migrate", ErrNotAnnounced)
+	}
+	if err := c.readAnnounced(ctx, conn); err != nil {
+		return err
 	}
 	if err := c.sendProbe(ctx); err != nil {
 		return err
@@ -229,14 +314,25 @@ func (c *Changes) wait(ctx context.Context, conn *pgconn.PgConn, limit time.Dura
 	return err
 }
 
-// ask checks a silent connection. A lost one may stay silent for hours.
-func (c *Changes) ask(ctx context.Context, conn *pgconn.PgConn) error {
+// readAnnounced reads which tables are announced.
+func (c *Changes) readAnnounced(ctx context.Context, conn *pgconn.PgConn) error {
 	ctx, cancel := context.WithTimeout(ctx, pingTimeout)
 	defer cancel()
-	return conn.Ping(ctx)
+	results, err := conn.Exec(ctx, announcedTables).ReadAll()
+	if err != nil {
+		return pgwire.Classify(ctx, err)
+	}
+	announced := map[string]struct{}{}
+	for _, row := range results[0].Rows {
+		announced[string(row[0])] = struct{}{}
+	}
+	c.mu.Lock()
+	c.announced = announced
+	c.mu.Unlock()
+	return nil
 }
 
-// hear calls the watchers of a notification's row.
+// hear calls the watchers that a notification may concern.
 func (c *Changes) hear(payload string) {
 	c.mu.Lock()
 	if strings.HasPrefix(payload, probePrefix) {
@@ -244,37 +340,25 @@ func (c *Changes) hear(payload string) {
 		c.mu.Unlock()
 		return
 	}
-	concerned := slices.Clone(c.concerned(payload))
+	var change [3]*string // table, key, owner
+	var concerned []*watcher
+	if err := json.Unmarshal([]byte(payload), &change); err == nil && change[0] != nil {
+		if table := c.watchers[*change[0]]; table != nil {
+			concerned = table.concerned(change[1], change[2])
+		}
+	}
 	c.mu.Unlock()
 	for _, w := range concerned {
 		w.changed()
 	}
 }
 
-// concerned returns the watchers of what a payload names. The caller holds mu.
-func (c *Changes) concerned(payload string) (all []*watcher) {
-	var names []*string // table, key, owner
-	if json.Unmarshal([]byte(payload), &names) != nil || len(names) != 3 || names[0] == nil {
-		return nil
-	}
-	table := *names[0]
-	if names[1] != nil {
-		return c.watchers[Row{table, *names[1]}]
-	}
-	for row, watchers := range c.watchers {
-		if row.Table == table {
-			all = append(all, watchers...)
-		}
-	}
-	return all
-}
-
 // missed calls all watchers, since changes may have been missed.
 func (c *Changes) missed() {
 	c.mu.Lock()
 	var all []*watcher
-	for _, some := range c.watchers {
-		all = append(all, some...)
+	for _, table := range c.watchers {
+		all = append(all, table.concerned(nil, nil)...)
 	}
 	c.mu.Unlock()
 	for _, w := range all {

@@ -3,17 +3,35 @@ package database_test
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"net/url"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/google/uuid"
+	"github.com/uptrace/bun"
 	"go.uber.org/goleak"
 
 	"usergraph/database"
 	"usergraph/internal/pgtest"
 )
+
+// announcedUser is a row of public.users.
+type announcedUser struct {
+	bun.BaseModel `bun:"table:users"`
+	ID            uuid.UUID `bun:"id,pk" usergraph:"owner"`
+}
+
+// modelsOnly knows the tables of models and connects to nothing.
+var modelsOnly = func() *database.DB {
+	db, err := database.Open(database.Config{URL: "postgres://nobody@127.0.0.1:1/none"})
+	if err != nil {
+		panic(err)
+	}
+	return db
+}()
 
 // timeout bounds the wait for an expected event.
 const timeout = 30 * time.Second
@@ -59,7 +77,7 @@ func (l *listening) report() error {
 // row counts the changes of a user's row.
 func (l *listening) row(id uuid.UUID) <-chan struct{} {
 	heard := make(chan struct{}, 1000)
-	stop := l.Watch(database.Row{Table: "public.users", ID: id.String()}, func() { heard <- struct{}{} })
+	stop := l.Watch([]database.Source{database.RowOf[announcedUser](modelsOnly, id)}, func() { heard <- struct{}{} })
 	l.t.Cleanup(stop)
 	return heard
 }
@@ -163,55 +181,142 @@ func TestListenWithoutDatabase(t *testing.T) {
 // A database without the engine's SQL never notifies.
 func TestListenWithoutTrigger(t *testing.T) {
 	pg := pgtest.New(t)
-	pg.Exec(t, "drop function usergraph.announce_changes")
+	pg.Exec(t, "alter schema usergraph rename to away")
 	l := listen(t, pg.URL)
-	if err := l.report(); !errors.Is(err, database.ErrNotAnnounced) || !strings.Contains(err.Error(), "run usergraph migrate") {
+	if err := l.report(); !errors.Is(err, database.ErrNotAnnounced) || !strings.Contains(err.Error(), "usergraph migrate") {
 		t.Error(err)
 	}
 	if err := l.Err(); !errors.Is(err, database.ErrNotAnnounced) {
 		t.Error(err)
 	}
-	pg.Exec(t, "create function usergraph.announce_changes() returns void language sql as ''")
+	pg.Exec(t, "alter schema away rename to usergraph")
 	if err := l.report(); err != nil {
 		t.Error("the migration came later:", err)
 	}
 }
 
-// An id may be any key of a row.
-func TestListenIDs(t *testing.T) {
-	pg := pgtest.New(t)
-	pg.Exec(t, `create table notes (id text primary key);
-		select usergraph.announce_changes('notes', null, 'id')`)
+// A watcher hears of what it watches, and of what may be it.
+func TestListenSources(t *testing.T) {
+	db, pg := openNew(t)
+	pg.Exec(t, `create table notes (id text primary key, user_id uuid); create table numbers (id bigint primary key, user_id int);
+		create table members (org uuid, usr text, role text, primary key (org, usr));
+		create schema other; create table other.notes (id text primary key, user_id uuid)`)
+	newAnnounced(t, pg).announce(
+		database.Announcement{Schema: "public", Table: "notes", Keys: []string{"id"}, Owner: "user_id"},
+		database.Announcement{Schema: "other", Table: "notes", Keys: []string{"id"}, Owner: "user_id"},
+		database.Announcement{Schema: "public", Table: "numbers", Keys: []string{"id"}, Owner: "user_id"},
+		database.Announcement{Schema: "public", Table: "members", Keys: []string{"org", "usr"}},
+	)
+	type (
+		textKey  string
+		otherRow struct {
+			bun.BaseModel `bun:"table:other.notes"`
+			ID            string `bun:"id,pk"`
+		}
+		textRow struct {
+			bun.BaseModel `bun:"table:notes"`
+			ID            textKey   `bun:"id,pk"`
+			UserID        uuid.UUID `bun:"user_id" usergraph:"owner"`
+		}
+		numberRow struct {
+			bun.BaseModel `bun:"table:numbers"`
+			ID            int64 `bun:"id,pk"`
+			UserID        int32 `bun:"user_id" usergraph:"owner"`
+		}
+		memberRow struct {
+			bun.BaseModel `bun:"table:members"`
+			Org           uuid.UUID `bun:"org,pk"`
+			User          string    `bun:"usr,pk"`
+		}
+	)
 	l := listen(t, pg.URL)
 	if err := l.report(); err != nil {
 		t.Fatal(err)
 	}
-	for _, id := range []string{"1", "a:b", "", "?probe", "'; drop table notes; --"} {
-		heard := make(chan struct{}, 1)
-		stop := l.Watch(database.Row{Table: "public.notes", ID: id}, func() { heard <- struct{}{} })
-		pg.Exec(t, "insert into notes values ($1)", id)
-		await(t, heard)
-		stop()
-		stop()
+	changed := make(chan string, 10_000)
+	watch := func(name string, sources ...database.Source) {
+		t.Cleanup(l.Watch(sources, func() { changed <- name }))
+		if err := l.Check(sources); err != nil {
+			t.Error(name, err)
+		}
+	}
+	for _, id := range []textKey{"1", "a:b", "a,b", "", "?probe", "'; drop table notes; --", `["💥"]`, "Ü"} {
+		watch("text "+string(id), database.RowOf[textRow](db, id))
+	}
+	watch("ada's", database.RowsOf[textRow](db, ada))
+	watch("bob's, as a text", database.RowsOf[textRow](db, strings.ToUpper(bob.String())))
+	watch("texts", database.Rows[textRow](db))
+	watch("text of other", database.RowOf[otherRow](db, "1"))
+	watch("number -7", database.RowOf[numberRow](db, int64(-7)))
+	watch("small number -7", database.RowOf[numberRow](db, int16(-7)))
+	watch("numbers of 5", database.RowsOf[numberRow](db, 5))
+	watch("member", database.RowOf[memberRow](db, ada, "u"))
+	watch("members and numbers", database.Rows[memberRow](db), database.Rows[numberRow](db))
+	adas, bobs := "'"+ada.String()+"'", "'"+bob.String()+"'"
+	for _, step := range []struct {
+		statement string
+		want      string // sorted
+	}{
+		{"insert into notes values ('1', " + adas + ")", "ada's; text 1; texts"},
+		{"insert into notes values ('a:b', " + bobs + ")", "bob's, as a text; text a:b; texts"},
+		{"insert into notes values ('a,b', " + bobs + ")", "bob's, as a text; text a,b; texts"},
+		{"insert into notes values ('', " + bobs + ")", "bob's, as a text; text ; texts"},
+		{"insert into notes values ('?probe', " + bobs + ")", "bob's, as a text; text ?probe; texts"},
+		{"insert into notes values ('''; drop table notes; --', " + bobs + ")", "bob's, as a text; text '; drop table notes; --; texts"},
+		{`insert into notes values ('["💥"]', ` + bobs + ")", `bob's, as a text; text ["💥"]; texts`},
+		{"insert into notes values ('Ü', " + bobs + ")", "bob's, as a text; text Ü; texts"},
+		{"update notes set user_id = " + adas + " where id = 'a:b'", "ada's; bob's, as a text; text a:b; texts"},
+		{"update notes set id = 'z' where id = 'a:b'", "ada's; text a:b; texts"},
+		{"insert into notes values ('nobody''s', null)", "ada's; bob's, as a text; texts"},
+		{"insert into other.notes values ('1', " + adas + ")", "text of other"},
+		{"insert into numbers values (-7, 5)", "members and numbers; number -7; numbers of 5; small number -7"},
+		{"insert into numbers values (7, 6)", "members and numbers"},
+		{"insert into members values (" + adas + ", 'u'), (" + adas + ", 'v')", "member; members and numbers"},
+		{"insert into numbers select i, 5 from generate_series(100, 300) i", "members and numbers; number -7; numbers of 5; small number -7"},
+		{"insert into numbers select i, 6 from generate_series(1000, 1300) i", "members and numbers; number -7; small number -7"},
+		{"truncate members", "member; members and numbers"},
+		{"notify usergraph, 'no json'; notify usergraph, '[null, null, null]'; notify usergraph, '{}'; notify usergraph, '[\"public.away\", null, null]'", ""},
+		{"notify usergraph, '[\"public.numbers\"]'", "members and numbers; number -7; numbers of 5; small number -7"},
+	} {
+		pg.Exec(t, step.statement)
+		// Notifications arrive in the order of the commits.
+		end := l.row(ada)
+		pg.Exec(t, "update users set full_name = full_name || '!' where id = $1", ada)
+		await(t, end)
+		heard := map[string]bool{}
+		for len(changed) > 0 {
+			heard[<-changed] = true
+		}
+		if got := strings.Join(slices.Sorted(maps.Keys(heard)), "; "); got != step.want {
+			t.Errorf("%s:\ngot  %s\nwant %s", step.statement, got, step.want)
+		}
 	}
 }
 
-// A key of null means that many rows of a table have changed. Payloads of other programs mean nothing.
-func TestListenToTables(t *testing.T) {
-	pg := newPostgres(t)
+// A source that cannot be heard of is refused.
+func TestListenRefusesSources(t *testing.T) {
+	db, pg := openNew(t)
 	l := listen(t, pg.URL)
 	if err := l.report(); err != nil {
 		t.Fatal(err)
 	}
-	adas, bobs := l.row(ada), l.row(bob)
-	for _, payload := range []string{"", "[]", `["public.users"]`, `[null, null, null]`, `{"a":1}`, `["public.notes", null, null]`, `["users", null, null]`, "public.users:" + ada.String()} {
-		pg.Exec(t, "select pg_notify('usergraph', $1)", payload)
+	type event struct {
+		bun.BaseModel `bun:"table:events"`
+		At            time.Time `bun:"at,pk"`
 	}
-	pg.Exec(t, `select pg_notify('usergraph', '["public.users", null, null]')`)
-	await(t, adas)
-	await(t, bobs)
-	if len(adas)+len(bobs) != 0 {
-		t.Error("changes of something else were reported")
+	for want, source := range map[string]database.Source{
+		"public.events has no trigger for it, run usergraph migrate": database.Rows[event](db),
+		"has a key of 1 values, not 2":                               database.RowOf[announcedUser](db, 1, 2),
+		"has a key of 1 values, not 0":                               database.RowOf[announcedUser](db),
+		"a key of type time.Time has no single text":                 database.RowOf[event](db, time.Now()),
+		"event has no owner: give the field with the owner's id":     database.RowsOf[event](db, ada),
+	} {
+		if err := l.Check([]database.Source{database.Rows[announcedUser](db), source}); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%v, not %s", err, want)
+		}
+	}
+	if err := l.Check([]database.Source{database.RowOf[announcedUser](db, ada)}); err != nil {
+		t.Error(err)
 	}
 }
 
@@ -224,7 +329,7 @@ func TestListenStop(t *testing.T) {
 	}
 	stays := l.row(ada)
 	gone := make(chan struct{}, 10)
-	stop := l.Watch(database.Row{Table: "public.users", ID: ada.String()}, func() { gone <- struct{}{} })
+	stop := l.Watch([]database.Source{database.RowOf[announcedUser](modelsOnly, ada)}, func() { gone <- struct{}{} })
 	pg.Exec(t, "update users set full_name = '1' where id = $1", ada)
 	await(t, stays)
 	await(t, gone)
