@@ -79,6 +79,9 @@ func modelTable[Model any](db *DB) *schema.Table { return db.bun.Table(reflect.T
 // Table returns the name of the source's table, such as public.todos.
 func (s Source) Table() string { return s.table }
 
+// IsRow reports whether the source is one row.
+func (s Source) IsRow() bool { return s.part == oneRow }
+
 // Err returns why the source cannot be watched, or nil.
 func (s Source) Err() error { return s.err }
 

@@ -67,7 +67,7 @@ type Handler struct {
 	engine      *Engine
 	exec        *executor
 	transports  []transport
-	watcher     *rowWatcher
+	watcher     *watcher
 	connections *connections
 }
 
@@ -82,9 +82,10 @@ func NewHandler(options Options) (*Handler, error) {
 	if options.Schema == nil || options.Log == nil {
 		return nil, errors.New("endpoint: Options.Schema and Options.Log are required")
 	}
-	watcher := newRowWatcher(options.Changes, options.Log)
+	watcher := newWatcher(options.Changes, options.Log)
 	engine := &Engine{db: options.DB, watcher: watcher}
 	schema := options.Schema(engine)
+	watcher.types = newAnswerTypes(schema)
 	if options.Limits == nil {
 		limits := DefaultLimits()
 		options.Limits = &limits

@@ -6,6 +6,8 @@ import (
 	"log/slog"
 	"strings"
 	"testing"
+
+	"usergraph/database"
 )
 
 // heldSubscriber hears how a watched row is read.
@@ -16,9 +18,9 @@ func (s *heldSubscriber) fail(err error)      { s.failed = err }
 
 // Reading a watched row again belongs to no request: its panic would end the server.
 func TestPanicOfWatchedRow(t *testing.T) {
-	l := newRowWatcher(nil, slog.New(slog.DiscardHandler))
+	l := newWatcher(new(database.Changes), slog.New(slog.DiscardHandler))
 	s := &heldSubscriber{}
-	w := &watchedRow{read: func(context.Context) (any, error) { panic("hunter2") }, subscribers: []subscriber{s}}
+	w := &watched{sources: Sources{{}}, read: func(context.Context) (any, error) { panic("hunter2") }, subscribers: []subscriber{s}}
 	l.refresh(w)
 	if s.failed == nil || errors.Is(s.failed, context.Canceled) || strings.Contains(s.failed.Error(), "hunter2") {
 		t.Error(s.failed)

@@ -20,6 +20,8 @@ type stream struct {
 	err   error
 	ended bool
 	onEnd []func()
+	// watched reports whether the resolver has called Watch.
+	watched bool
 	// last is the hash of the last response that was sent.
 	last [sha256.Size]byte
 }
@@ -52,6 +54,15 @@ func (s *stream) failure() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.err
+}
+
+// firstWatch reports whether it is called for the first time.
+func (s *stream) firstWatch() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	first := !s.watched
+	s.watched = true
+	return first
 }
 
 // onClose registers a function to call when the subscription ends. If it has ended, onClose calls the function.
