@@ -44,7 +44,7 @@ func newAnswerTypes(schema graphql.ExecutableSchema) *answerTypes {
 			a.resolvers[parent][name] = append(a.resolvers[parent][name], field.Type.Out(0))
 		}
 	}
-	a.structs = (&modelWalk{children: map[reflect.Type][]reflect.Type{}}).reach(found, noResolvers)
+	a.structs = (&modelWalk{children: map[reflect.Type][]reflect.Type{}}).reach(found, true)
 	return a
 }
 
