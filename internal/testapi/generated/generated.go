@@ -7801,13 +7801,13 @@ func (ec *executionContext) marshalNLabel2ᚖusergraphᚋinternalᚋtestapiᚋmo
 	return ec._Label(ctx, sel, v)
 }
 
-func (ec *executionContext) unmarshalNMood2usergraphᚋdatabaseᚋrowsᚐEnum(ctx context.Context, v any) (rows.Enum, error) {
-	var res rows.Enum
+func (ec *executionContext) unmarshalNMood2usergraphᚋdatabaseᚋrowsᚐEnum(ctx context.Context, v any) (models.Mood, error) {
+	var res models.Mood
 	err := res.UnmarshalGQL(v)
 	return res, graphql.ErrorOnPath(ctx, err)
 }
 
-func (ec *executionContext) marshalNMood2usergraphᚋdatabaseᚋrowsᚐEnum(ctx context.Context, sel ast.SelectionSet, v rows.Enum) graphql.Marshaler {
+func (ec *executionContext) marshalNMood2usergraphᚋdatabaseᚋrowsᚐEnum(ctx context.Context, sel ast.SelectionSet, v models.Mood) graphql.Marshaler {
 	return v
 }
 
@@ -8724,13 +8724,13 @@ func (ec *executionContext) unmarshalOLabelFilter2ᚖusergraphᚋinternalᚋtest
 	return &res, graphql.ErrorOnPath(ctx, err)
 }
 
-func (ec *executionContext) unmarshalOMood2ᚕusergraphᚋdatabaseᚋrowsᚐEnumᚄ(ctx context.Context, v any) ([]rows.Enum, error) {
+func (ec *executionContext) unmarshalOMood2ᚕusergraphᚋdatabaseᚋrowsᚐEnumᚄ(ctx context.Context, v any) ([]models.Mood, error) {
 	if v == nil {
 		return nil, nil
 	}
 	vSlice := graphql.CoerceList(v)
 	var err error
-	res := make([]rows.Enum, len(vSlice))
+	res := make([]models.Mood, len(vSlice))
 	for i := range vSlice {
 		ctx := graphql.WithPathContext(ctx, graphql.NewPathWithIndex(i))
 		res[i], err = ec.unmarshalNMood2usergraphᚋdatabaseᚋrowsᚐEnum(ctx, vSlice[i])
@@ -8741,7 +8741,7 @@ func (ec *executionContext) unmarshalOMood2ᚕusergraphᚋdatabaseᚋrowsᚐEnum
 	return res, nil
 }
 
-func (ec *executionContext) marshalOMood2ᚕusergraphᚋdatabaseᚋrowsᚐEnumᚄ(ctx context.Context, sel ast.SelectionSet, v []rows.Enum) graphql.Marshaler {
+func (ec *executionContext) marshalOMood2ᚕusergraphᚋdatabaseᚋrowsᚐEnumᚄ(ctx context.Context, sel ast.SelectionSet, v []models.Mood) graphql.Marshaler {
 	if v == nil {
 		return graphql.Null
 	}
