@@ -17,10 +17,10 @@ type Sample struct {
 
 	ID      uuid.UUID       `bun:"id,pk"`
 	UserID  uuid.UUID       `bun:"user_id" usergraph:"owner"`
-	Mood    *Mood           `bun:"mood"`
+	Mood    *rows.Enum      `bun:"mood"`
 	Words   []string        `bun:"words,array"`
 	Numbers []int32         `bun:"numbers,array"`
-	Moods   []Mood          `bun:"moods,array"`
+	Moods   []rows.Enum     `bun:"moods,array"`
 	Big     *int64          `bun:"big"`
 	Small   *int16          `bun:"small"`
 	Whole   *int32          `bun:"whole"`
@@ -38,7 +38,7 @@ type Sample struct {
 // SampleFilter is the input of that name.
 type SampleFilter struct {
 	ID    *rows.IDFilter       `bun:"id"`
-	Mood  *MoodFilter          `bun:"mood"`
+	Mood  *rows.EnumFilter     `bun:"mood"`
 	Big   *rows.BigIntFilter   `bun:"big"`
 	Small *rows.IntFilter      `bun:"small"`
 	Exact *rows.DecimalFilter  `bun:"exact"`
