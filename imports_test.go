@@ -24,10 +24,11 @@ var houses = []struct {
 	{"usergraph/database/values", nil, nil, false},
 	{"usergraph/internal/pgwire", []string{"usergraph/internal/dsn", "usergraph/internal/peek", "usergraph/internal/sqltext"}, []string{"github.com/99designs/gqlgen"}, true},
 	{"usergraph/endpoint", []string{"usergraph/auth", "usergraph/database/...", "usergraph/internal/address", "usergraph/internal/peek"}, nil, false},
+	{"usergraph/mcp", []string{"usergraph/auth", "usergraph/endpoint"}, []string{"github.com/uptrace/bun"}, false},
 	{"usergraph/playground", nil, nil, false},
 	{"usergraph/internal/telemetry", []string{"usergraph/auth", "usergraph/database", "usergraph/endpoint"}, nil, false},
 	{"usergraph/internal/ratelimit", []string{"usergraph/auth", "usergraph/endpoint", "usergraph/internal/..."}, []string{"usergraph/internal/devauth"}, false},
-	{"usergraph/app", []string{"usergraph/auth", "usergraph/database/...", "usergraph/endpoint", "usergraph/playground", "usergraph/internal/..."}, nil, false},
+	{"usergraph/app", []string{"usergraph/auth", "usergraph/database/...", "usergraph/endpoint", "usergraph/mcp", "usergraph/playground", "usergraph/internal/..."}, nil, false},
 	{"usergraph/apitest", []string{"usergraph/auth", "usergraph/database/...", "usergraph/endpoint", "usergraph/app", "usergraph/internal/..."}, nil, false},
 	// The API half.
 	{"usergraph/models", []string{"usergraph/database/rows", "usergraph/database/values"}, []string{"net/http"}, false},

@@ -15,6 +15,7 @@ import (
 	"usergraph/auth"
 	"usergraph/endpoint"
 	"usergraph/internal/ratelimit"
+	"usergraph/mcp"
 	"usergraph/playground"
 )
 
@@ -43,6 +44,10 @@ type config struct {
 	sessionCookieOrigins []string
 	sessionCheck         string
 	sessionCheckMaxAge   time.Duration
+
+	mcp          bool
+	mcpMutations bool
+	publicURL    string // "" for the listener's own
 
 	playground     bool
 	logFormat      string
@@ -129,6 +134,12 @@ var settings = slices.Concat([]setting{
 		func(c *config, v string) error { return setInt(&c.port, v, 0, 65535) }},
 	{"PLAYGROUND", "off", "`on`: serves a browser IDE at `/`, for users with a token or a password. The IDE needs INTROSPECTION",
 		func(c *config, v string) error { return setSwitch(&c.playground, v) }},
+	{"PUBLIC_URL", "", "where clients reach the server, such as `https://api.example.com`: the name of the resource that agents ask for. MCP needs it",
+		func(c *config, v string) error { c.publicURL = v; return mcp.CheckPublicURL(v) }},
+	{"MCP", "off", "`on`: serves the queries of `documents/` that have a description to agents, at `/mcp`",
+		func(c *config, v string) error { return setSwitch(&c.mcp, v) }},
+	{"MCP_MUTATIONS", "off", "`on`: serves the mutations of `documents/` that have a description too",
+		func(c *config, v string) error { return setSwitch(&c.mcpMutations, v) }},
 	{"DRAIN_DELAY", "5s", "how long the server still accepts requests after SIGTERM. `/readyz` fails meanwhile, so that load balancers stop sending them",
 		func(c *config, v string) error { return setDuration(&c.drainDelay, v, 0, time.Hour) }},
 	{"DRAIN_TIMEOUT", "20s", "how long requests may take to finish after DRAIN_DELAY",
@@ -211,6 +222,9 @@ func (c config) problems(wrong map[string]bool) []error {
 		"API_KEY_REQUIRED needs SUPABASE_PUBLISHABLE_KEYS, from Supabase's dashboard, API Keys")
 	refuse(c.sessionCookie == "on" && !anyWrong("SUPABASE_URL"), "SESSION_COOKIE is on without SUPABASE_URL: give the cookie's name instead")
 	refuse(c.playground && c.endpoint.introspection == endpoint.IntrospectionOff, "PLAYGROUND=on needs INTROSPECTION: the IDE reads the schema")
+	refuse(c.mcp && c.publicURL == "" && !auth.IsLoopback(c.host) && !anyWrong("PUBLIC_URL"),
+		"MCP=on needs PUBLIC_URL, where agents reach the server: https://api.example.com")
+	refuse(c.mcpMutations && !c.mcp && !anyWrong("MCP"), "MCP_MUTATIONS=on needs MCP=on")
 	refuse(c.sharesPort(), "ADMIN_ADDR has the port of PORT: choose another one")
 	for _, issuer := range c.issuers {
 		problems = append(problems, checkKeys(issuer, c)...)

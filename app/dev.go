@@ -121,6 +121,10 @@ func (p *application) runDev(ctx context.Context, args []string) error {
 			return "0s"
 		case "SESSION_CHECK":
 			return "always"
+		case "MCP", "MCP_MUTATIONS":
+			return "on"
+		case "PUBLIC_URL":
+			return "http://" + listener.Addr().String()
 		}
 		return ""
 	})
@@ -219,6 +223,7 @@ func printBanner(w io.Writer, url, auth, data, token string, users []devauth.Use
 
   Playground  %[1]s/
   GraphQL     %[1]s/graphql
+  Agents      %[1]s/mcp
   Database    PostgreSQL with row-level security, kept in %[3]s
   Auth        stand-in for Supabase Auth; what supabase-js needs:
                 SUPABASE_URL              %[2]s

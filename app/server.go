@@ -159,6 +159,12 @@ func (p *application) serve(ctx context.Context, cfg config, log *slog.Logger, l
 	if err := mount(mux); err != nil {
 		return err
 	}
+	if cfg.mcp {
+		cfg.publicURL = cmp.Or(cfg.publicURL, "http://"+listener.Addr().String())
+		if err := p.mountAgents(mux, cfg, log, handler, verifier, limiter); err != nil {
+			return err
+		}
+	}
 	if p.Routes != nil {
 		own := http.NewServeMux()
 		p.Routes(own, handler.Engine())

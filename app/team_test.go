@@ -243,7 +243,7 @@ func TestDocumentsThatAreWrong(t *testing.T) {
 			documents[file] = &fstest.MapFile{Data: []byte(text)}
 		}
 		documents[test.file] = &fstest.MapFile{Data: []byte(test.text)}
-		operations, err := readOperations(documents)
+		operations, err := endpoint.ReadDocuments(documents)
 		if test.want == "" && (err != nil || len(operations) != 1) || test.want != "" && (err == nil || !strings.Contains(err.Error(), test.want)) {
 			t.Errorf("%s: %v, %v", name, operations, err)
 		}

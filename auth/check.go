@@ -180,14 +180,17 @@ func explain(rawToken string, token *jwt.Token, err error) error {
 
 // claims checks the claims of a token with a valid signature, except its times.
 func (v *Verifier) claims(p *payload, algorithm string, key *Key) (*Claims, error) {
-	if !p.hasAudience(v.cfg.Audience) {
+	if !p.hasAudience(v.cfg.Audience) && (v.resource == "" || !p.hasAudience(v.resource)) {
 		return nil, refuse(ErrTokenInvalid, "token is not for this audience (aud): an OIDC id_token is no access token", nil)
 	}
 	if p.Role != roleAuthenticated {
 		return nil, refuse(ErrTokenInvalid, "token's role is not "+roleAuthenticated, nil)
 	}
-	if p.ClientID != "" && !slices.Contains(v.cfg.OAuthClients, p.ClientID) {
-		return nil, refuse(ErrTokenInvalid, "token was issued to an OAuth app (client_id) that this server does not accept", nil)
+	if v.agents && p.ClientID == "" {
+		return nil, refuse(ErrTokenInvalid, "token is of the user's own session: only the token of an OAuth app (client_id) is accepted here", nil)
+	}
+	if !v.agents && p.ClientID != "" && !slices.Contains(v.cfg.OAuthClients, p.ClientID) {
+		return nil, refuse(ErrTokenInvalid, "token was issued to an OAuth app (client_id) that is not accepted here", nil)
 	}
 	claims := &Claims{
 		Role: roleAuthenticated, Email: p.Email, Phone: p.Phone, AAL: p.AAL, IsAnonymous: p.IsAnonymous,

@@ -243,7 +243,7 @@ func IsWebsocket(r *http.Request) bool {
 // WriteRefusal writes the response for err, with what Public says of it: 401 with a challenge (RFC 6750, section 3), or
 // 503 with Retry-After. The body is a GraphQL response. extensions adds to the code, for example a request id.
 func WriteRefusal(w http.ResponseWriter, r *http.Request, err error, extensions map[string]any) {
-	code, message, status := public(err)
+	code, message, _ := public(err)
 	header := w.Header()
 	header.Set("Cache-Control", "no-store")
 	header.Set("Content-Type", "application/json")
@@ -251,15 +251,7 @@ func WriteRefusal(w http.ResponseWriter, r *http.Request, err error, extensions 
 	if strings.Contains(r.Header.Get("Accept"), "application/graphql-response+json") {
 		header.Set("Content-Type", "application/graphql-response+json; charset=utf-8")
 	}
-	switch {
-	case status == http.StatusServiceUnavailable:
-		header.Set("Retry-After", retryAfter)
-	case code == CodeUnauthenticated:
-		// RFC 6750, section 3.1: no error code for a request without credentials.
-		header.Set("WWW-Authenticate", "Bearer")
-	default:
-		header.Set("WWW-Authenticate", `Bearer error="invalid_token", error_description=`+quotedString(message))
-	}
+	status := SetChallenge(header, err)
 	shown := map[string]any{}
 	maps.Copy(shown, extensions)
 	shown["code"] = code
@@ -267,6 +259,22 @@ func WriteRefusal(w http.ResponseWriter, r *http.Request, err error, extensions 
 	_ = json.NewEncoder(w).Encode(map[string]any{
 		"errors": []map[string]any{{"message": message, "extensions": shown}},
 	})
+}
+
+// SetChallenge sets the header of a response to err: WWW-Authenticate of a 401 (RFC 6750, section 3), or Retry-After of a
+// 503. params are more parameters of the challenge, such as resource_metadata="https://…" (RFC 9728, section 5.1). It
+// returns the status.
+func SetChallenge(header http.Header, err error, params ...string) (status int) {
+	code, message, status := public(err)
+	switch {
+	case status == http.StatusServiceUnavailable:
+		header.Set("Retry-After", retryAfter)
+		return status
+	case code != CodeUnauthenticated: // RFC 6750, section 3.1: no error code for a request without credentials
+		params = append([]string{`error="invalid_token"`, "error_description=" + quotedString(message)}, params...)
+	}
+	header.Set("WWW-Authenticate", strings.TrimSpace("Bearer "+strings.Join(params, ", ")))
+	return status
 }
 
 // quotedString formats an error_description, which has printable ASCII only, no quote and no backslash (RFC 6750,

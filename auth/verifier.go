@@ -112,6 +112,8 @@ type Verifier struct {
 	parser   *jwt.Parser
 	cache    cache
 	secrets  jwt.VerificationKeySet // of all issuers, for anon keys
+	agents   bool                   // only tokens of OAuth apps are accepted, see Agents
+	resource string                 // an accepted audience besides Config.Audience
 }
 
 // NewVerifier returns a Verifier. It refuses a configuration that would accept forged tokens: no issuer, an issuer
@@ -161,6 +163,20 @@ func NewVerifier(cfg Config) (*Verifier, error) {
 	var err error
 	v.cache, err = newCache(cfg.CacheEntries, cfg.CacheBytes)
 	return v, err
+}
+
+// Agents returns a Verifier for a door that only OAuth apps use, such as the agents of a user: tokens with a client_id,
+// of any app that the project's Auth has registered. A token of the user's own session is refused, and no cookie is
+// read. resource, if not empty, is an audience that is accepted besides Config.Audience: a custom access token hook can
+// set it (RFC 8707). The Verifier shares the keys of v, which closes them. Its cache is its own, and of the same size.
+func (v *Verifier) Agents(resource string) (*Verifier, error) {
+	agents := *v
+	agents.agents, agents.resource = true, resource
+	agents.cfg.SessionCookie = ""
+	agents.keySets = nil
+	var err error
+	agents.cache, err = newCache(v.cfg.CacheEntries, v.cfg.CacheBytes)
+	return &agents, err
 }
 
 func (v *Verifier) addIssuer(i Issuer) error {
@@ -248,7 +264,8 @@ func (v *Verifier) Status() map[string]KeyStatus {
 	return status
 }
 
-// Purge drops all cached tokens and fetched keys. The next request fetches the keys again and waits for them.
+// Purge drops all cached tokens and fetched keys. The next request fetches the keys again and waits for them. The keys
+// are those of Agents too, whose cached tokens are then verified again.
 func (v *Verifier) Purge() {
 	v.cache.purge()
 	for _, keys := range v.keySets {

@@ -156,6 +156,56 @@ func TestIssuers(t *testing.T) {
 	}
 }
 
+// The door of agents takes tokens of OAuth apps only, and the other one takes none of them, whatever either has cached.
+func TestAgents(t *testing.T) {
+	issuer := authtest.New(t)
+	keys, err := auth.NewRemoteKeySet(auth.RemoteConfig{URL: issuer.JWKSURL()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	users, err := auth.NewVerifier(auth.Config{Issuers: []auth.Issuer{{URL: issuer.URL(), Keys: keys}}, OAuthClients: []string{"listed"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer users.Close()
+	const resource = "https://api.example.com/mcp"
+	agents, err := users.Agents(resource)
+	if err != nil {
+		t.Fatal(err)
+	}
+	claim := func(name string, value any) func(jwt.MapClaims) {
+		return func(claims jwt.MapClaims) { claims[name] = value }
+	}
+	for _, test := range []struct {
+		name              string
+		token             string
+		byUsers, byAgents bool
+	}{
+		{"a user's", issuer.Token(ada), true, false},
+		{"a user's, client_id empty", issuer.Token(ada, claim("client_id", "")), true, false},
+		{"a listed app's", issuer.Token(ada, claim("client_id", "listed")), true, true},
+		{"another app's", issuer.Token(ada, claim("client_id", "x")), false, true},
+		{"an app's for the resource", issuer.Token(ada, claim("client_id", "listed"), claim("aud", resource)), false, true},
+		{"an app's for another resource", issuer.Token(ada, claim("client_id", "listed"), claim("aud", resource+"2")), false, false},
+		{"an app's for nobody", issuer.Token(ada, claim("client_id", "x"), claim("aud", "")), false, false},
+	} {
+		for range 2 {
+			if _, err := users.Verify(t.Context(), test.token); (err == nil) != test.byUsers {
+				t.Errorf("%s at the door of users: %v", test.name, err)
+			}
+			if _, err := agents.Verify(t.Context(), test.token); (err == nil) != test.byAgents {
+				t.Errorf("%s at the door of agents: %v", test.name, err)
+			}
+		}
+	}
+	if err := agents.Close(); err != nil {
+		t.Error(err)
+	}
+	if _, err := users.Verify(t.Context(), issuer.Token(ada)); err != nil {
+		t.Errorf("closing the door of agents has closed the keys: %v", err)
+	}
+}
+
 func TestAnonKey(t *testing.T) {
 	issuer := authtest.New(t)
 	anon := authtest.NewSecret(t, issuer.Secret()).Sign(jwt.MapClaims{"iss": "supabase", "ref": "abc", "role": "anon", "exp": time.Now().Unix() + 60})

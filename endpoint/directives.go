@@ -9,6 +9,7 @@ import (
 	"strconv"
 
 	"github.com/99designs/gqlgen/graphql"
+	"github.com/vektah/gqlparser/v2/ast"
 )
 
 // The errors of the access directives.
@@ -71,29 +72,55 @@ func Public(ctx context.Context, _ any, next graphql.Resolver) (any, error) { re
 var Authenticated = Require(func(*Caller) error { return nil })
 
 // DenyAnonymousUsers implements @denyAnonymousUsers.
-var DenyAnonymousUsers = Require(func(c *Caller) error {
-	if c.IsAnonymous {
-		return ErrAccountRequired
-	}
-	return nil
-})
+var DenyAnonymousUsers = Require((*Caller).checkAccount)
 
 // Requires implements @requires. A token without the claim aal, or with an unknown value, is below every level.
 func Requires(ctx context.Context, obj any, next graphql.Resolver, aal AAL) (any, error) {
-	return Require(func(c *Caller) error {
-		if slices.Index(levels, c.AAL) < slices.Index([]AAL{AAL1, AAL2}, aal) {
-			return ErrMFARequired
-		}
-		return nil
-	})(ctx, obj, next)
+	return Require(func(c *Caller) error { return c.checkLevel(aal) })(ctx, obj, next)
 }
 
 // HasRole implements @hasRole.
 func HasRole(ctx context.Context, obj any, next graphql.Resolver, app string) (any, error) {
-	return Require(func(c *Caller) error {
-		if !c.HasRole(app) {
-			return ErrRoleRequired
+	return Require(func(c *Caller) error { return c.checkRole(app) })(ctx, obj, next)
+}
+
+func (c *Caller) checkAccount() error {
+	if c.IsAnonymous {
+		return ErrAccountRequired
+	}
+	return nil
+}
+
+func (c *Caller) checkLevel(least AAL) error {
+	if slices.Index(levels, c.AAL) < slices.Index([]AAL{AAL1, AAL2}, least) {
+		return ErrMFARequired
+	}
+	return nil
+}
+
+func (c *Caller) checkRole(role string) error {
+	if !c.HasRole(role) {
+		return ErrRoleRequired
+	}
+	return nil
+}
+
+// mayUse returns the error with which the engine's directives would refuse a field to the caller, or nil.
+func (c *Caller) mayUse(field *ast.FieldDefinition) error {
+	for _, directive := range field.Directives {
+		argument := func(name string) string { text, _ := directive.ArgumentMap(nil)[name].(string); return text }
+		var err error
+		switch directive.Name {
+		case "denyAnonymousUsers":
+			err = c.checkAccount()
+		case "requires":
+			err = c.checkLevel(AAL(argument("aal")))
+		case "hasRole":
+			err = c.checkRole(argument("app"))
 		}
-		return nil
-	})(ctx, obj, next)
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }

@@ -50,7 +50,13 @@ func passRootField(ctx context.Context, next graphql.RootResolver) graphql.Marsh
 
 // prepare returns the operation of a request, or the response to a request that is refused.
 func (e *executor) prepare(ctx context.Context, params *graphql.RawParams) (operation, *graphql.Response) {
+	return e.prepareDocument(ctx, nil, params)
+}
+
+// prepareDocument is prepare for a document that the program itself knows, unless it is nil.
+func (e *executor) prepareDocument(ctx context.Context, known *document, params *graphql.RawParams) (operation, *graphql.Response) {
 	op := operation{
+		document: known,
 		OperationContext: &graphql.OperationContext{
 			OperationName:          params.OperationName,
 			Extensions:             params.Extensions,
@@ -72,11 +78,13 @@ func (e *executor) prepare(ctx context.Context, params *graphql.RawParams) (oper
 
 // fill sets the document, the operation and its variables. It refuses invalid and too expensive operations.
 func (e *executor) fill(ctx context.Context, op *operation, params *graphql.RawParams) *gqlerror.Error {
-	document, refusal := e.documents.resolve(ctx, params, op.bounds)
-	if refusal != nil {
-		return refusal
+	var refusal *gqlerror.Error
+	if op.document == nil {
+		if op.document, refusal = e.documents.resolve(ctx, params, op.bounds); refusal != nil {
+			return refusal
+		}
 	}
-	op.document = document
+	document := op.document
 	op.RawQuery, op.Doc = document.text, document.parsed
 	if document.stats.introspects {
 		op.ResolverMiddleware = e.introspect

@@ -1,8 +1,8 @@
 // Package ratelimit answers one question: how often may a caller send requests?
 //
-// A signed-in caller is identified by user id, an anonymous one by address. Each has a bucket of requests that refills
-// steadily. The buckets are in this process, or in a Redis that all replicas share. While Redis is down, each replica
-// uses its own buckets.
+// A signed-in caller is identified by user id, and by the OAuth app that acts for the user if there is one; an anonymous
+// one by address. Each has a bucket of requests that refills steadily. The buckets are in this process, or in a Redis
+// that all replicas share. While Redis is down, each replica uses its own buckets.
 package ratelimit
 
 import (
@@ -150,6 +150,9 @@ func (l *Limiter) count(ctx context.Context, claims *auth.Claims, remoteAddr str
 	var key string
 	if claims != nil {
 		key = claims.UserID.String()
+		if claims.ClientID != "" {
+			key += ":" + claims.ClientID
+		}
 	} else {
 		key = address.Key(remoteAddr)
 	}

@@ -113,17 +113,29 @@ func (t *Telemetry) done(r *http.Request, e *exchange, took time.Duration) {
 	if !t.log.Enabled(ctx, level) {
 		return
 	}
-	var attrs [9]slog.Attr
+	var attrs [10]slog.Attr
 	known := append(attrs[:0],
 		slog.String("method", r.Method), slog.String("path", r.URL.Path[:min(len(r.URL.Path), maxLoggedPath)]),
 		slog.Int("status", e.status), slog.Duration("duration", took))
 	if claims := e.caller.Load(); claims != nil {
-		known = append(known, slog.String("sub", claims.UserID.String()))
+		known = appendCaller(known, claims)
 	}
 	if o := e.operation.Load(); o != nil && !e.socket {
 		known = o.appendTo(known)
 	}
 	t.write(ctx, level, "request", known...)
+}
+
+// maxClientID bounds the logged bytes of a client id. Supabase's are UUIDs.
+const maxClientID = 100
+
+// appendCaller appends the log attributes of a caller: the user, and the OAuth app that acts for the user.
+func appendCaller(attrs []slog.Attr, claims *auth.Claims) []slog.Attr {
+	attrs = append(attrs, slog.String("sub", claims.UserID.String()))
+	if claims.ClientID != "" {
+		attrs = append(attrs, slog.String("client", claims.ClientID[:min(len(claims.ClientID), maxClientID)]))
+	}
+	return attrs
 }
 
 // beginTrace starts the span of a request, within the client's trace if it has one.
@@ -146,6 +158,9 @@ func endTrace(ctx context.Context, r *http.Request, pattern string, e *exchange)
 			attribute.Int("http.response.status_code", e.status), attribute.String("usergraph.request.id", e.id))
 		if claims := e.caller.Load(); claims != nil {
 			span.SetAttributes(attribute.String("enduser.id", claims.UserID.String()))
+			if claims.ClientID != "" {
+				span.SetAttributes(attribute.String("oauth.client.id", claims.ClientID[:min(len(claims.ClientID), maxClientID)]))
+			}
 		}
 		if e.status >= http.StatusInternalServerError {
 			span.SetStatus(codes.Error, "")

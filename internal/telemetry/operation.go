@@ -92,7 +92,7 @@ func (t *Telemetry) End(ctx context.Context) {
 	if e := exchangeFrom(ctx); e != nil && e.socket {
 		attrs := []slog.Attr{slog.Duration("duration", took)}
 		if claims := e.caller.Load(); claims != nil {
-			attrs = append(attrs, slog.String("sub", claims.UserID.String()))
+			attrs = appendCaller(attrs, claims)
 		}
 		t.write(ctx, slog.LevelInfo, "operation", o.appendTo(attrs)...)
 	}

@@ -202,7 +202,7 @@ type Mutation {
   updateMe(
     "The fields to change."
     input: UpdateMeInput!
-  ): User @authenticated @cost(weight: 10)
+  ): User @authenticated @cost(weight: 10) @effect(destructive: true, idempotent: true)
 }
 
 """
@@ -298,6 +298,17 @@ directive @listSize(
 
   "The fields of the returned type that are lists of this size. By default, the field itself is the list."
   sizedFields: [String!]
+) on FIELD_DEFINITION
+
+"""
+What a mutation does, for agents whose users want to be asked before. A mutation without it counts as destructive.
+"""
+directive @effect(
+  "Whether it overwrites or deletes. False: it only adds."
+  destructive: Boolean! = true
+
+  "Whether a second call with the same arguments changes nothing more."
+  idempotent: Boolean! = false
 ) on FIELD_DEFINITION
 
 "The authenticator assurance level of a session."

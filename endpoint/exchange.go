@@ -1,0 +1,96 @@
+package endpoint
+
+import (
+	"bytes"
+	"net/http"
+	"strings"
+
+	"github.com/vektah/gqlparser/v2/gqlerror"
+)
+
+// Exchange is another protocol than GraphQL over HTTP whose requests and responses are JSON objects, such as JSON-RPC.
+type Exchange struct {
+	// Refuse answers a request that is not a JSON object within the bounds. Headers such as Retry-After are set already.
+	Refuse func(w http.ResponseWriter, r *http.Request, status int, err *gqlerror.Error)
+	// Answer returns the status and the body of the response. message is the body decoded, with the types of
+	// encoding/json, but for whole numbers, which are int64. body is valid until Answer returns. repeatable reports
+	// whether the client may send the request again.
+	Answer func(r *http.Request, message map[string]any, body []byte) (status int, response []byte, repeatable bool)
+}
+
+// Serve receives one JSON object by POST and sends the answer, with the rules and bounds of requests to /graphql: media
+// type, strict JSON, bytes of the body and of all that clients make the server keep, panics. Arrays are refused.
+func (h *Handler) Serve(w http.ResponseWriter, r *http.Request, exchange Exchange) {
+	defer func() {
+		if panicked := recover(); panicked == http.ErrAbortHandler {
+			panic(panicked)
+		} else if panicked != nil {
+			_ = h.exec.presenter.recovered(r.Context(), panicked)
+			exchange.Refuse(w, r, http.StatusInternalServerError, h.exec.presenter.internal(r.Context()))
+		}
+	}()
+	refuse := func(status int, refusal *gqlerror.Error) {
+		setRetryAfter(w.Header(), gqlerror.List{refusal})
+		exchange.Refuse(w, r, status, refusal)
+	}
+	if r.Method != http.MethodPost {
+		w.Header().Set("Allow", http.MethodPost)
+		refuse(http.StatusMethodNotAllowed, refusef(CodeBadRequest, "send POST"))
+		return
+	}
+	if !isJSON(r.Header.Get("Content-Type")) {
+		refuse(http.StatusUnsupportedMediaType, refusef(CodeBadRequest, "send JSON in UTF-8: Content-Type: application/json"))
+		return
+	}
+	if encoding := r.Header.Get("Content-Encoding"); encoding != "" && !strings.EqualFold(encoding, "identity") {
+		refuse(http.StatusUnsupportedMediaType, refusef(CodeBadRequest, "send the body as it is, not compressed"))
+		return
+	}
+	holding, refusal := h.exec.held.begin(r)
+	if refusal != nil {
+		refuse(http.StatusServiceUnavailable, refusal)
+		return
+	}
+	defer holding.release()
+	bounds := h.exec.limits.of(r.Context())
+	buffer := bodies.Get().(*bytes.Buffer)
+	defer func() {
+		if buffer.Cap() <= keepBytes {
+			buffer.Reset()
+			bodies.Put(buffer)
+		}
+	}()
+	if refusal, status := readBody(buffer, w, r, bounds.BodyBytes, holding); refusal != nil {
+		refuse(status, refusal)
+		return
+	}
+	message, refusal := decodeMessage(buffer.Bytes(), bounds)
+	if refusal != nil {
+		refuse(http.StatusBadRequest, refusal)
+		return
+	}
+	answer := responses.Get().(*responseWriter)
+	defer answer.release()
+	status, response, repeatable := exchange.Answer(r, message, buffer.Bytes())
+	answer.body = append(answer.body, response...)
+	answer.send(w, r, mediaJSON, status, holding, repeatable)
+}
+
+// decodeMessage reads one JSON object.
+func decodeMessage(body []byte, bounds *Bounds) (map[string]any, *gqlerror.Error) {
+	r := newRequestReader(body, bounds)
+	defer r.release()
+	switch r.json.PeekKind() {
+	case '{':
+	case '[':
+		return nil, refusef(CodeBatchLimit, "send one message, not an array: this server takes no batches")
+	default:
+		return nil, errMalformed
+	}
+	value, refusal := r.value()
+	if refusal == nil {
+		refusal = r.end()
+	}
+	message, _ := value.(map[string]any)
+	return message, refusal
+}
