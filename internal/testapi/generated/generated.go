@@ -278,6 +278,17 @@ directive @listSize(
   sizedFields: [String!]
 ) on FIELD_DEFINITION
 
+"""
+What a mutation does, for agents whose users want to be asked before. A mutation without it counts as destructive.
+"""
+directive @effect(
+  "Whether it overwrites or deletes. False: it only adds."
+  destructive: Boolean! = true
+
+  "Whether a second call with the same arguments changes nothing more."
+  idempotent: Boolean! = false
+) on FIELD_DEFINITION
+
 "The authenticator assurance level of a session."
 enum AAL {
   "One factor, such as a password."
@@ -995,7 +1006,7 @@ type Mutation {
   updateMe(
     "The fields to change."
     input: UpdateMeInput!
-  ): User @authenticated @cost(weight: 10)
+  ): User @authenticated @cost(weight: 10) @effect(destructive: true, idempotent: true)
 }
 
 """
