@@ -239,7 +239,7 @@ func serveAdmin(ctx context.Context, address string, log *slog.Logger, handler h
 	}
 	server := newServer(log, guardAdmin(listener.Addr(), handler))
 	go func() {
-		if err := server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
+		if err := server.Serve(bound(server, listener)); !errors.Is(err, http.ErrServerClosed) {
 			log.Error("the admin listener has failed", "error", err)
 		}
 	}()
