@@ -204,9 +204,9 @@ func TestPromisesHoldWhenRead(t *testing.T) {
 		if user, err := models.UserByID(t.Context(), as, id); err != nil || user.FullName != nil || user.AvatarURL != nil {
 			t.Errorf("read %v, %v", user, err)
 		}
-		name, written := "Ada", &models.User{ID: id}
-		written.FullName = &name
-		if err := models.UpdateUser(t.Context(), as, written, "full_name"); err != nil || *written.FullName != name || written.AvatarURL != nil {
+		name := "Ada"
+		written, err := models.UpdateUser(t.Context(), as, id, &models.User{FullName: &name}, "full_name")
+		if err != nil || *written.FullName != name || written.AvatarURL != nil {
 			t.Errorf("changed to %v, %v", written, err)
 		}
 		var all []models.User

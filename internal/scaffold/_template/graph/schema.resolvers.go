@@ -19,17 +19,12 @@ func (r *mutationResolver) UpdateMe(ctx context.Context, input generated.UpdateM
 	if err != nil {
 		return nil, err
 	}
-	user, columns, err := changes(caller.UserID, input)
+	user := new(models.User)
+	columns, err := endpoint.Assign(user, input)
 	if err != nil {
 		return nil, err
 	}
-	if len(columns) == 0 {
-		return models.UserByID(ctx, r.As(caller), caller.UserID)
-	}
-	if err := models.UpdateUser(ctx, r.As(caller), user, columns...); err != nil {
-		return nil, err
-	}
-	return user, nil
+	return models.UpdateUser(ctx, r.As(caller), caller.UserID, user, columns...)
 }
 
 func (r *queryResolver) Me(ctx context.Context) (*models.User, error) {

@@ -53,15 +53,29 @@ func UserByID(ctx context.Context, db bun.IDB, id uuid.UUID) (*User, error) {
 	return user, nil
 }
 
-// UpdateUser writes the named columns of user to the row with its id, and reads the row back into user. It returns
-// rows.ErrNotFound if the row does not exist or row-level security hides it.
-func UpdateUser(ctx context.Context, db bun.IDB, user *User, columns ...string) error {
-	err := db.NewUpdate().Model(user).Column(columns...).WherePK().Returning("?Columns").Scan(ctx)
-	if errors.Is(err, sql.ErrNoRows) {
-		return fmt.Errorf("update user: %w", rows.ErrNotFound)
+// UpdateUser writes the named columns of user to the row of an id, and returns the row. The error is rows.ErrNotFound if
+// the row does not exist or row-level security hides it, and for the client if a text breaks what the schema promises.
+func UpdateUser(ctx context.Context, db bun.IDB, id uuid.UUID, user *User, columns ...string) (*User, error) {
+	if len(columns) == 0 {
+		return UserByID(ctx, db, id)
 	}
-	if err != nil {
-		return fmt.Errorf("update user: %w", err)
+	if err := user.check(); err != nil {
+		return nil, err
+	}
+	return rows.Update(ctx, db.NewUpdate().Column(columns...), user, rows.ID(id.String()))
+}
+
+// check returns an error for the client if a text breaks what the schema promises.
+func (u *User) check() error {
+	if u.FullName != nil {
+		if err := CheckName(*u.FullName); err != nil {
+			return &rows.InputError{Message: "fullName " + err.Error()}
+		}
+	}
+	if u.AvatarURL != nil {
+		if err := CheckAvatarURL(*u.AvatarURL); err != nil {
+			return &rows.InputError{Message: "avatarUrl " + err.Error()}
+		}
 	}
 	return nil
 }

@@ -48,8 +48,8 @@ func TestUpdateUser(t *testing.T) {
 				}
 				user.AvatarURL = oddText("https://example.com/", models.CheckAvatarURL)
 				want = user
-				if err := models.UpdateUser(t.Context(), as, &user, columns...); err != nil || !same(user.FullName, want.FullName) || !same(user.AvatarURL, want.AvatarURL) {
-					t.Errorf("wrote %+v, got %+v: %v", want, user, err)
+				if got, err := models.UpdateUser(t.Context(), as, id, &user, columns...); err != nil || !same(got.FullName, want.FullName) || !same(got.AvatarURL, want.AvatarURL) {
+					t.Errorf("wrote %+v, got %+v: %v", want, got, err)
 				}
 				found, err := models.UserByID(t.Context(), as, id)
 				if err != nil || !same(found.FullName, want.FullName) || !same(found.AvatarURL, want.AvatarURL) {
@@ -71,7 +71,7 @@ func TestNoSuchUser(t *testing.T) {
 		if user, err := models.UserByID(t.Context(), as, id); user != nil || err != nil {
 			t.Errorf("read %v, %v", user, err)
 		}
-		if err := models.UpdateUser(t.Context(), as, &models.User{ID: id}, "full_name"); !errors.Is(err, rows.ErrNotFound) {
+		if _, err := models.UpdateUser(t.Context(), as, id, new(models.User), "full_name"); !errors.Is(err, rows.ErrNotFound) {
 			t.Error(err)
 		}
 	}
