@@ -61,11 +61,11 @@ func Documents(t *testing.T, api app.API, pattern string) {
 // run runs one document. It reports whether responses in it were rewritten.
 func run(t *testing.T, api app.API, document *txtar.Archive) (changed bool) {
 	t.Helper()
-	watched, err := endpoint.Announcements(api.Schema(new(endpoint.Engine)))
+	needs, err := endpoint.Needs(api.Schema(new(endpoint.Engine)))
 	if err != nil {
 		t.Fatal(err)
 	}
-	d := postgres(t, api.Migrations, watched...)
+	d := postgres(t, api.Migrations, needs.Announced...)
 	d.Exec(t, api.Seed)
 	handler, err := endpoint.NewHandler(endpoint.Options{
 		Schema: api.Schema, Errors: api.Errors, DB: d.db, Log: slog.New(slog.DiscardHandler), Introspection: endpoint.IntrospectionOn,

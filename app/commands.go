@@ -69,8 +69,13 @@ func (p *application) runMigrate(ctx context.Context, args []string) error {
 
 // migration returns what a database needs for the API.
 func (p *application) migration(url string) (database.Migration, error) {
-	watched, err := endpoint.Announcements(p.Schema(new(endpoint.Engine)))
-	return database.Migration{URL: url, Files: p.Migrations, Watched: watched}, err
+	needs, err := p.needs()
+	return database.Migration{URL: url, Files: p.Migrations, Watched: needs.Announced}, err
+}
+
+// needs returns what the schema needs of a database.
+func (p *application) needs() (database.Needs, error) {
+	return endpoint.Needs(p.Schema(new(endpoint.Engine)))
 }
 
 // runSchema prints the schema for tools, which then need no server.

@@ -64,10 +64,16 @@ func (p *application) runDoctor(ctx context.Context, args []string) error {
 		return usageError{err}
 	}
 	defer quiet.Close(context.WithoutCancel(ctx))
+	needs, err := p.needs()
+	if err != nil {
+		report(doctor.Finding{Check: "schema", Severity: doctor.Warning, Message: err.Error(), Advice: "its tables are not checked: compare them by hand"})
+	}
+	needs.Sessions = cfg.sessionCheck == "always"
 	patient := doctor.Config{
 		SupabaseURL: cfg.supabaseURL, JWKSURL: cfg.jwksURL, HasSecret: cfg.jwtSecret != "", Issuers: cfg.issuers,
 		DatabaseURL: cfg.databaseURL, ListenURL: cfg.databaseListenURL, Migrations: migrationVersions(p.Migrations),
 		ReadURL: cfg.databaseReadURL, MaxLag: cfg.databaseMaxLag, SharesWrites: cfg.redisURL != "",
+		Needs:   needs,
 		Origins: slices.Concat(splitList(p.Getenv("ALLOWED_ORIGINS")), cfg.sessionCookieOrigins),
 	}
 	if verifier, err := newVerifier(cfg, nil, quiet); err != nil && len(problems) > 0 {

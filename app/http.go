@@ -19,7 +19,7 @@ import (
 const readyTimeout = 2 * time.Second
 
 // ready answers /readyz: whether the server can answer requests, and if not, why.
-func ready(log *slog.Logger, draining *drain, db *database.DB, verifier *auth.Verifier, changes *database.Changes) http.Handler {
+func ready(log *slog.Logger, draining *drain, db *database.DB, verifier *auth.Verifier, changes *database.Changes, schema *schemaWatch) http.Handler {
 	checks := []struct {
 		name  string
 		check func(context.Context) error
@@ -39,6 +39,12 @@ func ready(log *slog.Logger, draining *drain, db *database.DB, verifier *auth.Ve
 				status, report[c.name] = http.StatusServiceUnavailable, c.hint
 				log.WarnContext(ctx, "not ready", "check", c.name, "error", err)
 			}
+		}
+		report["schema"] = "ok"
+		if err := schema.ready(ctx); err != nil {
+			status, report["schema"] = http.StatusServiceUnavailable, err.Error()
+		} else if n := schema.count(); n > 0 {
+			report["schema"] = fmt.Sprintf("has changed since the server was ready: %d missing, usergraph doctor names them", n)
 		}
 		for _, keys := range verifier.Status() {
 			if report["keys"] == "ok" && keys.Err != nil && !keys.FetchedAt.IsZero() {

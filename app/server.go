@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/signal"
 	"runtime/debug"
+	"sync"
 	"syscall"
 	"time"
 
@@ -146,10 +147,23 @@ func (p *application) serve(ctx context.Context, cfg config, log *slog.Logger, l
 		return endpoint.CrossSite(cfg.endpoint.origins, checked)
 	}
 
+	needs, err := p.needs()
+	if err != nil {
+		log.Warn("the tables of the API are not checked", "reason", err)
+	}
+	needs.Sessions = cfg.sessionCheck == "always"
+	schema := &schemaWatch{db: db, needs: needs, log: log}
+	observed.WatchSchema(schema.count)
+	looking, stopLooking := context.WithCancel(ctx)
+	var looks sync.WaitGroup
+	looks.Go(func() { schema.run(looking) })
+	defer looks.Wait()
+	defer stopLooking()
+
 	draining := new(drain)
 	probes := map[string]http.Handler{
 		"GET /livez":  http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "ok") }),
-		"GET /readyz": ready(log, draining, db, verifier, changes),
+		"GET /readyz": ready(log, draining, db, verifier, changes, schema),
 	}
 	mux := http.NewServeMux()
 	mux.Handle("/graphql", guard(handler))

@@ -81,11 +81,11 @@ func (c *cluster) create(ctx context.Context, name string, users int) error {
 	if err := execute(ctx, c.admin("template1"), "create database "+name+" template postgres"); err != nil {
 		return err
 	}
-	watched, err := endpoint.Announcements(graph.New(new(endpoint.Engine)))
+	needs, err := endpoint.Needs(graph.New(new(endpoint.Engine)))
 	if err != nil {
 		return err
 	}
-	if err := (database.Migration{URL: c.admin(name), Files: supabase.Migrations, Watched: watched}).Apply(ctx); err != nil {
+	if err := (database.Migration{URL: c.admin(name), Files: supabase.Migrations, Watched: needs.Announced}).Apply(ctx); err != nil {
 		return err
 	}
 	if err := fill(ctx, c.admin(name), users); err != nil {

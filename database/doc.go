@@ -24,6 +24,7 @@
 //	announce.go   triggers that announce changes
 //	table.go      the table of a bun model
 //	row.go        the row of a bun model
+//	needs.go      what an API needs of the database, and what is missing
 //	rows          errors and pages of queries
 //	values        which texts clients may be shown
 //

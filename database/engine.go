@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"path"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -62,9 +63,6 @@ func engineSQL() (files []engineFile) {
 	return files
 }
 
-// EngineVersion is the newest version of the engine's SQL that the database must have: the number of its last file.
-var EngineVersion = engineSQL()[len(engineSQL())-1].version
-
 // pendingEngine returns the steps that bring the engine's SQL up to date.
 func pendingEngine(ctx context.Context, tx pgx.Tx) (steps []step, err error) {
 	var exists, isOurs, mayCreate, mayChange bool
@@ -84,16 +82,16 @@ func pendingEngine(ctx context.Context, tx pgx.Tx) (steps []step, err error) {
 	case !exists && !mayCreate:
 		return nil, fmt.Errorf("the login %s may not create a schema in the database %s: %s", login, name, migrateAs)
 	}
-	applied := 0
+	var applied []int
 	if exists {
-		if err := tx.QueryRow(ctx, "select coalesce(max(version), 0) from usergraph.migrations").Scan(&applied); err != nil {
+		if err := tx.QueryRow(ctx, "select array(select version from usergraph.migrations)").Scan(&applied); err != nil {
 			return nil, fmt.Errorf("the ledger usergraph.migrations: %w", pgwire.Classify(ctx, err))
 		}
 	} else {
 		steps = append(steps, step{"the schema usergraph", func(ctx context.Context, tx pgx.Tx) error { return runFile(ctx, tx, engineSchema) }})
 	}
 	for _, file := range engineSQL() {
-		if file.version > applied {
+		if !slices.Contains(applied, file.version) {
 			steps = append(steps, step{file.path, file.apply})
 		}
 	}

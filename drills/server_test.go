@@ -234,11 +234,11 @@ func populate(t *testing.T, adminURL string, users int) *surroundings {
 // migrate applies the project's migrations.
 func migrate(t *testing.T, adminURL string) {
 	t.Helper()
-	watched, err := endpoint.Announcements(graph.New(new(endpoint.Engine)))
+	needs, err := endpoint.Needs(graph.New(new(endpoint.Engine)))
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := (database.Migration{URL: adminURL, Files: supabase.Migrations, Watched: watched}).Apply(t.Context()); err != nil {
+	if err := (database.Migration{URL: adminURL, Files: supabase.Migrations, Watched: needs.Announced}).Apply(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 }

@@ -78,24 +78,32 @@ func Models(schema graphql.ExecutableSchema) ([]Model, error) {
 	return models, nil
 }
 
-// Announcements returns what the database has to announce, so that subscriptions can watch the models that they return. A
-// model without a key cannot be watched and is left out.
-func Announcements(schema graphql.ExecutableSchema) ([]database.Announcement, error) {
+// Needs returns what a schema needs of the database: the tables of its models, readable for signed-in callers and, where a
+// @public field returns the model, for anonymous ones; and announcements of the models that subscriptions watch. A model
+// without a key cannot be watched.
+func Needs(schema graphql.ExecutableSchema) (database.Needs, error) {
 	models, err := Models(schema)
 	if err != nil {
-		return nil, err
+		return database.Needs{}, err
 	}
+	var needs database.Needs
 	var watched []reflect.Type
 	for _, model := range models {
 		table, err := database.TableOf(model.Type)
 		if err != nil {
-			return nil, err
+			return database.Needs{}, err
 		}
+		roles := []string{"authenticated"}
+		if model.Public {
+			roles = append(roles, "anon")
+		}
+		needs.Tables = append(needs.Tables, database.NeededTable{Table: table, Model: model.Type.String(), Roles: roles})
 		if model.Watched && table.HasKey {
 			watched = append(watched, model.Type)
 		}
 	}
-	return database.Announcements(watched)
+	needs.Announced, err = database.Announcements(watched)
+	return needs, err
 }
 
 // resolverRoot returns the type of the field Resolvers of graphql.ExecutableSchemaState.

@@ -75,11 +75,11 @@ func prepare(ctx context.Context, o options) (_ *bench, err error) {
 		return nil, err
 	}
 	admin := b.pg.URL("postgres", "postgres")
-	watched, err := endpoint.Announcements(graph.New(new(endpoint.Engine)))
+	needs, err := endpoint.Needs(graph.New(new(endpoint.Engine)))
 	if err != nil {
 		return nil, err
 	}
-	if err := (database.Migration{URL: admin, Files: supabase.Migrations, Watched: watched}).Apply(ctx); err != nil {
+	if err := (database.Migration{URL: admin, Files: supabase.Migrations, Watched: needs.Announced}).Apply(ctx); err != nil {
 		return nil, err
 	}
 	if err := b.addUsers(ctx, admin); err != nil {

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"usergraph/auth"
+	"usergraph/database"
 )
 
 // checkTimeout bounds a check.
@@ -54,6 +55,8 @@ type Config struct {
 	SharesWrites bool
 	// Migrations are the versions of the migrations.
 	Migrations []string
+	// Needs is what the API needs of the database.
+	Needs database.Needs
 	// Origins is the setting of allowed origins, unchanged.
 	Origins []string
 }
@@ -68,7 +71,7 @@ type patient struct {
 // Examine runs all checks in sequence, and reports each finding at once.
 func Examine(ctx context.Context, cfg Config, report func(Finding)) {
 	p := &patient{Config: cfg, report: report}
-	for _, check := range []func(context.Context){p.url, p.keys, p.clock, p.token, p.origins, p.database, p.replica, p.changes} {
+	for _, check := range []func(context.Context){p.url, p.keys, p.clock, p.token, p.origins, p.database, p.schema, p.replica, p.changes} {
 		ctx, cancel := context.WithTimeout(ctx, checkTimeout)
 		check(ctx)
 		cancel()

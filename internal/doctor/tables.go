@@ -2,13 +2,14 @@ package doctor
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"regexp"
 	"slices"
 	"strings"
 
 	"github.com/jackc/pgx/v5"
+
+	"usergraph/database"
 )
 
 // reachable selects the tables of the schema public on which the API's roles have a privilege.
@@ -16,6 +17,29 @@ const reachable = `select c.oid from pg_class c
 	where c.relnamespace = 'public'::regnamespace and c.relkind in ('r', 'p') and exists (
 		select from pg_roles r where r.rolname in ('anon', 'authenticated')
 		and (has_table_privilege(r.oid, c.oid, 'select, insert, update, delete') or has_any_column_privilege(r.oid, c.oid, 'select, insert, update')))`
+
+// schema compares the database with what the API needs, as the login that serves.
+func (p *patient) schema(ctx context.Context) {
+	if !p.reached {
+		return
+	}
+	db, err := database.Open(database.Config{URL: p.DatabaseURL, MaxConns: 1})
+	if err != nil {
+		return // the check of the database has reported it
+	}
+	defer db.Close()
+	missing, err := db.Missing(ctx, p.Needs)
+	if err != nil {
+		p.found("schema", Error, "could not be checked as the role authenticated: "+reason(err), "see what the check of the login says")
+		return
+	}
+	for _, m := range missing {
+		p.found("schema", Error, m.What, m.Do)
+	}
+	if len(missing) == 0 && len(p.Needs.Tables)+len(p.Needs.Announced) > 0 {
+		p.found("schema", OK, fmt.Sprintf("all columns, grants, functions and triggers of the API's %d tables are there", len(p.Needs.Tables)), "")
+	}
+}
 
 // tables finds tables without row-level security, which every caller can read whole.
 func (p *patient) tables(ctx context.Context, conn *pgx.Conn) error {
@@ -103,39 +127,70 @@ func (p *patient) indexes(ctx context.Context, conn *pgx.Conn) error {
 	return err
 }
 
-// migrations compares the migrations with the ledger of the Supabase CLI.
+// migrations compares the migrations with the Supabase CLI's ledger, or, where the login may not read that, with what
+// `usergraph migrate` has noted.
 func (p *patient) migrations(ctx context.Context, conn *pgx.Conn) error {
 	if len(p.Migrations) == 0 {
 		return nil
 	}
-	var exists, readable bool
-	err := conn.QueryRow(ctx, `select count(c.oid) > 0,
-		coalesce(bool_and(has_schema_privilege(n.oid, 'usage') and has_table_privilege(c.oid, 'select')), false)
-		from pg_class c join pg_namespace n on n.oid = c.relnamespace where nspname = 'supabase_migrations' and relname = 'schema_migrations'`).Scan(&exists, &readable)
-	switch {
-	case err != nil:
+	noted, mayReadNoted, err := p.versions(ctx, conn, "usergraph.team_migrations")
+	if err != nil {
 		return err
-	case exists && !readable:
-		p.found("migrations", Note, "this login may not read which were applied", "ask once with the login that migrates: DATABASE_URL=postgres://postgres:… usergraph doctor")
+	}
+	applied, mayRead, err := p.versions(ctx, conn, "supabase_migrations.schema_migrations")
+	if err != nil {
+		return err
+	}
+	if !mayRead && !mayReadNoted {
+		p.found("migrations", Note, "this login may not read which were applied", "usergraph migrate --dry-run lists those that were not, with a login that may change the schema")
 		return nil
 	}
-	var applied []string
-	if exists {
-		rows, err := conn.Query(ctx, "select version from supabase_migrations.schema_migrations")
-		if err != nil {
-			return err
-		}
-		if applied, err = pgx.CollectRows(rows, pgx.RowTo[string]); err != nil && !errors.Is(err, pgx.ErrNoRows) {
-			return err
-		}
+	pending := slices.DeleteFunc(slices.Clone(p.Migrations), func(version string) bool {
+		return slices.Contains(applied, version) || slices.Contains(noted, version)
+	})
+	const advice = "usergraph migrate, with a login that may change the schema"
+	switch {
+	case len(pending) == 0:
+		p.found("migrations", OK, fmt.Sprintf("all %d are applied", len(p.Migrations)), "")
+	case !mayRead:
+		p.found("migrations", Warning, fmt.Sprintf("%d of %d are pending, or applied by the Supabase CLI alone, whose ledger this login may not read: %s",
+			len(pending), len(p.Migrations), strings.Join(pending, ", ")), advice)
+	default:
+		p.found("migrations", Error, fmt.Sprintf("%d of %d are pending: %s", len(pending), len(p.Migrations), strings.Join(pending, ", ")), advice)
 	}
-	pending := slices.DeleteFunc(slices.Clone(p.Migrations), func(version string) bool { return slices.Contains(applied, version) })
-	if len(pending) > 0 {
-		p.found("migrations", Error, fmt.Sprintf("%d of %d are pending: %s", len(pending), len(p.Migrations), strings.Join(pending, ", ")), "usergraph migrate, with a login that may change the schema")
-		return nil
-	}
-	p.found("migrations", OK, fmt.Sprintf("all %d are applied", len(p.Migrations)), "")
 	return nil
+}
+
+// versions returns the versions in a ledger, as the login or else as the role authenticated. mayRead is true where there
+// is no such table.
+func (p *patient) versions(ctx context.Context, conn *pgx.Conn, table string) (versions []string, mayRead bool, err error) {
+	for _, role := range []string{"none", "authenticated"} {
+		tx, err := conn.Begin(ctx)
+		if err != nil {
+			return nil, false, err
+		}
+		defer tx.Rollback(context.WithoutCancel(ctx))
+		if _, err := tx.Exec(ctx, "set local role "+role); err != nil {
+			return nil, false, nil // the check of the login reports it
+		}
+		schema, name, _ := strings.Cut(table, ".")
+		var exists, readable bool
+		err = tx.QueryRow(ctx, `select count(c.oid) > 0,
+			coalesce(bool_and(has_schema_privilege(n.oid, 'usage') and has_table_privilege(c.oid, 'select')), true)
+			from pg_class c join pg_namespace n on n.oid = c.relnamespace where nspname = $1 and relname = $2`, schema, name).Scan(&exists, &readable)
+		if err != nil || !exists {
+			return nil, true, err
+		}
+		if readable {
+			rows, _ := tx.Query(ctx, "select version from "+table)
+			versions, err = pgx.CollectRows(rows, pgx.RowTo[string])
+			return versions, true, err
+		}
+		if err := tx.Rollback(ctx); err != nil {
+			return nil, false, err
+		}
+	}
+	return nil, false, nil
 }
 
 // extensions reports whether slow statements can be found.

@@ -144,6 +144,12 @@ func (t *Telemetry) WatchConnections(count func() int) {
 		Help: "Open websockets and event streams."}, func() float64 { return float64(count()) }))
 }
 
+// WatchSchema reports how much the database lacks of what the API needs. It may be called once.
+func (t *Telemetry) WatchSchema(missing func() int) {
+	t.metrics.registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "usergraph_schema_missing",
+		Help: "Tables, columns, grants, functions and triggers that the API needs and the database lacks."}, func() float64 { return float64(missing()) }))
+}
+
 // WatchPool reports the statistics of the pool of database connections. It may be called once.
 func (t *Telemetry) WatchPool(stats func() sql.DBStats) { t.watchPool("pool", stats) }
 
