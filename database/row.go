@@ -9,6 +9,8 @@ import (
 
 	"github.com/uptrace/bun"
 	"github.com/uptrace/bun/schema"
+
+	"usergraph/database/rows"
 )
 
 // Source is what a watcher hears of: a row, the rows of an owner, or all rows of a table.
@@ -30,11 +32,18 @@ const (
 	oneRow
 )
 
-// RowOf returns the row with this key in a bun model's table. A key has as many values as the model has fields with bun's
-// tag pk, in their order: texts, integers, uuids, or types whose driver.Valuer returns one of these.
+// RowOf returns the row with this key in a bun model's table: a rows.ID, or as many values as the model has fields with
+// bun's tag pk, in their order: texts, integers, uuids, or types whose driver.Valuer returns one of these.
 func RowOf[Model any](db *DB, key ...any) Source {
 	table := modelTable[Model](db)
 	s := Source{table: tableName(table.Schema, unqualified(table)), part: oneRow}
+	if len(key) == 1 {
+		if id, ok := key[0].(rows.ID); ok {
+			texts, err := id.Texts(table.PKs)
+			s.value, s.err = strings.ToLower(strings.Join(texts, ",")), err
+			return s
+		}
+	}
 	if len(key) != len(table.PKs) || len(key) == 0 {
 		s.err = fmt.Errorf("a row of %s has a key of %d values, not %d", s.table, len(table.PKs), len(key))
 		return s

@@ -41,12 +41,15 @@ type scriptedMutation struct {
 	scripted
 }
 
-func (s scripted) Query() generated.QueryResolver                     { return scriptedQuery{scripted: s} }
-func (s scripted) Mutation() generated.MutationResolver               { return scriptedMutation{scripted: s} }
-func (s scripted) User() generated.UserResolver                       { return s }
-func (s scripted) Subscription() generated.SubscriptionResolver       { return nil }
-func (scripted) Email(context.Context, *models.User) (*string, error) { return nil, nil }
-func (s scriptedQuery) Me(ctx context.Context) (*models.User, error)  { return s.me(ctx) }
+type scriptedUser struct{ generated.UserResolver }
+
+func (scriptedUser) Email(context.Context, *models.User) (*string, error) { return nil, nil }
+
+func (s scripted) Query() generated.QueryResolver                    { return scriptedQuery{scripted: s} }
+func (s scripted) Mutation() generated.MutationResolver              { return scriptedMutation{scripted: s} }
+func (s scripted) User() generated.UserResolver                      { return scriptedUser{} }
+func (s scripted) Subscription() generated.SubscriptionResolver      { return nil }
+func (s scriptedQuery) Me(ctx context.Context) (*models.User, error) { return s.me(ctx) }
 func (s scriptedMutation) UpdateMe(ctx context.Context, _ generated.UpdateMeInput) (*models.User, error) {
 	return s.me(ctx)
 }

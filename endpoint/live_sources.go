@@ -9,8 +9,8 @@ import (
 // Sources are what an answer is read from. Watch reads again when one of them changes.
 type Sources []database.Source
 
-// RowOf returns the row with this key in a bun model's table. A key of several columns has as many values, in the order
-// of the model's fields.
+// RowOf returns the row with this key in a bun model's table: a rows.ID, or the values of the key, in the order of the
+// model's fields.
 func RowOf[Model any](e *Engine, key ...any) Sources {
 	return Sources{database.RowOf[Model](e.db, key...)}
 }

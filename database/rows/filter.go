@@ -210,7 +210,7 @@ func (f *Filter[T]) apply(query *bun.SelectQuery, table *schema.Table, field *sc
 // conditionText returns the text of a condition's value for a column.
 func conditionText(field *schema.Field, value any) (string, error) {
 	if id, ok := value.(ID); ok {
-		texts, err := id.texts([]*schema.Field{field})
+		texts, err := id.Texts([]*schema.Field{field})
 		if err != nil {
 			return "", err
 		}

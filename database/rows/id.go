@@ -75,8 +75,8 @@ func idOf(keys []*schema.Field, row reflect.Value) ID {
 	return ID(idVersion + strings.Join(parts, "."))
 }
 
-// texts returns the texts of a key's columns.
-func (id ID) texts(keys []*schema.Field) ([]string, error) {
+// Texts returns the texts of a key's columns, as PostgreSQL writes them.
+func (id ID) Texts(keys []*schema.Field) ([]string, error) {
 	parts := []string{string(id)}
 	if len(keys) > 1 {
 		rest, ok := strings.CutPrefix(string(id), idVersion)

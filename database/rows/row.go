@@ -69,7 +69,7 @@ func written[T any](ctx context.Context, row *T, err error) (*T, error) {
 // withKey adds the conditions of an id.
 func withKey[T any](id ID, where func(sql string, key string)) error {
 	table := tableOf[T]()
-	texts, err := id.texts(table.PKs)
+	texts, err := id.Texts(table.PKs)
 	for i, text := range texts {
 		where(of(table, table.PKs[i])+" = ?", text)
 	}

@@ -20,7 +20,8 @@ var Migrations embed.FS
 var Seed string
 
 // watched are the tables that subscriptions of the engine's own tests watch.
-var watched = announcementsOf(reflect.TypeFor[models.User]())
+var watched = announcementsOf(reflect.TypeFor[models.User](), reflect.TypeFor[models.Project](), reflect.TypeFor[models.Todo](),
+	reflect.TypeFor[models.Label](), reflect.TypeFor[models.TodoLabel]())
 
 func announcementsOf(types ...reflect.Type) []database.Announcement {
 	all, err := database.Announcements(types)

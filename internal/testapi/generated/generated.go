@@ -82,6 +82,10 @@ type QueryResolver interface {
 }
 type SubscriptionResolver interface {
 	Me(ctx context.Context) (<-chan *models.User, error)
+	Todos(ctx context.Context, first *int, filter *models.TodoFilter, orderBy *rows.Order) (<-chan *rows.Connection[models.Todo], error)
+	Todo(ctx context.Context, id rows.ID) (<-chan *models.Todo, error)
+	TodoLabel(ctx context.Context, id rows.ID) (<-chan *models.TodoLabel, error)
+	Labels(ctx context.Context, first *int) (<-chan *rows.Connection[models.Label], error)
 }
 type TodoResolver interface {
 	Project(ctx context.Context, objs []*models.Todo) ([]*models.Project, error)
@@ -93,6 +97,7 @@ type TodoLabelResolver interface {
 }
 type UserResolver interface {
 	Email(ctx context.Context, obj *models.User) (*string, error)
+	Todos(ctx context.Context, obj *models.User, first *int) (*rows.Connection[models.Todo], error)
 }
 
 // endregion ************************** generated!.gotpl **************************
@@ -1046,6 +1051,62 @@ input UpdateMeInput {
   avatarUrl: String
 }
 `, BuiltIn: false},
+	{Name: "../subscriptions.graphqls", Input: `extend type Subscription {
+  """
+  A page of the caller's todos, and the page after each change.
+
+  Access: signed-in callers.
+  """
+  todos(
+    "The number of todos: at most 100."
+    first: Int = 20
+
+    "The conditions on the todos."
+    filter: TodoFilter
+
+    "The order of the todos."
+    orderBy: TodoOrder = CREATED_AT_DESC
+  ): TodoConnection @authenticated @cost(weight: 10) @listSize(slicingArguments: ["first"], sizedFields: ["edges", "nodes"])
+
+  """
+  A todo of the caller.
+
+  Access: signed-in callers.
+  """
+  todo(
+    "The todo's id."
+    id: ID!
+  ): Todo @authenticated @cost(weight: 10)
+
+  """
+  A label of one of the caller's todos.
+
+  Access: signed-in callers.
+  """
+  todoLabel(
+    "The id of the todo's label."
+    id: ID!
+  ): TodoLabel @authenticated @cost(weight: 10)
+
+  """
+  The labels, by one read for everybody.
+
+  Access: everybody.
+  """
+  labels(
+    "The number of labels: at most 100."
+    first: Int = 20
+  ): LabelConnection @public @cost(weight: 10) @listSize(slicingArguments: ["first"], sizedFields: ["nodes"])
+}
+
+extend type User {
+  "The user's todos, for the user alone."
+  todos(
+    "The number of todos: at most 100."
+    first: Int = 20
+  ): TodoConnection @cost(weight: 5) @listSize(slicingArguments: ["first"], sizedFields: ["edges", "nodes"])
+}
+`, BuiltIn: false},
 	{Name: "../todos.graphqls", Input: `extend type Query {
   """
   A todo of the caller. Null without an error if there is none with this id.
@@ -1420,6 +1481,8 @@ func (ec *executionContext) childFields_User(ctx context.Context, field graphql.
 		return ec.fieldContext_User_avatarUrl(ctx, field)
 	case "email":
 		return ec.fieldContext_User_email(ctx, field)
+	case "todos":
+		return ec.fieldContext_User_todos(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type User", field.Name)
 }
@@ -1942,6 +2005,78 @@ func (ec *executionContext) field_Query_todos_args(ctx context.Context, rawArgs 
 	return args, nil
 }
 
+func (ec *executionContext) field_Subscription_labels_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "first",
+		func(ctx context.Context, v any) (*int, error) {
+			return ec.unmarshalOInt2ᚖint(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["first"] = arg0
+	return args, nil
+}
+
+func (ec *executionContext) field_Subscription_todoLabel_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "id",
+		func(ctx context.Context, v any) (rows.ID, error) {
+			return ec.unmarshalNID2usergraphᚋdatabaseᚋrowsᚐID(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["id"] = arg0
+	return args, nil
+}
+
+func (ec *executionContext) field_Subscription_todo_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "id",
+		func(ctx context.Context, v any) (rows.ID, error) {
+			return ec.unmarshalNID2usergraphᚋdatabaseᚋrowsᚐID(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["id"] = arg0
+	return args, nil
+}
+
+func (ec *executionContext) field_Subscription_todos_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "first",
+		func(ctx context.Context, v any) (*int, error) {
+			return ec.unmarshalOInt2ᚖint(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["first"] = arg0
+	arg1, err := graphql.ProcessArgField(ctx, rawArgs, "filter",
+		func(ctx context.Context, v any) (*models.TodoFilter, error) {
+			return ec.unmarshalOTodoFilter2ᚖusergraphᚋinternalᚋtestapiᚋmodelsᚐTodoFilter(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["filter"] = arg1
+	arg2, err := graphql.ProcessArgField(ctx, rawArgs, "orderBy",
+		func(ctx context.Context, v any) (*rows.Order, error) {
+			return ec.unmarshalOTodoOrder2ᚖusergraphᚋdatabaseᚋrowsᚐOrder(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["orderBy"] = arg2
+	return args, nil
+}
+
 func (ec *executionContext) field_Todo_labels_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
 	var err error
 	args := map[string]any{}
@@ -1961,6 +2096,20 @@ func (ec *executionContext) field_Todo_labels_args(ctx context.Context, rawArgs 
 		return nil, err
 	}
 	args["after"] = arg1
+	return args, nil
+}
+
+func (ec *executionContext) field_User_todos_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "first",
+		func(ctx context.Context, v any) (*int, error) {
+			return ec.unmarshalOInt2ᚖint(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["first"] = arg0
 	return args, nil
 }
 
@@ -4003,6 +4152,234 @@ func (ec *executionContext) fieldContext_Subscription_me(_ context.Context, fiel
 	return fc, nil
 }
 
+func (ec *executionContext) _Subscription_todos(ctx context.Context, field graphql.CollectedField) (ret func(ctx context.Context) graphql.Marshaler) {
+	return graphql.ResolveFieldStream(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Subscription_todos(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Subscription().Todos(ctx, fc.Args["first"].(*int), fc.Args["filter"].(*models.TodoFilter), fc.Args["orderBy"].(*rows.Order))
+		},
+		func(ctx context.Context, next graphql.Resolver) graphql.Resolver {
+			directive0 := next
+
+			directive1 := func(ctx context.Context) (any, error) {
+				if ec.Directives.Authenticated == nil {
+					var zeroVal *rows.Connection[models.Todo]
+					return zeroVal, errors.New("directive authenticated is not implemented")
+				}
+				return ec.Directives.Authenticated(ctx, nil, directive0)
+			}
+
+			next = directive1
+			return next
+		},
+		func(ctx context.Context, selections ast.SelectionSet, v *rows.Connection[models.Todo]) graphql.Marshaler {
+			return ec.marshalOTodoConnection2ᚖusergraphᚋdatabaseᚋrowsᚐConnection(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_Subscription_todos(ctx context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Subscription",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_TodoConnection(ctx, field)
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = ec.field_Subscription_todos_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _Subscription_todo(ctx context.Context, field graphql.CollectedField) (ret func(ctx context.Context) graphql.Marshaler) {
+	return graphql.ResolveFieldStream(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Subscription_todo(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Subscription().Todo(ctx, fc.Args["id"].(rows.ID))
+		},
+		func(ctx context.Context, next graphql.Resolver) graphql.Resolver {
+			directive0 := next
+
+			directive1 := func(ctx context.Context) (any, error) {
+				if ec.Directives.Authenticated == nil {
+					var zeroVal *models.Todo
+					return zeroVal, errors.New("directive authenticated is not implemented")
+				}
+				return ec.Directives.Authenticated(ctx, nil, directive0)
+			}
+
+			next = directive1
+			return next
+		},
+		func(ctx context.Context, selections ast.SelectionSet, v *models.Todo) graphql.Marshaler {
+			return ec.marshalOTodo2ᚖusergraphᚋinternalᚋtestapiᚋmodelsᚐTodo(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_Subscription_todo(ctx context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Subscription",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_Todo(ctx, field)
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = ec.field_Subscription_todo_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _Subscription_todoLabel(ctx context.Context, field graphql.CollectedField) (ret func(ctx context.Context) graphql.Marshaler) {
+	return graphql.ResolveFieldStream(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Subscription_todoLabel(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Subscription().TodoLabel(ctx, fc.Args["id"].(rows.ID))
+		},
+		func(ctx context.Context, next graphql.Resolver) graphql.Resolver {
+			directive0 := next
+
+			directive1 := func(ctx context.Context) (any, error) {
+				if ec.Directives.Authenticated == nil {
+					var zeroVal *models.TodoLabel
+					return zeroVal, errors.New("directive authenticated is not implemented")
+				}
+				return ec.Directives.Authenticated(ctx, nil, directive0)
+			}
+
+			next = directive1
+			return next
+		},
+		func(ctx context.Context, selections ast.SelectionSet, v *models.TodoLabel) graphql.Marshaler {
+			return ec.marshalOTodoLabel2ᚖusergraphᚋinternalᚋtestapiᚋmodelsᚐTodoLabel(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_Subscription_todoLabel(ctx context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Subscription",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_TodoLabel(ctx, field)
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = ec.field_Subscription_todoLabel_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _Subscription_labels(ctx context.Context, field graphql.CollectedField) (ret func(ctx context.Context) graphql.Marshaler) {
+	return graphql.ResolveFieldStream(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Subscription_labels(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Subscription().Labels(ctx, fc.Args["first"].(*int))
+		},
+		func(ctx context.Context, next graphql.Resolver) graphql.Resolver {
+			directive0 := next
+
+			directive1 := func(ctx context.Context) (any, error) {
+				if ec.Directives.Public == nil {
+					var zeroVal *rows.Connection[models.Label]
+					return zeroVal, errors.New("directive public is not implemented")
+				}
+				return ec.Directives.Public(ctx, nil, directive0)
+			}
+
+			next = directive1
+			return next
+		},
+		func(ctx context.Context, selections ast.SelectionSet, v *rows.Connection[models.Label]) graphql.Marshaler {
+			return ec.marshalOLabelConnection2ᚖusergraphᚋdatabaseᚋrowsᚐConnection(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_Subscription_labels(ctx context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Subscription",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_LabelConnection(ctx, field)
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = ec.field_Subscription_labels_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
 func (ec *executionContext) _Todo_id(ctx context.Context, field graphql.CollectedField, obj *models.Todo) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
@@ -4701,6 +5078,50 @@ func (ec *executionContext) _User_email(ctx context.Context, field graphql.Colle
 }
 func (ec *executionContext) fieldContext_User_email(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	return graphql.NewScalarFieldContext("User", field, true, true, "String")
+}
+
+func (ec *executionContext) _User_todos(ctx context.Context, field graphql.CollectedField, obj *models.User) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_User_todos(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.User().Todos(ctx, obj, fc.Args["first"].(*int))
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *rows.Connection[models.Todo]) graphql.Marshaler {
+			return ec.marshalOTodoConnection2ᚖusergraphᚋdatabaseᚋrowsᚐConnection(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_User_todos(ctx context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "User",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_TodoConnection(ctx, field)
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = ec.field_User_todos_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
 }
 
 func (ec *executionContext) ___Directive_name(ctx context.Context, field graphql.CollectedField, obj *introspection.Directive) (ret graphql.Marshaler) {
@@ -6961,6 +7382,14 @@ func (ec *executionContext) _Subscription(ctx context.Context, sel ast.Selection
 	switch fields[0].Name {
 	case "me":
 		return ec._Subscription_me(ctx, fields[0])
+	case "todos":
+		return ec._Subscription_todos(ctx, fields[0])
+	case "todo":
+		return ec._Subscription_todo(ctx, fields[0])
+	case "todoLabel":
+		return ec._Subscription_todoLabel(ctx, fields[0])
+	case "labels":
+		return ec._Subscription_labels(ctx, fields[0])
 	default:
 		panic("unknown field " + strconv.Quote(fields[0].Name))
 	}
@@ -7232,6 +7661,12 @@ func (ec *executionContext) _User(ctx context.Context, sel ast.SelectionSet, obj
 				true, false,
 				func(ctx context.Context) graphql.Marshaler {
 					return ec._User_email(ctx, field, obj)
+				})
+		case "todos":
+			out.ResolveConcurrently(ec.OperationContext, &deferred, i,
+				true, false,
+				func(ctx context.Context) graphql.Marshaler {
+					return ec._User_todos(ctx, field, obj)
 				})
 		default:
 			panic("unknown field " + strconv.Quote(field.Name))
@@ -7812,13 +8247,13 @@ func (ec *executionContext) marshalNLabel2ᚖusergraphᚋinternalᚋtestapiᚋmo
 	return ec._Label(ctx, sel, v)
 }
 
-func (ec *executionContext) unmarshalNMood2usergraphᚋdatabaseᚋrowsᚐEnum(ctx context.Context, v any) (rows.Enum, error) {
-	var res rows.Enum
+func (ec *executionContext) unmarshalNMood2usergraphᚋdatabaseᚋrowsᚐEnum(ctx context.Context, v any) (models.Mood, error) {
+	var res models.Mood
 	err := res.UnmarshalGQL(v)
 	return res, graphql.ErrorOnPath(ctx, err)
 }
 
-func (ec *executionContext) marshalNMood2usergraphᚋdatabaseᚋrowsᚐEnum(ctx context.Context, sel ast.SelectionSet, v rows.Enum) graphql.Marshaler {
+func (ec *executionContext) marshalNMood2usergraphᚋdatabaseᚋrowsᚐEnum(ctx context.Context, sel ast.SelectionSet, v models.Mood) graphql.Marshaler {
 	return v
 }
 
@@ -8735,13 +9170,13 @@ func (ec *executionContext) unmarshalOLabelFilter2ᚖusergraphᚋinternalᚋtest
 	return &res, graphql.ErrorOnPath(ctx, err)
 }
 
-func (ec *executionContext) unmarshalOMood2ᚕusergraphᚋdatabaseᚋrowsᚐEnumᚄ(ctx context.Context, v any) ([]rows.Enum, error) {
+func (ec *executionContext) unmarshalOMood2ᚕusergraphᚋdatabaseᚋrowsᚐEnumᚄ(ctx context.Context, v any) ([]models.Mood, error) {
 	if v == nil {
 		return nil, nil
 	}
 	vSlice := graphql.CoerceList(v)
 	var err error
-	res := make([]rows.Enum, len(vSlice))
+	res := make([]models.Mood, len(vSlice))
 	for i := range vSlice {
 		ctx := graphql.WithPathContext(ctx, graphql.NewPathWithIndex(i))
 		res[i], err = ec.unmarshalNMood2usergraphᚋdatabaseᚋrowsᚐEnum(ctx, vSlice[i])
@@ -8752,7 +9187,7 @@ func (ec *executionContext) unmarshalOMood2ᚕusergraphᚋdatabaseᚋrowsᚐEnum
 	return res, nil
 }
 
-func (ec *executionContext) marshalOMood2ᚕusergraphᚋdatabaseᚋrowsᚐEnumᚄ(ctx context.Context, sel ast.SelectionSet, v []rows.Enum) graphql.Marshaler {
+func (ec *executionContext) marshalOMood2ᚕusergraphᚋdatabaseᚋrowsᚐEnumᚄ(ctx context.Context, sel ast.SelectionSet, v []models.Mood) graphql.Marshaler {
 	if v == nil {
 		return graphql.Null
 	}
