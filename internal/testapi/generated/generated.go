@@ -8247,13 +8247,13 @@ func (ec *executionContext) marshalNLabel2ᚖusergraphᚋinternalᚋtestapiᚋmo
 	return ec._Label(ctx, sel, v)
 }
 
-func (ec *executionContext) unmarshalNMood2usergraphᚋdatabaseᚋrowsᚐEnum(ctx context.Context, v any) (models.Mood, error) {
-	var res models.Mood
+func (ec *executionContext) unmarshalNMood2usergraphᚋdatabaseᚋrowsᚐEnum(ctx context.Context, v any) (rows.Enum, error) {
+	var res rows.Enum
 	err := res.UnmarshalGQL(v)
 	return res, graphql.ErrorOnPath(ctx, err)
 }
 
-func (ec *executionContext) marshalNMood2usergraphᚋdatabaseᚋrowsᚐEnum(ctx context.Context, sel ast.SelectionSet, v models.Mood) graphql.Marshaler {
+func (ec *executionContext) marshalNMood2usergraphᚋdatabaseᚋrowsᚐEnum(ctx context.Context, sel ast.SelectionSet, v rows.Enum) graphql.Marshaler {
 	return v
 }
 
@@ -9170,13 +9170,13 @@ func (ec *executionContext) unmarshalOLabelFilter2ᚖusergraphᚋinternalᚋtest
 	return &res, graphql.ErrorOnPath(ctx, err)
 }
 
-func (ec *executionContext) unmarshalOMood2ᚕusergraphᚋdatabaseᚋrowsᚐEnumᚄ(ctx context.Context, v any) ([]models.Mood, error) {
+func (ec *executionContext) unmarshalOMood2ᚕusergraphᚋdatabaseᚋrowsᚐEnumᚄ(ctx context.Context, v any) ([]rows.Enum, error) {
 	if v == nil {
 		return nil, nil
 	}
 	vSlice := graphql.CoerceList(v)
 	var err error
-	res := make([]models.Mood, len(vSlice))
+	res := make([]rows.Enum, len(vSlice))
 	for i := range vSlice {
 		ctx := graphql.WithPathContext(ctx, graphql.NewPathWithIndex(i))
 		res[i], err = ec.unmarshalNMood2usergraphᚋdatabaseᚋrowsᚐEnum(ctx, vSlice[i])
@@ -9187,7 +9187,7 @@ func (ec *executionContext) unmarshalOMood2ᚕusergraphᚋdatabaseᚋrowsᚐEnum
 	return res, nil
 }
 
-func (ec *executionContext) marshalOMood2ᚕusergraphᚋdatabaseᚋrowsᚐEnumᚄ(ctx context.Context, sel ast.SelectionSet, v []models.Mood) graphql.Marshaler {
+func (ec *executionContext) marshalOMood2ᚕusergraphᚋdatabaseᚋrowsᚐEnumᚄ(ctx context.Context, sel ast.SelectionSet, v []rows.Enum) graphql.Marshaler {
 	if v == nil {
 		return graphql.Null
 	}
