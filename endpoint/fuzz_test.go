@@ -122,7 +122,7 @@ func TestLimitsChangeNoAnswer(t *testing.T) {
 		*most = math.MaxInt32
 	}
 	tight := endpoint.DefaultLimits()
-	tight.SignedIn.Aliases, tight.SignedIn.Fields, tight.SignedIn.Depth = 12, 40, 5
+	tight.SignedIn.Aliases, tight.SignedIn.Fields, tight.SignedIn.Depth = 14, 60, 6
 	with := newStack(t, nil, func(o *endpoint.Options) { o.Limits = &tight })
 	without := newStack(t, nil, func(o *endpoint.Options) { o.Limits = &unlimited })
 	schema := testapi.With(nil).Schema()
