@@ -8,6 +8,7 @@ import (
 	"strings"
 	"sync"
 
+	"github.com/google/uuid"
 	"github.com/uptrace/bun"
 	"github.com/uptrace/bun/schema"
 )
@@ -171,10 +172,18 @@ func (k keys) limit(query *bun.SelectQuery, table *schema.Table, fields []*schem
 func (k keys) list(fields []*schema.Field) (sql string, args []any) {
 	arrays, names := make([]string, len(fields)), make([]string, len(fields))
 	for i, field := range fields {
-		arrays[i], names[i] = "?::"+cmp.Or(field.UserSQLType, field.DiscoveredSQLType)+"[]", fmt.Sprintf("k%d", i)
+		arrays[i], names[i] = "?::"+sqlTypeOf(field)+"[]", fmt.Sprintf("k%d", i)
 		args = append(args, k.column(i))
 	}
 	return "unnest(" + strings.Join(arrays, ", ") + ") WITH ORDINALITY AS keys(" + strings.Join(names, ", ") + ", n)", args
+}
+
+// sqlTypeOf returns the type of a key's column. bun takes the 16 bytes of a UUID for bytea.
+func sqlTypeOf(field *schema.Field) string {
+	if field.IndirectType == reflect.TypeFor[uuid.UUID]() {
+		return "uuid"
+	}
+	return cmp.Or(field.UserSQLType, field.DiscoveredSQLType)
 }
 
 // counts are the numbers of rows that reference each key. They are counted once, when the first is asked for.
