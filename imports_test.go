@@ -28,6 +28,10 @@ var houses = []struct {
 	{"usergraph/playground", nil, nil, false},
 	{"usergraph/internal/telemetry", []string{"usergraph/auth", "usergraph/database", "usergraph/endpoint"}, nil, false},
 	{"usergraph/internal/ratelimit", []string{"usergraph/auth", "usergraph/endpoint", "usergraph/internal/..."}, []string{"usergraph/internal/devauth"}, false},
+	{"usergraph/internal/catalog", nil, nil, false},
+	{"usergraph/internal/access", []string{"usergraph/internal/catalog"}, nil, false},
+	{"usergraph/internal/tablegen", []string{"usergraph/internal/access", "usergraph/internal/catalog"}, nil, false},
+	{"usergraph/internal/drift", []string{"usergraph/internal/access", "usergraph/internal/catalog"}, nil, false},
 	{"usergraph/app", []string{"usergraph/auth", "usergraph/database/...", "usergraph/endpoint", "usergraph/mcp", "usergraph/playground", "usergraph/internal/..."}, nil, false},
 	{"usergraph/apitest", []string{"usergraph/auth", "usergraph/database/...", "usergraph/endpoint", "usergraph/app", "usergraph/internal/..."}, nil, false},
 	// The API half.

@@ -140,6 +140,8 @@ func (p *application) commands() []command {
 		{"serve", "run the server with the settings of the environment (the default)", p.runServe},
 		{"dev", "try it here: a PostgreSQL, users and tokens of its own, and the server", p.runDev},
 		{"init", "write an API of your own, with its tests, into a new folder", p.runInit},
+		{"add", "write the API of a table: schema, model, resolvers and tests, from its policies", p.runAdd},
+		{"check", "compare models and schema with the tables, and say what a migration has changed", p.runCheck},
 		{"token", "print a token for a user of `usergraph dev`", p.runToken},
 		{"migrate", "apply supabase/migrations to DATABASE_MIGRATE_URL or DATABASE_URL", p.runMigrate},
 		{"schema", "print the GraphQL schema", p.runSchema},
