@@ -85,3 +85,118 @@ func TestShapeBehindPgBouncer(t *testing.T) {
 		}
 	}
 }
+
+// supabaseCLI is the npm package with the Supabase CLI's program.
+const supabaseCLI = "@supabase/cli-linux-x64@3.1.0"
+
+// repository is a folder of migrations that the Supabase CLI pushes.
+type repository struct {
+	t                   *testing.T
+	program, dir, dbURL string
+}
+
+func newRepository(t *testing.T, dbURL string) *repository {
+	t.Helper()
+	r := &repository{t, filepath.Join(install(t, supabaseCLI), "bin", "supabase"), t.TempDir(), dbURL}
+	r.write("config.toml", "project_id = \"theirs\"\n")
+	return r
+}
+
+func (r *repository) write(name, text string) {
+	r.t.Helper()
+	name = filepath.Join(r.dir, "supabase", name)
+	if err := os.MkdirAll(filepath.Dir(name), 0o755); err != nil {
+		r.t.Fatal(err)
+	}
+	if err := os.WriteFile(name, []byte(text), 0o644); err != nil {
+		r.t.Fatal(err)
+	}
+}
+
+// run runs a command of the CLI on the database.
+func (r *repository) run(args ...string) (string, error) {
+	r.t.Helper()
+	command := exec.CommandContext(r.t.Context(), r.program, append(args, "--workdir", r.dir, "--db-url", r.dbURL, "--yes")...)
+	out, err := command.CombinedOutput()
+	return string(out), err
+}
+
+// works runs a command that has to succeed.
+func (r *repository) works(args ...string) string {
+	r.t.Helper()
+	out, err := r.run(args...)
+	if err != nil {
+		r.t.Fatalf("supabase %s: %v\n%s", strings.Join(args, " "), err, out)
+	}
+	return out
+}
+
+// A project is pushed by the CLI from another repository, before and after `usergraph migrate`.
+func TestShapeWithAnotherRepository(t *testing.T) {
+	const old, newer, newest = "migrations/5001_old.sql", "migrations/20270101000000_newer.sql", "migrations/20280101000000_newest.sql"
+	fill := func(r *repository) {
+		r.write(old, "create table public.old (id int primary key);")
+		r.write(newer, "create table public.newer (id int primary key);")
+	}
+	ours := "20261124000000"
+
+	t.Run("theirs first", func(t *testing.T) {
+		pg := pgtest.Bare(t)
+		theirs := newRepository(t, pg.AdminURL)
+		fill(theirs)
+		theirs.works("db", "push", "--include-all")
+		if out := migrate(t, pg.AdminURL); !strings.Contains(out, "20261124000000_users.sql, older than 20270101000000, which the database has, noted in usergraph.team_migrations") {
+			t.Error(out)
+		}
+		theirs.write(newest, "create table public.newest (id int primary key);")
+		theirs.works("db", "push", "--include-all")
+		if out := theirs.works("migration", "list"); strings.Contains(out, ours) || !strings.Contains(out, "20280101000000") {
+			t.Error(out)
+		}
+		theirs.works("migration", "repair", "--status", "reverted", "20280101000000")
+		theirs.works("migration", "repair", "--status", "applied", "20280101000000")
+		theirs.works("migration", "fetch")
+		if out := migrate(t, pg.AdminURL); out != "nothing to do\n" {
+			t.Error(out)
+		}
+	})
+	// An empty ledger may be that of one folder, so it is filled. The CLI refuses once, and its advice breaks nothing.
+	t.Run("ours first", func(t *testing.T) {
+		pg := pgtest.Bare(t)
+		migrate(t, pg.AdminURL)
+		theirs := newRepository(t, pg.AdminURL)
+		fill(theirs)
+		out, err := theirs.run("db", "push", "--include-all")
+		if err == nil || !strings.Contains(out, "repair --status reverted") {
+			t.Fatal(out, err)
+		}
+		theirs.works("migration", "repair", "--status", "reverted", ours, "20261129000000")
+		if out := migrate(t, pg.AdminURL); out != "nothing to do\n" {
+			t.Error(out)
+		}
+		theirs.works("db", "push", "--include-all")
+		if out := migrate(t, pg.AdminURL); out != "nothing to do\n" {
+			t.Error(out)
+		}
+		theirs.works("db", "push", "--include-all")
+	})
+	// One folder that both apply.
+	t.Run("one folder", func(t *testing.T) {
+		pg := pgtest.Bare(t)
+		one := newRepository(t, pg.AdminURL)
+		for _, name := range []string{"20261124000000_users.sql", "20261129000000_sign_up.sql"} {
+			text, err := os.ReadFile("supabase/migrations/" + name)
+			if err != nil {
+				t.Fatal(err)
+			}
+			one.write("migrations/"+name, string(text))
+		}
+		one.works("db", "push")
+		if out := migrate(t, pg.AdminURL); strings.Contains(out, "users.sql") {
+			t.Error(out)
+		}
+		if out := one.works("db", "push"); !strings.Contains(out, "up to date") {
+			t.Error(out)
+		}
+	})
+}
