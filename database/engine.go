@@ -54,6 +54,9 @@ func engineSQL() (files []engineFile) {
 		file := engineFile{path: "engine/" + entry.Name()}
 		number, name, _ := strings.Cut(strings.TrimSuffix(entry.Name(), path.Ext(entry.Name())), "_")
 		text, err := engineFiles.ReadFile(file.path)
+		if err != nil {
+			panic(err)
+		}
 		if file.version, err = strconv.Atoi(number); err != nil {
 			panic(err)
 		}
