@@ -3,6 +3,7 @@ package endpoint
 import (
 	"bytes"
 	"os"
+	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
@@ -15,7 +16,11 @@ import (
 func testSchema(t *testing.T) *ast.Schema {
 	t.Helper()
 	var sources []*ast.Source
-	for _, file := range []string{"engine.graphqls", "../internal/testapi/schema.graphqls"} {
+	files, err := filepath.Glob("../internal/testapi/*.graphqls")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, file := range files {
 		text, err := os.ReadFile(file)
 		if err != nil {
 			t.Fatal(err)

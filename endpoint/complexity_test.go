@@ -109,4 +109,22 @@ func TestCostsOfOurSchema(t *testing.T) {
 	if got := costs[schema.Query.Fields.ForName("me")].weight; got != 5 {
 		t.Errorf("me has the weight %d", got)
 	}
+	anonymous, signedIn := DefaultLimits().Anonymous.Complexity, DefaultLimits().SignedIn.Complexity
+	for _, test := range []struct {
+		document   string
+		want, most int
+	}{
+		{"{ todos(first: 20) { nodes { id title } } }", 5 + 1 + 20*2, signedIn},
+		{"{ todos { nodes { id title done dueOn project { id name } } pageInfo { hasNextPage endCursor } } }", 5 + 1 + 20*(4+5+2) + 3, signedIn},
+		{"{ projects(first: 10) { nodes { name todos(first: 10) { nodes { id title } } } } }", 5 + 1 + 10*(1+5+1+10*2), signedIn},
+		{"{ labels { nodes { id color } pageInfo { hasNextPage endCursor } } }", 5 + 1 + 20*2 + 3, anonymous},
+	} {
+		parsed, errs := gqlparser.LoadQueryWithRules(schema, test.document, nil)
+		if len(errs) > 0 {
+			t.Fatal(errs)
+		}
+		if got := costs.complexity(parsed.Operations[0], nil); got != test.want || got > test.most {
+			t.Errorf("%s: %d, want %d, at most %d", test.document, got, test.want, test.most)
+		}
+	}
 }
