@@ -69,11 +69,8 @@ func (h *Handler) Serve(w http.ResponseWriter, r *http.Request, exchange Exchang
 		refuse(http.StatusBadRequest, refusal)
 		return
 	}
-	answer := responses.Get().(*responseWriter)
-	defer answer.release()
 	status, response, repeatable := exchange.Answer(r, message, buffer.Bytes())
-	answer.body = append(answer.body, response...)
-	answer.send(w, r, mediaJSON, status, holding, repeatable)
+	(&responseWriter{body: response}).send(w, r, mediaJSON, status, holding, repeatable)
 }
 
 // decodeMessage reads one JSON object.

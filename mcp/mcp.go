@@ -6,6 +6,7 @@
 //
 //	mcp.go       Options, New, and the road of a request
 //	wire.go      JSON-RPC: what is refused before the SDK reads it, and what of the SDK's errors a client sees
+//	plain.go     the answers to requests of tools, without the SDK where nothing needs it
 //	tools.go     a tool of a document, who may use it, and its call
 //	schema.go    JSON Schema of variables and selections
 //	resource.go  the protected resource (RFC 9728): routes, metadata, challenge, Host and Origin
@@ -58,6 +59,7 @@ type Handler struct {
 	Options
 	origin *url.URL
 	tools  tools
+	meta   []byte // _meta of results, in newer versions of the protocol
 	sdk    *sdk.StreamableHTTPHandler
 }
 
@@ -77,7 +79,9 @@ func New(options Options) (*Handler, error) {
 	if h.tools, err = newTools(options); err != nil {
 		return nil, err
 	}
-	server := sdk.NewServer(&sdk.Implementation{Name: "usergraph", Title: h.origin.Host, Version: options.Version}, &sdk.ServerOptions{
+	self := &sdk.Implementation{Name: "usergraph", Title: h.origin.Host, Version: options.Version}
+	h.meta = encodeJSON(sdk.Meta{sdk.MetaKeyServerInfo: self})
+	server := sdk.NewServer(self, &sdk.ServerOptions{
 		// The tools never change while the server runs.
 		Capabilities: &sdk.ServerCapabilities{Tools: &sdk.ToolCapabilities{}},
 		SetCacheable: func(_ context.Context, _ sdk.Request, c *sdk.Cacheable) { c.CacheScope = "private" },
@@ -126,6 +130,9 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			params, _ := message["params"].(map[string]any)
 			arguments, _ := params["arguments"].(map[string]any)
 			current := &call{request: r, claims: claims, arguments: arguments}
+			if response, ok := h.answerPlain(r, current, message); ok {
+				return http.StatusOK, response, !current.writes
+			}
 			status, response := h.answer(r, current, body)
 			return status, response, !current.writes
 		},
@@ -157,7 +164,7 @@ func (h *Handler) receive(next sdk.MethodHandler) sdk.MethodHandler {
 				return nil, current.refuse(jsonrpc.CodeInvalidParams, "there is no tool of this name: tools/list has the names")
 			}
 			// The context of the request, since that of the SDK outlives its client in older versions of the protocol.
-			return h.run(current.request.Context(), tool, current), nil
+			return h.run(current.request.Context(), tool, current).ofSDK(), nil
 		}
 		return next(ctx, method, request)
 	}

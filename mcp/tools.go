@@ -24,20 +24,20 @@ const maxNameBytes = 128
 type tool struct {
 	*endpoint.Prepared
 	listed     *sdk.Tool
-	restricted bool // not every signed-in caller may use it
+	encoded    []byte // listed, as JSON
+	restricted bool   // not every signed-in caller may use it
 }
 
 // tools are all tools, in the order of their files.
 type tools struct {
 	all    []*tool
 	byName map[string]*tool
-	listed []*sdk.Tool // of all
-	open   bool        // no tool is restricted
+	bytes  int // of the list of all, about
 }
 
 // newTools validates the documents with a description, and makes tools of the queries and, where they are on, of the mutations.
 func newTools(options Options) (tools, error) {
-	made := tools{byName: map[string]*tool{}, open: true}
+	made := tools{byName: map[string]*tool{}}
 	var problems []error
 	for _, document := range options.Documents {
 		if document.Description == "" || document.Kind == ast.Subscription || document.Kind == ast.Mutation && !options.Mutations {
@@ -51,10 +51,11 @@ func newTools(options Options) (tools, error) {
 			problems = append(problems, err)
 			continue
 		}
-		t := &tool{prepared, listedTool(options.Endpoint.Schema(), prepared), prepared.Restricted()}
-		made.all, made.listed = append(made.all, t), append(made.listed, t.listed)
+		listed := listedTool(options.Endpoint.Schema(), prepared)
+		t := &tool{prepared, listed, encodeJSON(listed), prepared.Restricted()}
+		made.all = append(made.all, t)
 		made.byName[document.Name] = t
-		made.open = made.open && !t.restricted
+		made.bytes += len(t.encoded) + len(",")
 	}
 	if len(made.all) == 0 && len(problems) == 0 {
 		return made, ErrNoTools
@@ -64,9 +65,6 @@ func newTools(options Options) (tools, error) {
 
 // of returns the tools that a caller may use.
 func (t *tools) of(claims *auth.Claims) []*sdk.Tool {
-	if t.open {
-		return t.listed
-	}
 	listed := make([]*sdk.Tool, 0, len(t.all))
 	for _, tool := range t.all {
 		if !tool.restricted || tool.Allows(claims) {
@@ -87,7 +85,7 @@ func listedTool(schema *ast.Schema, p *endpoint.Prepared) *sdk.Tool {
 	}
 	return &sdk.Tool{
 		Name: p.Name, Title: p.Title(), Description: p.Description, Annotations: annotations,
-		InputSchema: encode(inputSchema(schema, p.Operation)), OutputSchema: encode(outputSchema(schema, p.Operation)),
+		InputSchema: json.RawMessage(encodeJSON(inputSchema(schema, p.Operation))), OutputSchema: json.RawMessage(encodeJSON(outputSchema(schema, p.Operation))),
 	}
 }
 
@@ -107,33 +105,40 @@ func effects(p *endpoint.Prepared) (destructive, idempotent bool) {
 	return destructive, idempotent
 }
 
-func encode(s *schema) json.RawMessage {
-	text, err := json.Marshal(s)
-	if err != nil {
-		panic(err) // a default of the schema is JSON
-	}
-	return text
+// result is the result of a call: data, or what went wrong.
+type result struct {
+	data  json.RawMessage // nil if it is an error
+	texts []string
 }
 
 // run runs a tool as the caller. Its errors are for a model to act on.
-func (h *Handler) run(ctx context.Context, t *tool, current *call) *sdk.CallToolResult {
+func (h *Handler) run(ctx context.Context, t *tool, current *call) *result {
 	if problem := t.checkArguments(h.Endpoint.Schema(), current.arguments); problem != "" {
-		return failed(problem)
+		return &result{texts: []string{problem}}
 	}
 	current.writes = t.Operation.Operation == ast.Mutation
 	response := h.Endpoint.Run(ctx, t.Prepared, current.arguments, current.request.Header)
+	text := string(response.Data)
 	if len(response.Errors) == 0 {
-		return &sdk.CallToolResult{Content: []sdk.Content{&sdk.TextContent{Text: string(response.Data)}}, StructuredContent: response.Data}
+		return &result{response.Data, []string{text}}
 	}
-	result := failed(describe(response.Errors))
-	if text := string(response.Data); text != "" && text != "null" {
-		result.Content = append(result.Content, &sdk.TextContent{Text: "The rest of the answer: " + text})
+	failed := &result{texts: []string{describe(response.Errors)}}
+	if text != "" && text != "null" {
+		failed.texts = append(failed.texts, "The rest of the answer: "+text)
 	}
-	return result
+	return failed
 }
 
-func failed(text string) *sdk.CallToolResult {
-	return &sdk.CallToolResult{IsError: true, Content: []sdk.Content{&sdk.TextContent{Text: text}}}
+// ofSDK returns the result as the SDK has it.
+func (r *result) ofSDK() *sdk.CallToolResult {
+	of := &sdk.CallToolResult{IsError: r.data == nil}
+	for _, text := range r.texts {
+		of.Content = append(of.Content, &sdk.TextContent{Text: text})
+	}
+	if r.data != nil {
+		of.StructuredContent = r.data
+	}
+	return of
 }
 
 // describe writes errors, one a line: CODE at path: message.

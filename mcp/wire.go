@@ -17,8 +17,8 @@ import (
 // methods are the methods that are answered. A client may notify the server of anything.
 var methods = map[string]bool{"initialize": true, "ping": true, "server/discover": true, "tools/list": true, "tools/call": true}
 
-// errorStatusSince is the first version of the protocol in which errors of JSON-RPC have a status of HTTP.
-const errorStatusSince = "2026-07-28"
+// newerSince is the first version of the protocol without sessions, in which errors of JSON-RPC have a status of HTTP.
+const newerSince = "2026-07-28"
 
 // codeRefused is the code of a request that is not answered for another reason than its form.
 const codeRefused = -32000
@@ -56,7 +56,7 @@ func checkMessage(r *http.Request, message map[string]any) (status int, refusal 
 	params, isObject := message["params"].(map[string]any)
 	arguments, hasArguments := params["arguments"]
 	_, argumentsFit := arguments.(map[string]any)
-	newer := r.Header.Get("Mcp-Protocol-Version") >= errorStatusSince
+	newer := r.Header.Get("Mcp-Protocol-Version") >= newerSince
 	refuse := func(code int64, text string) (int, []byte) {
 		return http.StatusBadRequest, encodeError(id, code, text, nil)
 	}
