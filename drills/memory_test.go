@@ -74,6 +74,8 @@ func TestFloods(t *testing.T) {
 		{"forged tokens", nil, forgedTokens, ceiling{150 * mb, 30 * mb, 100}},
 		{"addresses, with a rate limit", []string{"RATE_LIMIT_ANONYMOUS=5/1h", "TRUSTED_PROXIES=127.0.0.1"}, manyAddresses, ceiling{200 * mb, 60 * mb, 100}},
 		{"batches", []string{"LIMIT_BATCH=100"}, batches, ceiling{200 * mb, 60 * mb, 100}},
+		{"bodies of an agent that do not end", agents, slowBodiesOfAgent, ceiling{120 * mb, 30 * mb, 100}},
+		{"agents that begin, and do not read", agents, unreadAgents, ceiling{200 * mb, 60 * mb, 100}},
 		{"streams opened and reset", []string{"H2C=on"}, resetStreams, ceiling{200 * mb, 40 * mb, 100}},
 	} {
 		t.Run(row.name, func(t *testing.T) {
@@ -201,6 +203,36 @@ func slowBodiesOfUser(t *testing.T, s *server, around *surroundings) {
 	hold(t, s, 500, func(int) string {
 		return "POST /graphql HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer " + around.callers[2].token +
 			"\r\nContent-Type: application/json\r\nContent-Length: 1048576\r\n\r\n" + strings.Repeat(" ", 1_000_000)
+	})
+}
+
+// agents are the settings of a server that agents may ask.
+var agents = []string{"MCP=on", "PUBLIC_URL=https://x"}
+
+// agentToken is the token of an agent of a user who is new.
+func (s *surroundings) agentToken() string {
+	return s.issuer.Token(uuid.New(), func(claims jwt.MapClaims) { claims["client_id"] = "an agent" })
+}
+
+func slowBodiesOfAgent(t *testing.T, s *server, around *surroundings) {
+	token := around.agentToken()
+	hold(t, s, 500, func(int) string {
+		return "POST /mcp HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer " + token +
+			"\r\nContent-Type: application/json\r\nContent-Length: 1048576\r\n\r\n" + strings.Repeat(" ", 1_000_000)
+	})
+}
+
+// unreadAgents send what the SDK answers, which takes more memory than an operation. Half of their messages are large.
+func unreadAgents(t *testing.T, s *server, around *surroundings) {
+	var tokens []string
+	for range 18 {
+		tokens = append(tokens, around.agentToken())
+	}
+	hold(t, s, 2000, func(i int) string {
+		body := `{"jsonrpc":"2.0","id":1,"method":"initialize","params":{"protocolVersion":"2025-11-25","capabilities":{},"clientInfo":{"name":"` +
+			strings.Repeat("x", 1+i%2*20_000) + `","version":"1"}}}`
+		return strings.Repeat("POST /mcp HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer "+tokens[i%18]+
+			"\r\nAccept: */*\r\nContent-Type: application/json\r\nContent-Length: "+strconv.Itoa(len(body))+"\r\n\r\n"+body, 20)
 	})
 }
 
