@@ -2,11 +2,13 @@ package app
 
 import (
 	"cmp"
-	"errors"
 	"fmt"
 	"log/slog"
 	"net/http"
 	"runtime/debug"
+	"slices"
+
+	"github.com/vektah/gqlparser/v2/ast"
 
 	"usergraph/auth"
 	"usergraph/endpoint"
@@ -35,13 +37,18 @@ func (p *application) newAgents(cfg config, log *slog.Logger, handler *endpoint.
 	return agents, nil
 }
 
+// hasTools reports whether a document would be a tool. One that is malformed is reported when it is read again.
+func (p *application) hasTools() bool {
+	documents, err := endpoint.ReadDocuments(p.Documents)
+	return err == nil && slices.ContainsFunc(documents, func(d endpoint.Document) bool {
+		return d.Description != "" && d.Kind != ast.Subscription
+	})
+}
+
 // mountAgents serves the resource of agents, and its metadata. Its door takes tokens of OAuth apps only, and /graphql takes none of
 // them that is not listed.
 func (p *application) mountAgents(mux *http.ServeMux, cfg config, log *slog.Logger, handler *endpoint.Handler, verifier *auth.Verifier, limiter *ratelimit.Limiter) error {
 	agents, err := p.newAgents(cfg, log, handler)
-	if cfg.development && errors.Is(err, mcp.ErrNoTools) {
-		return nil
-	}
 	if err != nil {
 		return usageError{err}
 	}

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/fstest"
 	"time"
 
 	"github.com/golang-jwt/jwt/v5"
@@ -18,6 +19,7 @@ import (
 
 	"usergraph/auth/authtest"
 	"usergraph/internal/pgtest"
+	"usergraph/internal/testapi"
 )
 
 // ofAgent makes a token one that an OAuth app has got.
@@ -122,6 +124,24 @@ func TestAgentAsksAsItsUser(t *testing.T) {
 	line := p.logged(t, "request")
 	if line["client"] != "0198c0de-0000-7000-8000-000000000001" || line["operation"] == nil && line["path"] != "/mcp" {
 		t.Errorf("the log: %v", line)
+	}
+}
+
+// A tool that would not work stops the start, and `usergraph config` tells.
+func TestToolsAreChecked(t *testing.T) {
+	env := []string{"DATABASE_URL", "postgres://authenticator:x@db/postgres", "SUPABASE_URL", "https://abc.supabase.co", "MCP", "on", "PUBLIC_URL", "https://api.example.com"}
+	for text, want := range map[string]string{
+		`"Reads." query A { me { id } }`:         "",
+		`"Reads." query A { nothing }`:           "documents/a.graphql",
+		`"Reads." query A { me { id }`:           "documents/a.graphql",
+		`query A { me { id } }`:                  "no document has a description",
+		`"W." mutation A { updateMe(input:{}) }`: "no document has a description",
+	} {
+		p := &application{API: API{Schema: testapi.New, Documents: fstest.MapFS{"a.graphql": {Data: []byte(text)}}}}
+		_, err := p.readConfig(environment(env...))
+		if (want == "") != (err == nil) || err != nil && !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v", text, err)
+		}
 	}
 }
 

@@ -122,7 +122,9 @@ func (p *application) runDev(ctx context.Context, args []string) error {
 		case "SESSION_CHECK":
 			return "always"
 		case "MCP", "MCP_MUTATIONS":
-			return "on"
+			if p.hasTools() {
+				return "on"
+			}
 		case "PUBLIC_URL":
 			return "http://" + listener.Addr().String()
 		}

@@ -1,6 +1,7 @@
 package app
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -112,9 +113,10 @@ func newHandler(cfg endpointConfig, options endpoint.Options) (*endpoint.Handler
 	return endpoint.NewHandler(options)
 }
 
-// checkTrusted builds the endpoint once with the trusted documents, so that each is validated against the schema.
-func (p *application) checkTrusted(c config) error {
-	if c.endpoint.trust == endpoint.TrustOff || c.databaseURL == "" {
+// checkDocuments builds the endpoint once with the trusted documents, and with the tools of agents, so that each is
+// validated against the schema.
+func (p *application) checkDocuments(c config) error {
+	if c.endpoint.trust == endpoint.TrustOff && !c.mcp || c.databaseURL == "" || len(c.issuers) == 0 {
 		return nil
 	}
 	if _, err := readTrustedDocuments(c.endpoint); err != nil {
@@ -125,10 +127,17 @@ func (p *application) checkTrusted(c config) error {
 		return fmt.Errorf("DATABASE_URL: %w", err)
 	}
 	defer db.Close()
-	if _, err := newHandler(c.endpoint, endpoint.Options{Schema: p.Schema, DB: db, Log: slog.New(slog.DiscardHandler)}); err != nil {
+	log := slog.New(slog.DiscardHandler)
+	handler, err := newHandler(c.endpoint, endpoint.Options{Schema: p.Schema, DB: db, Log: log})
+	if err != nil {
 		return fmt.Errorf("TRUSTED_DOCUMENTS_FILE: %w", err)
 	}
-	return nil
+	if !c.mcp {
+		return nil
+	}
+	c.publicURL = cmp.Or(c.publicURL, "http://localhost")
+	_, err = p.newAgents(c, log, handler)
+	return err
 }
 
 // refuseCaller answers a request whose caller is refused. The response has the request id of the log line.

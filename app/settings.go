@@ -97,7 +97,7 @@ func (p *application) readConfig(getenv func(string) string) (config, error) {
 // readValid reads the valid settings, and returns the problems of the others.
 func (p *application) readValid(getenv func(string) string) (config, []error) {
 	cfg, problems := p.catalogue().read(getenv)
-	if err := p.checkTrusted(cfg); err != nil {
+	if err := p.checkDocuments(cfg); err != nil {
 		problems = append(problems, err)
 	}
 	return cfg, problems

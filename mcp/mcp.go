@@ -63,8 +63,8 @@ type Handler struct {
 	sdk    *sdk.StreamableHTTPHandler
 }
 
-// ErrNoTools means that no document has become a tool.
-var ErrNoTools = errors.New("no document has a description, so there is no tool: write one above its operation, in quotation marks")
+// errNoTools means that no document has become a tool.
+var errNoTools = errors.New("no document has a description, so there is no tool: write one above its operation, in quotation marks")
 
 // New validates the documents and returns the resource.
 func New(options Options) (*Handler, error) {

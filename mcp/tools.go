@@ -58,7 +58,7 @@ func newTools(options Options) (tools, error) {
 		made.bytes += len(t.encoded) + len(",")
 	}
 	if len(made.all) == 0 && len(problems) == 0 {
-		return made, ErrNoTools
+		return made, errNoTools
 	}
 	return made, errors.Join(problems...)
 }
