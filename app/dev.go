@@ -42,6 +42,7 @@ func (p *application) runDev(ctx context.Context, args []string) error {
 	authPort := flags.Int("auth-port", 8081, "the port of the local stand-in for Supabase Auth; 0 lets the system choose")
 	data := flags.String("data", ".usergraph", "the folder that keeps the database and the signing key between runs")
 	life := flags.Duration("token-life", devTokenLife, "how long an access token lives; short ones show whether a client refreshes")
+	confirmEmail := flags.Bool("confirm-email", false, "a sign-up gives no session before the address is confirmed, as in a new Supabase project; the link is in the log")
 	reset := flags.Bool("reset", false, "begin with an empty database: what was kept is deleted")
 	if err := parseFlags(flags, args); err != nil {
 		return err
@@ -86,7 +87,8 @@ func (p *application) runDev(ctx context.Context, args []string) error {
 
 	supabaseURL := "http://" + authListener.Addr().String()
 	authServer, err := devauth.Open(ctx, devauth.Config{
-		URL: supabaseURL, KeyFile: filepath.Join(*data, "signing-key.pem"), DatabaseURL: server.URL("postgres", "postgres"), TokenLife: *life, Log: log,
+		URL: supabaseURL, KeyFile: filepath.Join(*data, "signing-key.pem"), DatabaseURL: server.URL("postgres", "postgres"), TokenLife: *life,
+		ConfirmEmail: *confirmEmail, Log: log,
 	})
 	if err != nil {
 		return err

@@ -16,7 +16,7 @@ export async function startUsergraph(...args) {
   chmodSync(folder, 0o755);
   const binary = process.env.USERGRAPH ?? build(folder);
   const data = join(folder, 'data');
-  let { output, end } = await start(binary, ['dev', '--port', '0', '--auth-port', '0', '--data', data, ...args]);
+  let { output, logged, end } = await start(binary, ['dev', '--port', '0', '--auth-port', '0', '--data', data, ...args]);
   const read = pattern => output.match(pattern)[1];
   const url = read(/Playground\s+(\S+)\//);
   const supabaseURL = read(/SUPABASE_URL\s+(\S+)/);
@@ -26,11 +26,13 @@ export async function startUsergraph(...args) {
     url,
     supabaseURL,
     publishableKey: read(/SUPABASE_PUBLISHABLE_KEY\s+(\S+)/),
+    /** What it has logged so far, the oldest first. */
+    logged: () => logged(),
     /** Stops it and starts it again, with the same data and on the same ports, and with other arguments if given. */
     async restart(...args) {
       await end();
       const ports = ['--port', new URL(url).port, '--auth-port', new URL(supabaseURL).port];
-      ({ end } = await start(binary, ['dev', ...ports, '--data', data, ...args]));
+      ({ logged, end } = await start(binary, ['dev', ...ports, '--data', data, ...args]));
     },
     async stop() {
       await end();
@@ -73,6 +75,7 @@ async function start(binary, args, env = {}) {
   });
   return {
     output: lines.join('\n'),
+    logged: () => lines.filter(line => line.startsWith('{')).map(line => JSON.parse(line)),
     async end() {
       child.kill('SIGTERM');
       await exited;

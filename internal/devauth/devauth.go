@@ -1,12 +1,13 @@
 // Package devauth answers one question: which service signs users in if there is no Supabase project?
 //
-// It stands in for Supabase Auth during development only. supabase-js and @supabase/ssr can sign up, sign in with a
-// password or anonymously, refresh, sign out and read the user. The tokens are signed with ES256 by a key that is kept
-// on disk, and have the shape of Supabase Auth's. Users and sessions are rows of the schema auth, so triggers on
-// auth.users run, and signing out removes the session. The server does not trust devauth; it verifies these tokens like
-// any other.
+// It stands in for Supabase Auth during development only. supabase-js and @supabase/ssr can sign up, confirm an address,
+// sign in with a password or anonymously, refresh, sign out, read and change the user, and use a second factor (TOTP).
+// Mails are logged. The tokens are signed with ES256 by a key that is kept on disk, and have the shape of Supabase
+// Auth's. Users, identities, sessions and factors are rows of the schema auth, so triggers on auth.users run, and signing
+// out removes the session. The server does not trust devauth; it verifies these tokens like any other.
 //
-// See https://supabase.com/docs/reference/self-hosting-auth for the replaced API.
+// Each flow has a file: signup, account, mail, verify, pkce, factors, sessions. What they answer is what Supabase Auth
+// answers, its codes and messages included: https://github.com/supabase/auth.
 package devauth
 
 import (
@@ -24,6 +25,9 @@ import (
 // PublishableKey is the project's public key for clients. Any other key is accepted too: it grants nothing.
 const PublishableKey = "sb_publishable_usergraph_dev"
 
+// defaultSiteURL is where a front end usually runs.
+const defaultSiteURL = "http://localhost:3000"
+
 // maxConns bounds the connections to the database. One developer needs no more.
 const maxConns = 4
 
@@ -39,19 +43,27 @@ type Config struct {
 	DatabaseURL string
 	// TokenLife is the lifetime of an access token.
 	TokenLife time.Duration
-	Log       *slog.Logger
+	// ConfirmEmail is Supabase's setting "Confirm email": a sign-up gives no session before the address is confirmed, and
+	// a change of address is confirmed by both addresses.
+	ConfirmEmail bool
+	// SiteURL is the page to which the links in mails lead if the client has named none.
+	SiteURL string
+	// Log gets the mails, with their links.
+	Log *slog.Logger
 }
 
 // Server signs users in. It is safe for concurrent use.
 type Server struct {
-	issuer    *issuer
-	db        *pgxpool.Pool
-	tokenLife time.Duration
-	log       *slog.Logger
+	cfg    Config
+	issuer *issuer
+	db     *pgxpool.Pool
 }
 
 // Open returns a server for the users of the database. It refuses a URL that other machines can reach.
 func Open(ctx context.Context, cfg Config) (*Server, error) {
+	if cfg.SiteURL == "" {
+		cfg.SiteURL = defaultSiteURL
+	}
 	if cfg.KeyFile == "" || cfg.DatabaseURL == "" || cfg.TokenLife < time.Second || cfg.Log == nil {
 		return nil, errors.New("devauth: key file, database, token life of a second or more, and log are required")
 	}
@@ -71,7 +83,7 @@ func Open(ctx context.Context, cfg Config) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Server{issuer: issuer, db: db, tokenLife: cfg.TokenLife, log: cfg.Log}
+	s := &Server{cfg: cfg, issuer: issuer, db: db}
 	if err := s.forgetExpired(ctx); err != nil {
 		db.Close()
 		return nil, err

@@ -33,7 +33,7 @@ type standIn struct {
 	url string
 }
 
-func start(t *testing.T) *standIn {
+func start(t *testing.T, with ...func(*devauth.Config)) *standIn {
 	t.Helper()
 	s := &standIn{t: t, db: pgtest.New(t), log: &strings.Builder{}}
 	s.db.Exec(t, pgtest.Seed)
@@ -42,6 +42,9 @@ func start(t *testing.T) *standIn {
 	s.cfg = devauth.Config{
 		URL: s.url, KeyFile: filepath.Join(t.TempDir(), "key.pem"), DatabaseURL: s.db.AdminURL, TokenLife: time.Hour,
 		Log: slog.New(slog.NewTextHandler(s.log, nil)),
+	}
+	for _, change := range with {
+		change(&s.cfg)
 	}
 	var err error
 	if s.Server, err = devauth.Open(t.Context(), s.cfg); err != nil {
@@ -64,11 +67,30 @@ type answer struct {
 	Msg     string `json:"msg"`
 	Message string `json:"message"`
 
-	AccessToken  string `json:"access_token"`
-	RefreshToken string `json:"refresh_token"`
-	User         struct {
-		ID string `json:"id"`
-	} `json:"user"`
+	AccessToken  string  `json:"access_token"`
+	RefreshToken string  `json:"refresh_token"`
+	User         account `json:"user"`
+	account
+}
+
+// account is a user as responses show one.
+type account struct {
+	ID               string         `json:"id"`
+	Role             string         `json:"role"`
+	Email            string         `json:"email"`
+	NewEmail         string         `json:"new_email"`
+	EmailConfirmedAt string         `json:"email_confirmed_at"`
+	UserMetadata     map[string]any `json:"user_metadata"`
+	IsAnonymous      bool           `json:"is_anonymous"`
+	Identities       []struct {
+		Provider string         `json:"provider"`
+		Email    string         `json:"email"`
+		Data     map[string]any `json:"identity_data"`
+	} `json:"identities"`
+	Factors []struct {
+		ID     string `json:"id"`
+		Status string `json:"status"`
+	} `json:"factors"`
 }
 
 // send sends a request with a key. header are pairs; an empty value removes a header.
@@ -317,7 +339,19 @@ func TestRefusals(t *testing.T) {
 		"password of 73 bytes":  {"POST", "/signup", `{"email":"dan@example.com","password":"` + strings.Repeat("a", 73) + `"}`, nil, 422, "validation_failed"},
 		"telephone":             {"POST", "/signup", `{"phone":"+3112345678","password":"123456"}`, nil, 400, "phone_provider_disabled"},
 		"address that is taken": {"POST", "/signup", `{"email":"ADA@example.com","password":"123456"}`, nil, 422, "user_already_exists"},
-		"other grant":           {"POST", "/token?grant_type=pkce", `{}`, nil, 400, "validation_failed"},
+		"other grant":           {"POST", "/token?grant_type=web3", `{}`, nil, 400, "validation_failed"},
+		"code of nobody":        {"POST", "/token?grant_type=pkce", `{"auth_code":"x","code_verifier":"y"}`, nil, 404, "flow_state_not_found"},
+		"no code":               {"POST", "/token?grant_type=pkce", `{}`, nil, 400, "validation_failed"},
+		"a challenge too short": {"POST", "/signup", `{"email":"dan@example.com","password":"123456","code_challenge":"x","code_challenge_method":"s256"}`, nil, 400, "validation_failed"},
+		"no type of mail":       {"POST", "/verify", `{"token_hash":"x"}`, nil, 400, "validation_failed"},
+		"no mail":               {"POST", "/verify", `{"type":"signup"}`, nil, 400, "validation_failed"},
+		"hash and code":         {"POST", "/verify", `{"type":"signup","token_hash":"x","token":"1","email":"dan@example.com"}`, nil, 400, "validation_failed"},
+		"mail of another type":  {"POST", "/verify", `{"type":"recovery","token_hash":"x"}`, nil, 400, "validation_failed"},
+		"a hash made up":        {"POST", "/verify", `{"type":"signup","token_hash":"x"}`, nil, 403, "otp_expired"},
+		"an empty hash":         {"POST", "/verify", `{"type":"email_change","token_hash":"pkce_"}`, nil, 403, "otp_expired"},
+		"link without a token":  {"GET", "/verify?type=signup", "", nil, 400, "validation_failed"},
+		"resend of a recovery":  {"POST", "/resend", `{"type":"recovery","email":"ada@example.com"}`, nil, 400, "validation_failed"},
+		"factors of nobody":     {"POST", "/factors", `{"factor_type":"totp"}`, nil, 401, "no_authorization"},
 		"no such endpoint":      {"POST", "/recover", `{}`, nil, 404, "not_found"},
 		"other host name":       {"GET", "/settings", "", []string{"Host", "rebound.example.com"}, 403, "request_refused"},
 		"rebound":               {"GET", "/settings", "", []string{"Host", "rebound.example.com", "Sec-Fetch-Site", "same-origin"}, 403, "request_refused"},
@@ -328,11 +362,11 @@ func TestRefusals(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			before := one[int](s, "select count(*) from auth.users")
 			a := s.send(test.method, test.path, test.body, test.header...)
-			if a.status != test.status || a.Error != test.code || a.Code != float64(test.status) || a.Msg == "" {
+			if a.status != test.status || a.Error != test.code || a.Code != float64(test.status) || a.Msg == "" || a.header.Get("X-Sb-Error-Code") != test.code {
 				t.Errorf("%d %s", a.status, a.text)
 			}
 			a = s.send(test.method, test.path, test.body, append([]string{"X-Supabase-Api-Version", "2024-01-01"}, test.header...)...)
-			if a.status != test.status || a.Code != test.code || a.Message == "" || a.header.Get("X-Supabase-Api-Version") != "2024-01-01" {
+			if a.status != test.status || a.Code != test.code || a.Message == "" || a.header.Get("X-Sb-Error-Code") != test.code || a.header.Get("X-Supabase-Api-Version") != "2024-01-01" {
 				t.Errorf("newer form: %d %s", a.status, a.text)
 			}
 			if strings.Contains(a.text, "hunter2") || one[int](s, "select count(*) from auth.users") != before {

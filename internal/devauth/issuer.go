@@ -69,7 +69,7 @@ type accessClaims struct {
 	IsAnonymous  bool            `json:"is_anonymous"`
 }
 
-// amr is how and when (in seconds since 1970) the session began.
+// amr is a way in which the user of a session has proved who they are, and when (in seconds since 1970).
 type amr struct {
 	Method    string `json:"method"`
 	Timestamp int64  `json:"timestamp"`
@@ -81,16 +81,12 @@ func (i *issuer) sign(u *user, s session, expiry time.Time) (string, error) {
 	if expiry.Before(now) {
 		now = expiry.Add(-time.Hour) // an expired token for tests, which was valid once
 	}
-	method := "password"
-	if u.IsAnonymous {
-		method = "anonymous"
-	}
 	token := jwt.NewWithClaims(jwt.SigningMethodES256, accessClaims{
 		RegisteredClaims: jwt.RegisteredClaims{
 			Issuer: i.url, Subject: u.ID.String(), IssuedAt: jwt.NewNumericDate(now), ExpiresAt: jwt.NewNumericDate(expiry),
 		},
 		Audience: u.Audience, Email: u.Email, Phone: u.Phone, AppMetadata: u.AppMetadata, UserMetadata: u.UserMetadata,
-		Role: u.Role, AAL: "aal1", AMR: []amr{{method, s.createdAt.Unix()}}, SessionID: s.id, IsAnonymous: u.IsAnonymous,
+		Role: u.Role, AAL: s.aal, AMR: s.amr, SessionID: s.id, IsAnonymous: u.IsAnonymous,
 	})
 	token.Header["kid"] = i.keyID
 	return token.SignedString(i.key)

@@ -35,7 +35,7 @@ func (s *Server) sameMachine(next http.Handler) http.Handler {
 			header.Set("Access-Control-Expose-Headers", versionHeader)
 		}
 		if r.Method == http.MethodOptions {
-			header.Set("Access-Control-Allow-Methods", "GET, POST, PUT")
+			header.Set("Access-Control-Allow-Methods", "GET, POST, PUT, DELETE")
 			header.Set("Access-Control-Allow-Headers", "apikey, authorization, content-type, x-client-info, "+versionHeader)
 			header.Set("Access-Control-Max-Age", "600")
 			w.WriteHeader(http.StatusNoContent)

@@ -4,9 +4,6 @@ import (
 	"encoding/json"
 	"net/http"
 	"strings"
-
-	"github.com/google/uuid"
-	"github.com/jackc/pgx/v5"
 )
 
 // maxBodyBytes bounds a request: an email address, a password, and a user's metadata.
@@ -21,15 +18,22 @@ func (s *Server) Handler() http.Handler {
 		w.Header().Set("Cache-Control", "public, max-age=600")
 		_, _ = w.Write(s.issuer.jwks)
 	})
+	open.HandleFunc("GET /auth/v1/verify", s.verifyLink) // the link of a mail has no key
 	open.Handle("/", s.needsKey(keyed))
 
 	keyed.Handle("GET /auth/v1/health", s.answer(health))
-	keyed.Handle("GET /auth/v1/settings", s.answer(settings))
+	keyed.Handle("GET /auth/v1/settings", s.answer(s.settings))
 	keyed.Handle("POST /auth/v1/signup", s.answer(s.signUp))
+	keyed.Handle("POST /auth/v1/resend", s.answer(s.resend))
+	keyed.Handle("POST /auth/v1/verify", s.answer(s.verify))
 	keyed.Handle("POST /auth/v1/token", s.answer(s.token))
 	keyed.Handle("POST /auth/v1/logout", s.answer(s.logOut))
 	keyed.Handle("GET /auth/v1/user", s.answer(s.readUser))
 	keyed.Handle("PUT /auth/v1/user", s.answer(s.changeUser))
+	keyed.Handle("POST /auth/v1/factors", s.answer(s.enroll))
+	keyed.Handle("POST /auth/v1/factors/{factor}/challenge", s.answer(s.challengeFactor))
+	keyed.Handle("POST /auth/v1/factors/{factor}/verify", s.answer(s.verifyFactor))
+	keyed.Handle("DELETE /auth/v1/factors/{factor}", s.answer(s.unenroll))
 	keyed.Handle("/", s.answer(func(*http.Request) (any, error) { return nil, errNoRoute }))
 
 	return s.sameMachine(http.MaxBytesHandler(open, maxBodyBytes))
@@ -65,89 +69,24 @@ func health(*http.Request) (any, error) {
 	return map[string]any{"name": "usergraph dev", "description": "a local stand-in for Supabase Auth"}, nil
 }
 
-func settings(*http.Request) (any, error) {
+func (s *Server) settings(*http.Request) (any, error) {
 	return map[string]any{
 		"external":       map[string]bool{"email": true, "anonymous_users": true, "phone": false},
-		"disable_signup": false, "mailer_autoconfirm": true, "phone_autoconfirm": false,
+		"disable_signup": false, "mailer_autoconfirm": !s.cfg.ConfirmEmail, "phone_autoconfirm": false,
 	}, nil
 }
 
-// signUp creates a user and signs the user in: there is no mail to confirm an address. A user without an address and a
-// telephone number is anonymous.
-func (s *Server) signUp(r *http.Request) (any, error) {
-	var c credentials
-	if err := readJSON(r, &c); err != nil {
-		return nil, err
-	}
-	if c.Phone != "" {
-		return nil, errPhone
-	}
-	return s.signIn(r.Context(), r.UserAgent(), func(tx pgx.Tx) (*user, error) { return createUser(r.Context(), tx, c) })
-}
-
-func (s *Server) token(r *http.Request) (any, error) {
-	switch r.URL.Query().Get("grant_type") {
-	case "password":
-		var c credentials
-		if err := readJSON(r, &c); err != nil {
-			return nil, err
-		}
-		return s.signIn(r.Context(), r.UserAgent(), func(tx pgx.Tx) (*user, error) { return userByPassword(r.Context(), tx, c) })
-	case "refresh_token":
-		var body struct {
-			RefreshToken string `json:"refresh_token"`
-		}
-		if err := readJSON(r, &body); err != nil {
-			return nil, err
-		}
-		return s.refresh(r.Context(), body.RefreshToken)
-	}
-	return nil, errGrantType
-}
-
-func (s *Server) logOut(r *http.Request) (any, error) {
-	u, sessionID, err := s.caller(r)
-	if err != nil {
-		return nil, err
-	}
-	return nil, s.endSessions(r.Context(), r.URL.Query().Get("scope"), u.ID, sessionID)
-}
-
-func (s *Server) readUser(r *http.Request) (any, error) {
-	u, _, err := s.caller(r)
-	if err != nil {
-		return nil, err
-	}
-	return u, nil
-}
-
-func (s *Server) changeUser(r *http.Request) (any, error) {
-	u, _, err := s.caller(r)
-	if err != nil {
-		return nil, err
-	}
-	var c credentials
-	if err := readJSON(r, &c); err != nil {
-		return nil, err
-	}
-	if c.Phone != "" {
-		return nil, errPhone
-	}
-	return updateUser(r.Context(), s.db, u.ID, c)
-}
-
 // caller returns the user and the session of a request's access token. The session must exist.
-func (s *Server) caller(r *http.Request) (*user, uuid.UUID, error) {
+func (s *Server) caller(r *http.Request) (*user, session, error) {
 	scheme, rawToken, _ := strings.Cut(r.Header.Get("Authorization"), " ")
 	if !strings.EqualFold(scheme, "Bearer") || rawToken == "" {
-		return nil, uuid.Nil, errNoToken
+		return nil, session{}, errNoToken
 	}
 	sessionID, err := s.issuer.verify(rawToken)
 	if err != nil {
-		return nil, uuid.Nil, errToken
+		return nil, session{}, errToken
 	}
-	u, _, err := sessionUser(r.Context(), s.db, sessionID)
-	return u, sessionID, err
+	return sessionByID(r.Context(), s.db, sessionID)
 }
 
 // readJSON parses a body. Its errors do not quote it, because it may hold a password.

@@ -4,19 +4,31 @@ import (
 	"context"
 	"crypto/rand"
 	"errors"
+	"net/http"
 	"time"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
+	"golang.org/x/crypto/bcrypt"
 )
 
 // reuseInterval is how long a used refresh token is still accepted: Supabase Auth's default.
 const reuseInterval = 10 * time.Second
 
-// session is a row of auth.sessions.
+// The levels of assurance: a password or less, and a second factor besides.
+const (
+	aal1 = "aal1"
+	aal2 = "aal2"
+)
+
+// tokenUserAgent marks the sessions of Token.
+const tokenUserAgent = "usergraph dev"
+
+// session is a row of auth.sessions with its rows of auth.mfa_amr_claims, the latest first.
 type session struct {
-	id        uuid.UUID
-	createdAt time.Time
+	id  uuid.UUID
+	aal string
+	amr []amr
 }
 
 // grant is Supabase Auth's response to a sign-in.
@@ -29,41 +41,111 @@ type grant struct {
 	User         *user  `json:"user"`
 }
 
-// signIn begins a session with a refresh token for the user that identify returns, in one transaction.
-func (s *Server) signIn(ctx context.Context, userAgent string, identify func(pgx.Tx) (*user, error)) (*grant, error) {
-	var u *user
-	var begun session
-	refreshToken := rand.Text()
-	err := pgx.BeginFunc(ctx, s.db, func(tx pgx.Tx) error {
-		var err error
-		if u, err = identify(tx); err != nil {
+// token begins or continues a session.
+func (s *Server) token(r *http.Request) (any, error) {
+	switch r.URL.Query().Get("grant_type") {
+	case "password":
+		var c credentials
+		if err := readJSON(r, &c); err != nil {
+			return nil, err
+		}
+		return s.signIn(r.Context(), r.UserAgent(), func(tx pgx.Tx) (*user, string, error) {
+			u, err := userByPassword(r.Context(), tx, c)
+			return u, "password", err
+		})
+	case "refresh_token":
+		var body struct {
+			RefreshToken string `json:"refresh_token"`
+		}
+		if err := readJSON(r, &body); err != nil {
+			return nil, err
+		}
+		return s.refresh(r.Context(), body.RefreshToken)
+	case "pkce":
+		return s.exchangeCode(r)
+	}
+	return nil, errGrantType
+}
+
+// userByPassword returns the user with this address and this password.
+func userByPassword(ctx context.Context, tx pgx.Tx, c credentials) (*user, error) {
+	u, err := userByEmail(ctx, tx, c.Email)
+	switch {
+	case errors.Is(err, pgx.ErrNoRows):
+		return nil, errCredentials
+	case err != nil:
+		return nil, err
+	case u.BannedUntil != nil && u.BannedUntil.After(time.Now()):
+		return nil, errBanned
+	case bcrypt.CompareHashAndPassword([]byte(u.passwordHash), []byte(c.Password)) != nil:
+		return nil, errCredentials
+	case u.EmailConfirmedAt == nil:
+		return nil, errNotConfirmed
+	}
+	return u, nil
+}
+
+// signIn begins a session for the user that identify returns, with the method by which (amr), in one transaction.
+func (s *Server) signIn(ctx context.Context, userAgent string, identify func(pgx.Tx) (u *user, method string, err error)) (given *grant, err error) {
+	err = pgx.BeginFunc(ctx, s.db, func(tx pgx.Tx) error {
+		u, method, err := identify(tx)
+		if err != nil {
 			return err
 		}
-		if begun, err = beginSession(ctx, tx, u.ID, userAgent, nil); err != nil {
-			return err
-		}
-		return addRefreshToken(ctx, tx, refreshToken, u.ID, begun.id, nil)
+		given, err = s.begin(ctx, tx, u, method, userAgent)
+		return err
 	})
+	return given, err
+}
+
+// begin begins a session with a refresh token.
+func (s *Server) begin(ctx context.Context, tx pgx.Tx, u *user, method, userAgent string) (*grant, error) {
+	if _, err := tx.Exec(ctx, `update auth.users set last_sign_in_at = now(), updated_at = now() where id = $1`, u.ID); err != nil {
+		return nil, err
+	}
+	u, err := userByID(ctx, tx, u.ID)
 	if err != nil {
+		return nil, err
+	}
+	begun, err := beginSession(ctx, tx, u.ID, method, userAgent, nil)
+	if err != nil {
+		return nil, err
+	}
+	refreshToken := rand.Text()
+	if err := addRefreshToken(ctx, tx, refreshToken, u.ID, begun.id, nil); err != nil {
 		return nil, err
 	}
 	return s.grant(u, begun, refreshToken)
 }
 
 func (s *Server) grant(u *user, of session, refreshToken string) (*grant, error) {
-	expiry := time.Now().Add(s.tokenLife)
+	expiry := time.Now().Add(s.cfg.TokenLife)
 	token, err := s.issuer.sign(u, of, expiry)
-	return &grant{token, "bearer", int64(s.tokenLife.Seconds()), expiry.Unix(), refreshToken, u}, err
+	return &grant{token, "bearer", int64(s.cfg.TokenLife.Seconds()), expiry.Unix(), refreshToken, u}, err
 }
 
 // beginSession adds a session that ends at notAfter; nil means never.
-func beginSession(ctx context.Context, tx pgx.Tx, userID uuid.UUID, userAgent string, notAfter *time.Time) (session, error) {
-	begun := session{id: uuid.New()}
-	err := tx.QueryRow(ctx, `
+func beginSession(ctx context.Context, tx pgx.Tx, userID uuid.UUID, method, userAgent string, notAfter *time.Time) (session, error) {
+	begun := session{id: uuid.New(), aal: aal1}
+	_, err := tx.Exec(ctx, `
 		insert into auth.sessions (id, user_id, aal, user_agent, not_after, created_at, updated_at)
-		values ($1, $2, 'aal1', $3, $4, now(), now()) returning created_at`,
-		begun.id, userID, userAgent, notAfter).Scan(&begun.createdAt)
-	return begun, err
+		values ($1, $2, 'aal1', $3, $4, now(), now())`, begun.id, userID, userAgent, notAfter)
+	if err != nil {
+		return session{}, err
+	}
+	if err := addMethod(ctx, tx, begun.id, method); err != nil {
+		return session{}, err
+	}
+	begun.amr = []amr{{method, time.Now().Unix()}}
+	return begun, nil
+}
+
+// addMethod notes how the user of a session has proved who they are.
+func addMethod(ctx context.Context, tx pgx.Tx, sessionID uuid.UUID, method string) error {
+	_, err := tx.Exec(ctx, `
+		insert into auth.mfa_amr_claims (id, session_id, created_at, updated_at, authentication_method) values ($1, $2, now(), now(), $3)
+		on conflict (session_id, authentication_method) do update set updated_at = now()`, uuid.New(), sessionID, method)
+	return err
 }
 
 func addRefreshToken(ctx context.Context, tx pgx.Tx, token string, userID, sessionID uuid.UUID, parent *string) error {
@@ -80,19 +162,20 @@ func addRefreshToken(ctx context.Context, tx pgx.Tx, token string, userID, sessi
 func (s *Server) refresh(ctx context.Context, token string) (*grant, error) {
 	var u *user
 	var of session
+	var sessionID uuid.UUID
 	next, stolen := rand.Text(), false
 	err := pgx.BeginFunc(ctx, s.db, func(tx pgx.Tx) error {
 		var revoked, recent bool
 		err := tx.QueryRow(ctx, `
 			select session_id, revoked, updated_at > now() - $2::interval from auth.refresh_tokens where token = $1 for update`,
-			token, reuseInterval).Scan(&of.id, &revoked, &recent)
+			token, reuseInterval).Scan(&sessionID, &revoked, &recent)
 		if errors.Is(err, pgx.ErrNoRows) {
 			return errRefreshUnknown
 		}
 		if err != nil {
 			return err
 		}
-		if u, of.createdAt, err = sessionUser(ctx, tx, of.id); err != nil {
+		if u, of, err = sessionByID(ctx, tx, sessionID); err != nil {
 			return err
 		}
 		if !revoked {
@@ -124,25 +207,36 @@ func (s *Server) refresh(ctx context.Context, token string) (*grant, error) {
 	return s.grant(u, of, next)
 }
 
-// sessionUser returns the user of a session, and when it began.
-func sessionUser(ctx context.Context, db querier, id uuid.UUID) (*user, time.Time, error) {
+// sessionByID returns a session that goes on, and its user.
+func sessionByID(ctx context.Context, db querier, id uuid.UUID) (*user, session, error) {
+	of := session{id: id}
 	var userID uuid.UUID
-	var createdAt time.Time
-	err := db.QueryRow(ctx, `select user_id, created_at from auth.sessions where id = $1 and (not_after is null or not_after > now())`,
-		id).Scan(&userID, &createdAt)
+	err := db.QueryRow(ctx, `
+		select user_id, coalesce(aal::text, 'aal1'), coalesce((
+			select json_agg(json_build_object('method', c.authentication_method, 'timestamp', extract(epoch from c.updated_at)::bigint) order by c.updated_at desc)
+			from auth.mfa_amr_claims c where c.session_id = s.id), '[]')
+		from auth.sessions s where id = $1 and (not_after is null or not_after > now())`, id).Scan(&userID, &of.aal, &of.amr)
 	if errors.Is(err, pgx.ErrNoRows) {
-		return nil, time.Time{}, errSession
+		return nil, session{}, errSession
 	}
 	if err != nil {
-		return nil, time.Time{}, err
+		return nil, session{}, err
 	}
-	u, err := scanUser(db.QueryRow(ctx, `select `+userColumns+` from auth.users where id = $1`, userID))
-	return u, createdAt, err
+	u, err := userByID(ctx, db, userID)
+	return u, of, err
 }
 
 // querier is a transaction or the pool.
 type querier interface {
 	QueryRow(ctx context.Context, sql string, args ...any) pgx.Row
+}
+
+func (s *Server) logOut(r *http.Request) (any, error) {
+	u, of, err := s.caller(r)
+	if err != nil {
+		return nil, err
+	}
+	return nil, s.endSessions(r.Context(), r.URL.Query().Get("scope"), u.ID, of.id)
 }
 
 // endSessions ends a user's sessions: all (also if scope is empty), this one, or all others.
@@ -169,7 +263,7 @@ func (s *Server) Token(ctx context.Context, who string, expiry time.Time) (strin
 		if u, err = scanUser(tx.QueryRow(ctx, `select `+userColumns+` from auth.users where email = lower($1) or id::text = $1`, who)); err != nil {
 			return err
 		}
-		begun, err = beginSession(ctx, tx, u.ID, "usergraph dev", &expiry)
+		begun, err = beginSession(ctx, tx, u.ID, methodOf(credentials{Email: u.Email}), tokenUserAgent, &expiry)
 		return err
 	})
 	if errors.Is(err, pgx.ErrNoRows) {
@@ -183,6 +277,6 @@ func (s *Server) Token(ctx context.Context, who string, expiry time.Time) (strin
 
 // forgetExpired removes the ended sessions of Token.
 func (s *Server) forgetExpired(ctx context.Context) error {
-	_, err := s.db.Exec(ctx, `delete from auth.sessions where not_after < now()`)
+	_, err := s.db.Exec(ctx, `delete from auth.sessions where not_after < now() and user_agent = $1`, tokenUserAgent)
 	return err
 }

@@ -12,7 +12,6 @@ import (
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
-	"github.com/jackc/pgx/v5/pgxpool"
 	"golang.org/x/crypto/bcrypt"
 )
 
@@ -21,163 +20,102 @@ const (
 	maxPasswordBytes = 72 // bcrypt ignores further bytes
 )
 
-// user is a row of auth.users, in the form of Supabase Auth's responses.
+// user is a row of auth.users with its identities and factors, in the form of Supabase Auth's responses.
 type user struct {
-	ID               uuid.UUID       `json:"id"`
-	Audience         string          `json:"aud"`
-	Role             string          `json:"role"`
-	Email            string          `json:"email"`
-	Phone            string          `json:"phone"`
-	EmailConfirmedAt *time.Time      `json:"email_confirmed_at,omitempty"`
-	ConfirmedAt      *time.Time      `json:"confirmed_at,omitempty"`
-	LastSignInAt     *time.Time      `json:"last_sign_in_at,omitempty"`
-	AppMetadata      json.RawMessage `json:"app_metadata"`
-	UserMetadata     json.RawMessage `json:"user_metadata"`
-	Identities       []identity      `json:"identities"`
-	CreatedAt        time.Time       `json:"created_at"`
-	UpdatedAt        time.Time       `json:"updated_at"`
-	IsAnonymous      bool            `json:"is_anonymous"`
+	ID                 uuid.UUID       `json:"id"`
+	Audience           string          `json:"aud"`
+	Role               string          `json:"role"`
+	Email              string          `json:"email"`
+	Phone              string          `json:"phone"`
+	EmailConfirmedAt   *time.Time      `json:"email_confirmed_at,omitempty"`
+	ConfirmationSentAt *time.Time      `json:"confirmation_sent_at,omitempty"`
+	ConfirmedAt        *time.Time      `json:"confirmed_at,omitempty"`
+	NewEmail           string          `json:"new_email,omitempty"`
+	EmailChangeSentAt  *time.Time      `json:"email_change_sent_at,omitempty"`
+	LastSignInAt       *time.Time      `json:"last_sign_in_at,omitempty"`
+	AppMetadata        json.RawMessage `json:"app_metadata"`
+	UserMetadata       json.RawMessage `json:"user_metadata"`
+	Factors            json.RawMessage `json:"factors,omitempty"`
+	Identities         json.RawMessage `json:"identities"`
+	CreatedAt          time.Time       `json:"created_at"`
+	UpdatedAt          time.Time       `json:"updated_at"`
+	BannedUntil        *time.Time      `json:"banned_until,omitempty"`
+	IsAnonymous        bool            `json:"is_anonymous"`
 
 	passwordHash string
+	hasFactor    bool // a verified one
 }
 
-// identity is a way to sign in. A user with an address has one, an anonymous user none. No table holds it.
-type identity struct {
-	IdentityID   uuid.UUID       `json:"identity_id"`
-	ID           string          `json:"id"`
-	UserID       uuid.UUID       `json:"user_id"`
-	IdentityData json.RawMessage `json:"identity_data"`
-	Provider     string          `json:"provider"`
-	LastSignInAt *time.Time      `json:"last_sign_in_at"`
-	CreatedAt    time.Time       `json:"created_at"`
-	UpdatedAt    time.Time       `json:"updated_at"`
-	Email        string          `json:"email"`
-}
-
-// userColumns are the columns of auth.users that scanUser reads.
+// userColumns are what scanUser reads of auth.users and the tables that refer to it.
 const userColumns = `id, coalesce(aud, 'authenticated'), coalesce(role, 'authenticated'), coalesce(email, ''), coalesce(phone, ''),
-	email_confirmed_at, last_sign_in_at, coalesce(raw_app_meta_data, '{}'), coalesce(raw_user_meta_data, '{}'),
-	created_at, updated_at, is_anonymous, coalesce(encrypted_password, '')`
+	email_confirmed_at, confirmation_sent_at, confirmed_at, coalesce(email_change, ''), email_change_sent_at, last_sign_in_at,
+	coalesce(raw_app_meta_data, '{}'), coalesce(raw_user_meta_data, '{}'),
+	(select json_agg(json_strip_nulls(json_build_object('id', f.id, 'created_at', f.created_at, 'updated_at', f.updated_at, 'status', f.status,
+		'friendly_name', f.friendly_name, 'factor_type', f.factor_type, 'last_challenged_at', f.last_challenged_at)) order by f.created_at)
+		from auth.mfa_factors f where f.user_id = users.id),
+	coalesce((select json_agg(json_strip_nulls(json_build_object('identity_id', i.id, 'id', i.provider_id, 'user_id', i.user_id,
+		'identity_data', i.identity_data, 'provider', i.provider, 'last_sign_in_at', i.last_sign_in_at, 'created_at', i.created_at,
+		'updated_at', i.updated_at, 'email', i.email)) order by i.created_at)
+		from auth.identities i where i.user_id = users.id), '[]'),
+	created_at, updated_at, banned_until, is_anonymous, coalesce(encrypted_password, ''),
+	exists (select from auth.mfa_factors f where f.user_id = users.id and f.status = 'verified')`
 
 func scanUser(row pgx.Row) (*user, error) {
-	u := &user{Identities: []identity{}}
-	err := row.Scan(&u.ID, &u.Audience, &u.Role, &u.Email, &u.Phone, &u.EmailConfirmedAt, &u.LastSignInAt,
-		&u.AppMetadata, &u.UserMetadata, &u.CreatedAt, &u.UpdatedAt, &u.IsAnonymous, &u.passwordHash)
+	u := &user{}
+	err := row.Scan(&u.ID, &u.Audience, &u.Role, &u.Email, &u.Phone,
+		&u.EmailConfirmedAt, &u.ConfirmationSentAt, &u.ConfirmedAt, &u.NewEmail, &u.EmailChangeSentAt, &u.LastSignInAt,
+		&u.AppMetadata, &u.UserMetadata, &u.Factors, &u.Identities,
+		&u.CreatedAt, &u.UpdatedAt, &u.BannedUntil, &u.IsAnonymous, &u.passwordHash, &u.hasFactor)
 	if err != nil {
 		return nil, err
-	}
-	u.ConfirmedAt = u.EmailConfirmedAt
-	if !u.IsAnonymous {
-		u.Identities = append(u.Identities, identity{
-			IdentityID: u.ID, ID: u.ID.String(), UserID: u.ID, IdentityData: u.UserMetadata, Provider: "email",
-			LastSignInAt: u.LastSignInAt, CreatedAt: u.CreatedAt, UpdatedAt: u.UpdatedAt, Email: u.Email,
-		})
 	}
 	return u, nil
 }
 
-// credentials are the fields with which a user signs up or is changed.
+func userByID(ctx context.Context, db querier, id uuid.UUID) (*user, error) {
+	return scanUser(db.QueryRow(ctx, `select `+userColumns+` from auth.users where id = $1`, id))
+}
+
+// credentials are the fields with which a user signs up or is changed. The challenge is that of RFC 7636, section 4.3.
 type credentials struct {
 	Email    string         `json:"email"`
 	Phone    string         `json:"phone"`
 	Password string         `json:"password"`
 	Data     map[string]any `json:"data"`
+	challenge
 }
 
-// createUser adds a user with an address and a password, or an anonymous one if c has no address.
-func createUser(ctx context.Context, tx pgx.Tx, c credentials) (*user, error) {
-	id := uuid.New()
-	app, data := map[string]any{}, map[string]any{}
-	for name, value := range c.Data {
-		data[name] = value
-	}
-	var email, hash *string
-	if c.Email != "" {
-		address, err := normalEmail(c.Email)
-		if err != nil {
-			return nil, err
-		}
-		hashed, err := hashPassword(c.Password)
-		if err != nil {
-			return nil, err
-		}
-		email, hash = &address, &hashed
-		app["provider"], app["providers"] = "email", []string{"email"}
-		data["sub"], data["email"], data["email_verified"], data["phone_verified"] = id, address, true, false
-	}
-	u, err := scanUser(tx.QueryRow(ctx, `
-		insert into auth.users (instance_id, id, aud, role, email, encrypted_password, email_confirmed_at, last_sign_in_at,
-			raw_app_meta_data, raw_user_meta_data, is_anonymous, created_at, updated_at)
-		values ('00000000-0000-0000-0000-000000000000', $1, 'authenticated', 'authenticated', $2::text, $3,
-			case when $2::text is not null then now() end, now(), $4, $5, $2::text is null, now(), now())
-		returning `+userColumns, id, email, hash, app, data))
-	if isDuplicate(err) {
-		return nil, errUserExists
-	}
-	return u, err
-}
-
-// userByPassword returns the user with this address and this password.
-func userByPassword(ctx context.Context, tx pgx.Tx, c credentials) (*user, error) {
-	u, err := scanUser(tx.QueryRow(ctx, `
-		update auth.users set last_sign_in_at = now(), updated_at = now() where email = lower($1) returning `+userColumns, c.Email))
-	if errors.Is(err, pgx.ErrNoRows) {
-		return nil, errCredentials
-	}
+// setPassword changes the password, and ends all sessions of the user but this one.
+func setPassword(ctx context.Context, tx pgx.Tx, userID, sessionID uuid.UUID, password string) error {
+	hash, err := hashPassword(password)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	if bcrypt.CompareHashAndPassword([]byte(u.passwordHash), []byte(c.Password)) != nil {
-		return nil, errCredentials
+	_, err = tx.Exec(ctx, `
+		update auth.users set encrypted_password = $2, confirmation_token = '', email_change_token_new = '', email_change_token_current = '',
+			updated_at = now() where id = $1`, userID, hash)
+	if err != nil {
+		return err
 	}
-	return u, nil
+	_, err = tx.Exec(ctx, `delete from auth.sessions where user_id = $1 and id <> $2`, userID, sessionID)
+	return err
 }
 
-// updateUser changes the fields of a user that c names. Metadata is merged; null values are removed. A new address
-// needs no confirmation, because there is no mail. An anonymous user who gets one stays the same user.
-func updateUser(ctx context.Context, db *pgxpool.Pool, id uuid.UUID, c credentials) (*user, error) {
-	var email, hash *string
-	if c.Email != "" {
-		address, err := normalEmail(c.Email)
-		if err != nil {
-			return nil, err
-		}
-		email = &address
+// addIdentity adds the user's way to sign in by an address, and repeats its data in the user's metadata.
+func addIdentity(ctx context.Context, tx pgx.Tx, userID uuid.UUID, email string, verified bool) error {
+	data := map[string]any{"sub": userID, "email": email, "email_verified": verified, "phone_verified": false}
+	_, err := tx.Exec(ctx, `
+		insert into auth.identities (provider_id, user_id, identity_data, provider, last_sign_in_at, created_at, updated_at)
+		values ($1, $2, coalesce((select raw_user_meta_data from auth.users where id = $2), '{}') || $3, 'email', now(), now(), now())`,
+		userID.String(), userID, data)
+	if err != nil {
+		return err
 	}
-	if c.Password != "" {
-		hashed, err := hashPassword(c.Password)
-		if err != nil {
-			return nil, err
-		}
-		hash = &hashed
-	}
-	data, removed := map[string]any{}, []string{}
-	for name, value := range c.Data {
-		if value == nil {
-			removed = append(removed, name)
-		} else {
-			data[name] = value
-		}
-	}
-	if email != nil {
-		data["email"] = email
-	}
-	u, err := scanUser(db.QueryRow(ctx, `
-		update auth.users set
-			email = coalesce($2::text, email),
-			email_confirmed_at = case when $2::text is null then email_confirmed_at else now() end,
-			is_anonymous = is_anonymous and $2::text is null,
-			raw_app_meta_data = case when $2::text is null then raw_app_meta_data
-				else coalesce(raw_app_meta_data, '{}') || '{"provider": "email", "providers": ["email"]}' end,
-			encrypted_password = coalesce($3, encrypted_password),
-			raw_user_meta_data = (coalesce(raw_user_meta_data, '{}') - $5::text[]) || $4::jsonb,
-			updated_at = now()
-		where id = $1
-		returning `+userColumns, id, email, hash, data, removed))
-	if isDuplicate(err) {
-		return nil, errEmailExists
-	}
-	return u, err
+	_, err = tx.Exec(ctx, `
+		update auth.users set raw_user_meta_data = coalesce(raw_user_meta_data, '{}') || $2,
+			raw_app_meta_data = coalesce(raw_app_meta_data, '{}') || '{"provider": "email", "providers": ["email"]}'
+		where id = $1`, userID, data)
+	return err
 }
 
 func normalEmail(text string) (string, error) {

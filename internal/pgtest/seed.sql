@@ -30,3 +30,9 @@ values (
     '', '', '', ''
 )
 on conflict do nothing;
+
+-- How they sign in. Supabase Auth and its dashboard want a row for each way.
+insert into auth.identities (provider_id, user_id, identity_data, provider, last_sign_in_at, created_at, updated_at)
+select id::text, id, raw_user_meta_data || jsonb_build_object('sub', id, 'email', email), 'email', now(), now(), now()
+from auth.users where email in ('ada@example.com', 'bob@example.com', 'noname@example.com')
+on conflict do nothing;

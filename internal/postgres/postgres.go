@@ -190,21 +190,16 @@ func (s *Server) ready(ctx context.Context) error {
 	}
 }
 
-// applyShims gives a new cluster its roles and the schema auth, in one transaction.
+// applyShims gives a cluster its roles and the schema auth, or what an older version of shims.sql did not give it, in one
+// transaction.
 func (s *Server) applyShims(ctx context.Context) error {
 	conn, err := pgx.Connect(ctx, s.URL("postgres", "postgres"))
 	if err != nil {
 		return fmt.Errorf("log in to PostgreSQL: %w", err)
 	}
 	defer conn.Close(context.WithoutCancel(ctx))
-	var done bool
-	if err := conn.QueryRow(ctx, "select exists (select from pg_roles where rolname = 'authenticator')").Scan(&done); err != nil {
-		return fmt.Errorf("look for the role authenticator: %w", err)
-	}
-	if done {
-		return nil
-	}
-	// Several statements in a simple query are one transaction. The password is hexadecimal.
+	// Several statements in a simple query are one transaction. The password is hexadecimal. Notices say that something
+	// exists already.
 	if _, err := conn.Exec(ctx, shims+";\nalter role authenticator password '"+s.passwords.Authenticator+"'"); err != nil {
 		return fmt.Errorf("apply shims.sql: %w", err)
 	}

@@ -535,3 +535,37 @@ func TestKill(t *testing.T) {
 		t.Errorf("the table says %q", word)
 	}
 }
+
+// A database of an older version gets what its schema auth lacks, and keeps its rows and its grants.
+func TestOlderSchemaAuth(t *testing.T) {
+	cfg := stopped(t)
+	server, err := Start(t.Context(), cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	query(t, server, `
+		insert into auth.users (id, email) values ('a0000000-0000-4000-8000-000000000001', 'ada@example.com');
+		insert into auth.sessions (id, user_id, aal) values ('a0000000-0000-4000-8000-000000000002', 'a0000000-0000-4000-8000-000000000001', 'aal1');
+		alter table auth.sessions alter column aal type text, drop column factor_id;
+		drop table auth.mfa_amr_claims, auth.mfa_challenges, auth.mfa_factors, auth.identities, auth.flow_state;
+		drop type auth.aal_level, auth.factor_type, auth.factor_status, auth.code_challenge_method;
+		alter table auth.users drop column confirmed_at, drop column email_change_token_current;
+		alter default privileges in schema public revoke all on tables from anon;
+		select ''`)
+	if err := server.Stop(); err != nil {
+		t.Fatal(err)
+	}
+	if server, err = Start(t.Context(), cfg); err != nil {
+		t.Fatal(err)
+	}
+	defer server.Stop()
+	if got := query(t, server, "select aal::auth.aal_level || ' ' || (factor_id is null) from auth.sessions"); got != "aal1 true" {
+		t.Error(got)
+	}
+	if got := query(t, server, "select count(*) || ' ' || (select count(confirmed_at) from auth.users) from auth.identities, auth.mfa_factors"); got != "0 0" {
+		t.Error(got)
+	}
+	if got := query(t, server, "create table public.later (); select has_table_privilege('anon', 'public.later', 'select')"); got != "f" {
+		t.Error("what the migrations revoked is granted again")
+	}
+}
