@@ -32,6 +32,8 @@ var houses = []struct {
 	{"usergraph/internal/access", []string{"usergraph/internal/catalog"}, nil, false},
 	{"usergraph/internal/tablegen", []string{"usergraph/internal/access", "usergraph/internal/catalog"}, nil, false},
 	{"usergraph/internal/drift", []string{"usergraph/internal/access", "usergraph/internal/catalog"}, nil, false},
+	{"usergraph/internal/devauth", []string{"usergraph/auth"}, nil, false},
+	{"usergraph/internal/localstack", nil, nil, false},
 	{"usergraph/app", []string{"usergraph/auth", "usergraph/database/...", "usergraph/endpoint", "usergraph/mcp", "usergraph/playground", "usergraph/internal/..."}, nil, false},
 	{"usergraph/apitest", []string{"usergraph/auth", "usergraph/database/...", "usergraph/endpoint", "usergraph/app", "usergraph/internal/..."}, nil, false},
 	// The API half.

@@ -10,7 +10,6 @@ import (
 	"net/http"
 	"net/netip"
 	"os/signal"
-	"path/filepath"
 	"strconv"
 	"strings"
 	"syscall"
@@ -21,6 +20,7 @@ import (
 
 	"usergraph/endpoint"
 	"usergraph/internal/devauth"
+	"usergraph/internal/localstack"
 	"usergraph/internal/postgres"
 	"usergraph/internal/telemetry"
 )
@@ -33,9 +33,11 @@ const (
 	maxIdentities = 20
 )
 
-// runDev starts PostgreSQL, a stand-in for Supabase Auth, and then the same server as serve.
+// runDev starts PostgreSQL, a stand-in for Supabase Auth, and then the same server as serve. With --database it serves a
+// project that exists.
 func (p *application) runDev(ctx context.Context, args []string) error {
-	flags := newFlags(p.Stdout, "dev", "Starts a PostgreSQL with users, a stand-in for Supabase Auth, and the server with a playground. It is for this machine only.",
+	flags := newFlags(p.Stdout, "dev", "Starts a PostgreSQL with users, a stand-in for Supabase Auth, and the server with a playground. It is for this machine only.\n"+
+		"With --database it serves a project of this machine as it is: `supabase start`'s, or another one.",
 		"usergraph dev --port 9000 --token-life 30s")
 	host := flags.String("host", "127.0.0.1", "the loopback address to listen on")
 	port := flags.Int("port", 8080, "the port of the API; 0 lets the system choose")
@@ -44,6 +46,7 @@ func (p *application) runDev(ctx context.Context, args []string) error {
 	life := flags.Duration("token-life", devTokenLife, "how long an access token lives; short ones show whether a client refreshes")
 	confirmEmail := flags.Bool("confirm-email", false, "a sign-up gives no session before the address is confirmed, as in a new Supabase project; the link is in the log")
 	reset := flags.Bool("reset", false, "begin with an empty database: what was kept is deleted")
+	databaseURL := flags.String("database", "", "serve the database of this machine with this `URL` as it is: it is not migrated, seeded or reset; \"local\" is the one of `supabase start`")
 	if err := parseFlags(flags, args); err != nil {
 		return err
 	}
@@ -52,6 +55,13 @@ func (p *application) runDev(ctx context.Context, args []string) error {
 	}
 	if ip, err := netip.ParseAddr(*host); err != nil || !ip.IsLoopback() {
 		return usageError{fmt.Errorf("--host %s: development tokens are for this machine only, use 127.0.0.1", *host)}
+	}
+	if *reset && *databaseURL != "" {
+		return usageError{errors.New("--reset deletes the database of `usergraph dev`; the one of --database is never reset: leave out one of the two")}
+	}
+	stack, err := localstack.Read(localConfig, p.Getenv)
+	if err != nil {
+		return usageError{err}
 	}
 
 	// In dev, SIGHUP (a closed terminal) stops the program. In serve it purges keys.
@@ -64,44 +74,25 @@ func (p *application) runDev(ctx context.Context, args []string) error {
 		return err
 	}
 	defer listener.Close()
-	authListener, err := listen(ctx, net.JoinHostPort(*host, strconv.Itoa(*authPort)), "--auth-port")
-	if err != nil {
-		return err
+	listenAuth := func() (net.Listener, error) {
+		return listen(ctx, net.JoinHostPort(*host, strconv.Itoa(*authPort)), "--auth-port")
 	}
-	defer authListener.Close()
 
 	log := telemetry.NewLogger(p.Stdout, "auto", slog.LevelInfo)
-	server, err := p.startDevDatabase(ctx, *reset, postgres.Config{
-		DataDir:  filepath.Join(*data, "postgres"),
-		Mirror:   p.Getenv("POSTGRES_MIRROR"),
-		Progress: func(message string) { fmt.Fprintln(p.Stdout, message) },
-	})
+	options := devOptions{data: *data, life: *life, confirmEmail: *confirmEmail, reset: *reset, stack: stack, log: log}
+	var project *devProject
+	var stopProject func()
+	if *databaseURL != "" {
+		project, stopProject, err = existingProject(ctx, options, *databaseURL, listenAuth)
+	} else if authListener, listenErr := listenAuth(); listenErr != nil {
+		err = listenErr
+	} else {
+		project, stopProject, err = p.ownProject(ctx, options, authListener)
+	}
 	if err != nil {
 		return err
 	}
-	defer func() {
-		if err := server.Stop(); err != nil {
-			log.Error("stop PostgreSQL", "error", err)
-		}
-	}()
-
-	supabaseURL := "http://" + authListener.Addr().String()
-	authServer, err := devauth.Open(ctx, devauth.Config{
-		URL: supabaseURL, KeyFile: filepath.Join(*data, "signing-key.pem"), DatabaseURL: server.URL("postgres", "postgres"), TokenLife: *life,
-		ConfirmEmail: *confirmEmail, Log: log,
-	})
-	if err != nil {
-		return err
-	}
-	defer authServer.Close()
-	observed, err := telemetry.New(ctx, telemetry.Config{Log: log})
-	if err != nil {
-		return err
-	}
-	defer closeTelemetry(ctx, log, observed)
-	authHTTP := &http.Server{Handler: observed.Middleware(authServer.Handler()), ReadHeaderTimeout: readHeaderTimeout, ReadTimeout: readTimeout}
-	go func() { _ = authHTTP.Serve(authListener) }()
-	defer authHTTP.Close()
+	defer stopProject()
 
 	own := catalogueOf(p.Settings)
 	cfg, err := p.readConfig(func(name string) string {
@@ -110,19 +101,13 @@ func (p *application) runDev(ctx context.Context, args []string) error {
 		}
 		switch name {
 		case "DATABASE_URL":
-			return server.URL("authenticator", "postgres")
-		case "SUPABASE_URL":
-			return supabaseURL
-		case "SUPABASE_PUBLISHABLE_KEYS":
-			return devauth.PublishableKey
+			return project.loginURL
 		case "INTROSPECTION":
 			return "on"
 		case "ALLOWED_ORIGINS":
 			return "http://localhost:*,http://127.0.0.1:*"
 		case "DRAIN_DELAY":
 			return "0s"
-		case "SESSION_CHECK":
-			return "always"
 		case "MCP", "MCP_MUTATIONS":
 			if p.hasTools() {
 				return "on"
@@ -130,29 +115,27 @@ func (p *application) runDev(ctx context.Context, args []string) error {
 		case "PUBLIC_URL":
 			return "http://" + listener.Addr().String()
 		}
-		return ""
+		return project.settings[name]
 	})
 	if err != nil {
 		return err
 	}
 
 	cfg.development = true
-	cfg.debug = &endpoint.Debug{Explain: explain(server.URL("postgres", "postgres")), Log: log}
+	cfg.debug = &endpoint.Debug{Explain: explain(project.adminURL), Log: log}
 
-	users, err := authServer.Users(ctx, maxIdentities)
+	users, err := project.auth.Users(ctx, maxIdentities)
 	if err != nil {
 		return err
 	}
-	if len(users) == 0 {
+	if len(users) == 0 && *databaseURL == "" {
 		return errors.New("the seed has no users: supabase/seed.sql inserts into auth.users")
 	}
-	token, err := authServer.Token(ctx, users[0].ID.String(), time.Now().Add(*life))
-	if err != nil {
+	if err := printBanner(ctx, p.Stdout, "http://"+listener.Addr().String(), project, users, *life); err != nil {
 		return err
 	}
-	printBanner(p.Stdout, "http://"+listener.Addr().String(), supabaseURL, *data, token, users)
 	return p.serve(ctx, cfg, log, listener, func(mux *http.ServeMux) error {
-		mux.Handle("POST "+devTokenPath, devTokens(authServer, users[0], *life))
+		mux.Handle("POST "+devTokenPath, devTokens(project.auth, users, *life))
 		return p.mountPlayground(mux, devPlayground(users))
 	})
 }
@@ -191,8 +174,8 @@ func (p *application) startDevDatabase(ctx context.Context, reset bool, cfg post
 	return server, nil
 }
 
-// explain returns a function that looks up a row, and the policies that let a role read its table, as the database's
-// owner.
+// explain returns a function that looks up a row, and the policies that let a role read its table, with a login that
+// reads every row. A login that policies bind gets an error, and not the answer that there is no row.
 func explain(adminURL string) func(ctx context.Context, table string, id uuid.UUID, role string) (bool, []string, error) {
 	return func(ctx context.Context, table string, id uuid.UUID, role string) (exists bool, policies []string, err error) {
 		conn, err := pgx.Connect(ctx, adminURL)
@@ -200,6 +183,9 @@ func explain(adminURL string) func(ctx context.Context, table string, id uuid.UU
 			return false, nil, err
 		}
 		defer conn.Close(context.WithoutCancel(ctx))
+		if _, err := conn.Exec(ctx, "set row_security = off"); err != nil {
+			return false, nil, err
+		}
 		name := pgx.Identifier(strings.Split(table, ".")).Sanitize()
 		if err := conn.QueryRow(ctx, "select exists (select from "+name+" where id = $1)", id).Scan(&exists); err != nil {
 			return false, nil, err
@@ -210,8 +196,8 @@ func explain(adminURL string) func(ctx context.Context, table string, id uuid.UU
 	}
 }
 
-// printBanner prints the URLs to open and the command to paste.
-func printBanner(w io.Writer, url, auth, data, token string, users []devauth.User) {
+// printBanner prints the URLs to open and, with a token for the first user, the command to paste.
+func printBanner(ctx context.Context, w io.Writer, url string, project *devProject, users []devauth.User, life time.Duration) error {
 	var addresses []string
 	for _, user := range users {
 		if user.Email != "" {
@@ -219,24 +205,26 @@ func printBanner(w io.Writer, url, auth, data, token string, users []devauth.Use
 		}
 	}
 	who := strings.Join(addresses, ", ")
-	if users[0].HasPassword(devPassword) {
-		who += ", password " + devPassword
+	signedIn, try := "", "  Nobody has signed up yet. `usergraph token --as` prints a token for somebody who does.\n\n"
+	if len(users) > 0 {
+		token, err := project.auth.Token(ctx, users[0].ID.String(), time.Now().Add(life))
+		if err != nil {
+			return err
+		}
+		if users[0].HasPassword(devPassword) {
+			who += ", password " + devPassword
+		}
+		signedIn = ", signed in as " + users[0].Label()
+		try = fmt.Sprintf("  Users       %[4]s\n\n  Ask as %[1]s (usergraph token --as prints a token for somebody else):\n\n"+
+			`curl -s %[2]s/graphql -H 'Content-Type: application/json' -H 'Authorization: Bearer %[3]s' -d '{"query":"{ me { fullName } }"}'`+"\n\n",
+			users[0].Label(), url, token, who)
 	}
-	fmt.Fprintf(w, `
-  usergraph is running, signed in as %[6]s
+	_, err := fmt.Fprintf(w, `
+  usergraph is running%s
 
-  Playground  %[1]s/
-  GraphQL     %[1]s/graphql
-  Agents      %[1]s/mcp
-  Database    PostgreSQL with row-level security, kept in %[3]s
-  Auth        stand-in for Supabase Auth; what supabase-js needs:
-                SUPABASE_URL              %[2]s
-                SUPABASE_PUBLISHABLE_KEY  %[5]s
-  Users       %[7]s
-
-  Ask as %[6]s (usergraph token --as prints a token for somebody else):
-
-curl -s %[1]s/graphql -H 'Content-Type: application/json' -H 'Authorization: Bearer %[4]s' -d '{"query":"{ me { fullName } }"}'
-
-`, url, auth, data, token, devauth.PublishableKey, users[0].Label(), who)
+  Playground  %[2]s/
+  GraphQL     %[2]s/graphql
+  Agents      %[2]s/mcp
+%[3]s%[4]s`, signedIn, url, project.banner, try)
+	return err
 }

@@ -39,7 +39,11 @@ type devToken struct {
 
 // devTokens answers a devTokenRequest with a new token of a new session. Pages of another origin are refused, even
 // those of this machine: they sign in. guardDev refuses other host names.
-func devTokens(local *devauth.Server, first devauth.User, life time.Duration) http.Handler {
+func devTokens(local *devauth.Server, users []devauth.User, life time.Duration) http.Handler {
+	var first devauth.User // nobody, whose id no user has
+	if len(users) > 0 {
+		first = users[0]
+	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Cache-Control", "no-store")
 		if isCrossSite(r) {

@@ -11,6 +11,7 @@
 package devauth
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -39,6 +40,11 @@ type Config struct {
 	// KeyFile is the file of the signing key, so that tokens stay valid after a restart. It is created if it is
 	// missing.
 	KeyFile string
+	// Secret signs tokens with HS256 in the place of a key, in the name of the Supabase Auth at URL that has it too.
+	// That one serves the users; Handler must not.
+	Secret string
+	// Issuer is the issuer of the tokens. Defaults to URL + "/auth/v1".
+	Issuer string
 	// DatabaseURL is a connection string whose login role may write the schema auth.
 	DatabaseURL string
 	// TokenLife is the lifetime of an access token.
@@ -64,15 +70,18 @@ func Open(ctx context.Context, cfg Config) (*Server, error) {
 	if cfg.SiteURL == "" {
 		cfg.SiteURL = defaultSiteURL
 	}
-	if cfg.KeyFile == "" || cfg.DatabaseURL == "" || cfg.TokenLife < time.Second || cfg.Log == nil {
-		return nil, errors.New("devauth: key file, database, token life of a second or more, and log are required")
+	if cfg.KeyFile == "" && cfg.Secret == "" || cfg.DatabaseURL == "" || cfg.TokenLife < time.Second || cfg.Log == nil {
+		return nil, errors.New("devauth: key file or secret, database, token life of a second or more, and log are required")
 	}
 	if !auth.IsLoopbackURL(cfg.URL) {
 		return nil, fmt.Errorf("devauth: %q is not on a loopback address: whoever reaches it may sign in as anybody", cfg.URL)
 	}
-	issuer, err := openIssuer(cfg.KeyFile, cfg.URL+"/auth/v1")
-	if err != nil {
-		return nil, err
+	issuer := secretIssuer(cfg.Secret, cmp.Or(cfg.Issuer, cfg.URL+"/auth/v1"))
+	if cfg.Secret == "" {
+		var err error
+		if issuer, err = openIssuer(cfg.KeyFile, issuer.url); err != nil {
+			return nil, err
+		}
 	}
 	pool, err := pgxpool.ParseConfig(cfg.DatabaseURL)
 	if err != nil {

@@ -22,10 +22,17 @@ import (
 
 // issuer signs access tokens and verifies its own.
 type issuer struct {
-	url   string
-	key   *ecdsa.PrivateKey
-	keyID string
-	jwks  []byte // verifies its tokens
+	url     string
+	method  jwt.SigningMethod
+	private any // of the method
+	public  any
+	keyID   string // "" for a secret
+	jwks    []byte // verifies its tokens; nil for a secret
+}
+
+// secretIssuer returns an issuer that signs with HS256, with url as its name.
+func secretIssuer(secret, url string) *issuer {
+	return &issuer{url: url, method: jwt.SigningMethodHS256, private: []byte(secret), public: []byte(secret)}
 }
 
 // openIssuer returns an issuer with url as its name. Its key is kept in file.
@@ -42,7 +49,7 @@ func openIssuer(file, url string) (*issuer, error) {
 		return nil, fmt.Errorf("signing key: %w", err)
 	}
 	sum := sha256.Sum256(point)
-	i := &issuer{url: url, key: key, keyID: uuid.NewSHA1(uuid.Nil, sum[:]).String()}
+	i := &issuer{url: url, method: jwt.SigningMethodES256, private: key, public: &key.PublicKey, keyID: uuid.NewSHA1(uuid.Nil, sum[:]).String()}
 	// RFC 7518, section 6.2.1: point is 4, x, y, with 32 bytes a coordinate.
 	i.jwks, err = json.Marshal(map[string]any{"keys": []map[string]any{{
 		"kty": "EC", "crv": "P-256", "alg": "ES256", "use": "sig", "key_ops": []string{"verify"}, "ext": true,
@@ -81,22 +88,24 @@ func (i *issuer) sign(u *user, s session, expiry time.Time) (string, error) {
 	if expiry.Before(now) {
 		now = expiry.Add(-time.Hour) // an expired token for tests, which was valid once
 	}
-	token := jwt.NewWithClaims(jwt.SigningMethodES256, accessClaims{
+	token := jwt.NewWithClaims(i.method, accessClaims{
 		RegisteredClaims: jwt.RegisteredClaims{
 			Issuer: i.url, Subject: u.ID.String(), IssuedAt: jwt.NewNumericDate(now), ExpiresAt: jwt.NewNumericDate(expiry),
 		},
 		Audience: u.Audience, Email: u.Email, Phone: u.Phone, AppMetadata: u.AppMetadata, UserMetadata: u.UserMetadata,
 		Role: u.Role, AAL: s.aal, AMR: s.amr, SessionID: s.id, IsAnonymous: u.IsAnonymous,
 	})
-	token.Header["kid"] = i.keyID
-	return token.SignedString(i.key)
+	if i.keyID != "" {
+		token.Header["kid"] = i.keyID
+	}
+	return token.SignedString(i.private)
 }
 
 // verify returns the session of an access token.
 func (i *issuer) verify(rawToken string) (sessionID uuid.UUID, err error) {
 	var claims accessClaims
-	_, err = jwt.ParseWithClaims(rawToken, &claims, func(*jwt.Token) (any, error) { return &i.key.PublicKey, nil },
-		jwt.WithValidMethods([]string{"ES256"}), jwt.WithIssuer(i.url), jwt.WithExpirationRequired(), jwt.WithStrictDecoding())
+	_, err = jwt.ParseWithClaims(rawToken, &claims, func(*jwt.Token) (any, error) { return i.public, nil },
+		jwt.WithValidMethods([]string{i.method.Alg()}), jwt.WithIssuer(i.url), jwt.WithExpirationRequired(), jwt.WithStrictDecoding())
 	return claims.SessionID, err
 }
 
