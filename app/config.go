@@ -84,7 +84,7 @@ var settings = slices.Concat([]setting{
 		func(c *config, v string) error { return setInt(&c.databaseConns, v, 1, 10_000) }},
 	{"DATABASE_MAX_RESULT_BYTES", "4194304", "largest result of one SQL statement, in bytes",
 		func(c *config, v string) error { return setInt(&c.databaseResult, v, 1<<10, 1<<30) }},
-	{"SUPABASE_URL", "", "the project, `https://<ref>.supabase.co`. SUPABASE_JWT_ISSUER and SUPABASE_JWKS_URL follow from it",
+	{"SUPABASE_URL", "", "the project, `https://<ref>.supabase.co`. SUPABASE_JWT_ISSUER and SUPABASE_JWKS_URL follow from it. `http://kong:8000` only with SUPABASE_JWKS: nothing is fetched then",
 		func(c *config, v string) error { return setProject(&c.supabaseURL, v) }},
 	{"SUPABASE_JWT_ISSUER", "", "accepted issuers (iss), all names of one project, separated by commas. Defaults to SUPABASE_URL + `/auth/v1`",
 		func(c *config, v string) error { return setIssuers(&c.issuers, v) }},
@@ -201,7 +201,6 @@ func (c config) problems(wrong map[string]bool) []error {
 			problems = append(problems, errors.New(text))
 		}
 	}
-	insecure := func(address string) bool { return strings.HasPrefix(address, "http:") && !auth.IsLoopbackURL(address) }
 	anyWrong := func(names ...string) bool {
 		return slices.ContainsFunc(names, func(name string) bool { return wrong[name] })
 	}
@@ -211,8 +210,9 @@ func (c config) problems(wrong map[string]bool) []error {
 	refuse(c.supabaseURL == "" && len(c.issuers) == 0 && !anyWrong("SUPABASE_URL", "SUPABASE_JWT_ISSUER"),
 		"SUPABASE_URL is missing: https://<ref>.supabase.co, from Supabase's dashboard, Connect")
 	refuse(c.jwksURL == "" && c.jwks == "" && len(c.issuers) > 0 && !anyWrong("SUPABASE_URL", "SUPABASE_JWKS_URL", "SUPABASE_JWKS"), "SUPABASE_JWKS_URL is missing")
-	refuse(insecure(c.supabaseURL), "SUPABASE_URL must be https: keys fetched over http can be anybody's")
-	refuse(!insecure(c.supabaseURL) && insecure(c.jwksURL), "SUPABASE_JWKS_URL must be https: keys fetched over http can be anybody's")
+	refuse(isInsecure(c.supabaseURL) && c.jwks == "" && !anyWrong("SUPABASE_JWKS"), "SUPABASE_URL must be https: keys fetched over http can be anybody's. "+
+		`If the project has no keys but SUPABASE_JWT_SECRET, as a self-hosted one, set SUPABASE_JWKS={"keys":[]}: then nothing is fetched`)
+	refuse(!isInsecure(c.supabaseURL) && isInsecure(c.jwksURL), "SUPABASE_JWKS_URL must be https: keys fetched over http can be anybody's")
 	refuse(c.redisURL != "" && c.databaseReadURL == "" && c.rateLimit.Caller == (ratelimit.Limit{}) && c.rateLimit.Anonymous == (ratelimit.Limit{}) &&
 		!anyWrong("DATABASE_READ_URL", "RATE_LIMIT", "RATE_LIMIT_ANONYMOUS"),
 		"REDIS_URL is set, but neither RATE_LIMIT, RATE_LIMIT_ANONYMOUS nor DATABASE_READ_URL: nothing would be kept there")
@@ -230,6 +230,11 @@ func (c config) problems(wrong map[string]bool) []error {
 		problems = append(problems, checkKeys(issuer, c)...)
 	}
 	return problems
+}
+
+// isInsecure reports whether others can change what is fetched from an address.
+func isInsecure(address string) bool {
+	return strings.HasPrefix(address, "http:") && !auth.IsLoopbackURL(address)
 }
 
 // checkKeys asks package auth whether it would verify an issuer's tokens with the configured secret and keys.

@@ -70,7 +70,7 @@ func (p *application) runDoctor(ctx context.Context, args []string) error {
 	}
 	needs.Sessions = cfg.sessionCheck == "always"
 	patient := doctor.Config{
-		SupabaseURL: cfg.supabaseURL, JWKSURL: cfg.jwksURL, HasSecret: cfg.jwtSecret != "", Issuers: cfg.issuers,
+		SupabaseURL: cfg.supabaseURL, JWKSURL: cfg.jwksURL, HasSecret: cfg.jwtSecret != "", AcceptsNoIssuer: cfg.acceptNoIssuer, Issuers: cfg.issuers,
 		DatabaseURL: cfg.databaseURL, ListenURL: cfg.databaseListenURL, Migrations: migrationVersions(p.Migrations),
 		ReadURL: cfg.databaseReadURL, MaxLag: cfg.databaseMaxLag, SharesWrites: cfg.redisURL != "",
 		Needs:   needs,

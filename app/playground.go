@@ -28,9 +28,13 @@ func (p *application) mountPlayground(mux *http.ServeMux, cfg playground.Config)
 	return nil
 }
 
-// servePlayground lets users paste a token, or sign in with a password if the project and one of its keys are known.
+// servePlayground lets users paste a token, or sign in with a password if the project and one of its keys are known, and
+// the password cannot be read on the way.
 func servePlayground(cfg config) playground.Config {
-	page := playground.Config{SupabaseURL: cfg.supabaseURL}
+	var page playground.Config
+	if !isInsecure(cfg.supabaseURL) {
+		page.SupabaseURL = cfg.supabaseURL
+	}
 	if len(cfg.publishableKeys) > 0 {
 		page.PublishableKey = cfg.publishableKeys[0]
 		page.Headers = map[string]string{"apikey": page.PublishableKey}

@@ -200,6 +200,47 @@ func TestKeysAndCookies(t *testing.T) {
 	}
 }
 
+// A self-hosted project without keys, reached by a name of its own network: HS256, no iss, nothing is fetched.
+func TestSelfHosted(t *testing.T) {
+	secret := strings.Repeat("secret of our own", 3)
+	project := []string{"SUPABASE_URL", "http://kong.invalid:8000", "SUPABASE_JWT_SECRET", secret}
+	_, err := readConfig(environment(append(project, "DATABASE_URL", "postgres://authenticator:x@db/postgres")...))
+	if err == nil || !strings.Contains(err.Error(), `SUPABASE_JWKS={"keys":[]}`) {
+		t.Errorf("with keys to fetch over http: %v", err)
+	}
+	project = append(project, "SUPABASE_JWKS", `{"keys":[]}`)
+	_, err = readConfig(environment(append(project, "DATABASE_URL", "postgres://authenticator:x@db/postgres", "SUPABASE_JWKS_URL", "http://kong.invalid:8000/jwks.json")...))
+	if err == nil || !strings.Contains(err.Error(), "both set") {
+		t.Errorf("with a key set over http: %v", err)
+	}
+	_, err = readConfig(environment("SUPABASE_URL", "http://kong.invalid:8000", "SUPABASE_JWKS", `{"keys":[]}`, "DATABASE_URL", "postgres://authenticator:x@db/postgres",
+		"SUPABASE_JWT_SECRET", "your-super-secret-jwt-token-with-at-least-32-characters-long"))
+	if err == nil || !strings.Contains(err.Error(), "publishes") {
+		t.Errorf("the example's secret: %v", err)
+	}
+
+	pg := pgtest.New(t)
+	pg.Exec(t, `insert into auth.users (id, email, raw_user_meta_data) values ($1, 'ada@example.com', '{"full_name":"Ada"}')`, ada)
+	now := time.Now().Unix()
+	token := authtest.NewSecret(t, []byte(secret)).Sign(jwt.MapClaims{"sub": ada.String(), "aud": "authenticated", "role": "authenticated", "iat": now, "exp": now + 60})
+	for name, test := range map[string]struct {
+		env    []string
+		status int
+	}{"without SUPABASE_ACCEPT_NO_ISSUER": {nil, 401}, "with it": {[]string{"SUPABASE_ACCEPT_NO_ISSUER", "on", "PLAYGROUND", "on", "INTROSPECTION", "on", "SUPABASE_PUBLISHABLE_KEY", "sb_publishable_x"}, 200}} {
+		url := serveAPI(t, testAPI, append(append(test.env, project...), "DATABASE_URL", pg.URL)...)
+		status, body := ask(t, url, token, whoAmI)
+		if status != test.status || strings.Contains(body, "SUPABASE_") {
+			t.Errorf("%s: %d %s", name, status, body)
+		}
+		if status, body := fetch(t, http.MethodGet, url+"/readyz"); status != 200 {
+			t.Errorf("%s, /readyz: %d %s", name, status, body)
+		}
+		if _, page := fetch(t, http.MethodGet, url+"/playground"); strings.Contains(page, "kong.invalid") {
+			t.Errorf("%s: the playground would send passwords over http", name)
+		}
+	}
+}
+
 // An inline key set without keys means that only the secret verifies. Without a secret the server does not start.
 func TestEmptyInlineKeys(t *testing.T) {
 	observed, err := telemetry.New(t.Context(), telemetry.Config{Log: slog.New(slog.DiscardHandler)})

@@ -32,15 +32,8 @@ func (v *Verifier) check(ctx context.Context, rawToken string) (*verified, error
 		if p.Role == roleService {
 			return nil, errServiceRole
 		}
-		if isAnonKey(token, &p) {
-			if len(v.secrets.Keys) > 0 {
-				return v.secrets, nil
-			}
-			// The signature cannot be checked. That is harmless: the token grants no more than no token.
-			if err := v.checkTimes(&p); err != nil {
-				return nil, err
-			}
-			return nil, errAnonKey
+		if isAnonKey(&p) {
+			return v.anonKey(ctx, token, &p)
 		}
 		var err error
 		if from, err = v.issuerOf(&p); err != nil {
@@ -49,12 +42,12 @@ func (v *Verifier) check(ctx context.Context, rawToken string) (*verified, error
 		if token.Method == jwt.SigningMethodHS256 {
 			// The key id is ignored: a secret has none, and legacy tokens may carry any.
 			if from.secret == nil {
-				return nil, refuse(ErrTokenInvalid, "token is signed with HS256, but no secret is configured", nil)
+				return nil, refuse(ErrTokenInvalid, "token is signed with HS256, but no secret is configured", adviceSecret)
 			}
 			return from.secret, nil
 		}
 		found.keys = from.keys
-		found.key, err = from.keyFor(ctx, token)
+		found.key, err = from.keyFor(ctx, token, p.IssuedAt.Time)
 		if err != nil {
 			return nil, err
 		}
@@ -105,29 +98,48 @@ func checkHeader(header map[string]any) error {
 	return nil
 }
 
-// isAnonKey reports whether a token looks like a project's legacy anon key. It has no subject, is signed with the
-// secret, and its issuer is not the project's.
-func isAnonKey(token *jwt.Token, p *payload) bool {
-	return token.Method == jwt.SigningMethodHS256 && p.Role == roleAnon && p.Subject == nil
+// isAnonKey reports whether a token looks like a project's legacy anon key. It has no subject, and its issuer is not the
+// project's. A hosted project's is signed with the secret, that of `supabase start` with the signing key.
+func isAnonKey(p *payload) bool { return p.Role == roleAnon && p.Subject == nil }
+
+// anonKey returns what verifies an anon key, or errAnonKey if that is decided already.
+func (v *Verifier) anonKey(ctx context.Context, token *jwt.Token, p *payload) (any, error) {
+	if token.Method != jwt.SigningMethodHS256 {
+		// All issuers are names of one project, which has one set of keys.
+		// An API key is as old as the project, so a set without its key is never too old to tell.
+		key, err := v.issuers[v.cfg.Issuers[0].URL].keyFor(ctx, token, time.Unix(0, 0))
+		if err != nil {
+			return nil, err
+		}
+		return key.materials(), nil
+	}
+	if len(v.secrets.Keys) > 0 {
+		return v.secrets, nil
+	}
+	// The signature cannot be checked. That is harmless: the token grants no more than no token.
+	if err := v.checkTimes(p); err != nil {
+		return nil, err
+	}
+	return nil, errAnonKey
 }
 
 // issuerOf returns the issuer that a token claims in iss.
 func (v *Verifier) issuerOf(p *payload) (*issuer, error) {
 	if p.Issuer == nil {
 		if v.noIssuer == nil {
-			return nil, refuse(ErrTokenInvalid, "token names no issuer (iss)", nil)
+			return nil, refuse(ErrTokenInvalid, "token names no issuer (iss)", adviceNoIssuer)
 		}
 		return v.noIssuer, nil
 	}
 	from := v.issuers[*p.Issuer]
 	if from == nil {
-		return nil, refuse(ErrTokenInvalid, "token is from another issuer (iss) than this server accepts", nil)
+		return nil, refuse(ErrTokenInvalid, "token is from another issuer (iss) than this server accepts", adviceIssuer)
 	}
 	return from, nil
 }
 
-// keyFor returns the public key of a token that is not signed with HS256.
-func (i *issuer) keyFor(ctx context.Context, token *jwt.Token) (*Key, error) {
+// keyFor returns the public key of a token that is not signed with HS256. issuedAt is as of KeySet.Key.
+func (i *issuer) keyFor(ctx context.Context, token *jwt.Token, issuedAt time.Time) (*Key, error) {
 	algorithm := token.Method.Alg()
 	switch algorithm {
 	case algorithmES256, algorithmRS256, algorithmEdDSA:
@@ -143,10 +155,6 @@ func (i *issuer) keyFor(ctx context.Context, token *jwt.Token) (*Key, error) {
 	keyID, _ := token.Header["kid"].(string)
 	if keyID == "" {
 		return nil, refuse(ErrTokenInvalid, "token names no key (kid)", nil)
-	}
-	var issuedAt time.Time
-	if p, ok := token.Claims.(*payload); ok {
-		issuedAt = p.IssuedAt.Time
 	}
 	key, err := i.keys.Key(ctx, algorithm, keyID, issuedAt)
 	if err != nil {
@@ -190,7 +198,7 @@ func (v *Verifier) claims(p *payload, algorithm string, key *Key) (*Claims, erro
 		return nil, refuse(ErrTokenInvalid, "token is of the user's own session: only the token of an OAuth app (client_id) is accepted here", nil)
 	}
 	if !v.agents && p.ClientID != "" && !slices.Contains(v.cfg.OAuthClients, p.ClientID) {
-		return nil, refuse(ErrTokenInvalid, "token was issued to an OAuth app (client_id) that is not accepted here", nil)
+		return nil, refuse(ErrTokenInvalid, "token was issued to an OAuth app (client_id) that is not accepted here", adviceOAuthClient)
 	}
 	claims := &Claims{
 		Role: roleAuthenticated, Email: p.Email, Phone: p.Phone, AAL: p.AAL, IsAnonymous: p.IsAnonymous,

@@ -19,6 +19,10 @@ const (
 	maxCookieChunks = 20
 )
 
+// maxShorter is how much shorter than others a chunk may be that does not end the cookie: @supabase/ssr cuts before a
+// character that would not fit, percent-encoded 12 bytes at most.
+const maxShorter = 11
+
 // SessionCookieName returns the session cookie's name in supabase-js: sb-<ref>-auth-token.
 func SessionCookieName(supabaseURL string) string {
 	parsed, err := url.Parse(supabaseURL)
@@ -61,7 +65,7 @@ func (v *Verifier) withCookie(r *http.Request, rawToken string) (string, error) 
 var errAmbiguousCookie = refuse(ErrTokenInvalid, "there is more than one session cookie, or a piece of one is missing: delete this site's cookies and sign in again", nil)
 
 // sessionValue returns the value of the session cookie, or "". @supabase/ssr writes one cookie, or chunks name.0,
-// name.1 and so on, all of the same length except the last.
+// name.1 and so on, all of the same length except the last; of percent-encoded JSON, almost of the same length.
 //
 // A neighbour under the same domain can set cookies of any name for this host, and requests do not show who set them or
 // with which path or domain. The cookie is therefore accepted only if all cookies of the name can be one session.
@@ -101,7 +105,11 @@ func sessionValue(r *http.Request, name string) (string, error) {
 	}
 	var joined strings.Builder
 	for i := range len(chunks) {
-		if last := i == len(chunks)-1; chunks[i] == "" || !last && len(chunks[i]) != len(chunks[0]) {
+		shorter := len(chunks[0]) - len(chunks[i])
+		if isJSON(chunks[0]) {
+			shorter = max(0, max(shorter, -shorter)-maxShorter)
+		}
+		if last := i == len(chunks)-1; chunks[i] == "" || !last && shorter != 0 {
 			return "", errAmbiguousCookie
 		}
 		joined.WriteString(chunks[i])
@@ -116,16 +124,32 @@ func checkCookieSize(value string) error {
 	return nil
 }
 
-// sessionToken returns the access token of a session cookie: base64- and a session as JSON in base64url. It ignores the
-// refresh token, which can be used only once, by the client.
+// isJSON reports whether a cookie, or its first chunk, is of @supabase/ssr's cookieEncoding "raw".
+func isJSON(value string) bool {
+	return strings.HasPrefix(value, "{") || len(value) >= 3 && strings.EqualFold(value[:3], "%7B")
+}
+
+// sessionToken returns the access token of a session cookie: a session as JSON, in the encodings of @supabase/ssr. They
+// are base64url (the default), which is base64- and the JSON in base64url, and raw, the JSON itself, which servers and
+// browsers percent-encode. It ignores the refresh token, which can be used only once, by the client.
 func sessionToken(value string) (rawToken string, err error) {
-	encoded, ok := strings.CutPrefix(value, "base64-")
-	if !ok {
-		return "", refuse(ErrTokenInvalid, "the session cookie does not begin with base64-: it needs @supabase/ssr 0.5 or newer", nil)
-	}
-	text, err := base64.RawURLEncoding.DecodeString(encoded)
-	if err != nil {
-		return "", refuse(ErrTokenInvalid, "the session cookie is not base64url, or a chunk of it is missing", nil)
+	var text []byte
+	encoded, isBase64 := strings.CutPrefix(value, "base64-")
+	switch {
+	case isBase64:
+		if text, err = base64.RawURLEncoding.DecodeString(encoded); err != nil {
+			return "", refuse(ErrTokenInvalid, "the session cookie is not base64url, or a chunk of it is missing", nil)
+		}
+	case strings.HasPrefix(value, "{"):
+		text = []byte(value)
+	case isJSON(value):
+		decoded, err := url.PathUnescape(value)
+		if err != nil {
+			return "", refuse(ErrTokenInvalid, "the session cookie is not percent-encoded JSON, or a chunk of it is missing", nil)
+		}
+		text = []byte(decoded)
+	default:
+		return "", refuse(ErrTokenInvalid, "the session cookie is not in an encoding of @supabase/ssr, base64url or raw: another library wrote it", nil)
 	}
 	var session struct {
 		AccessToken string `json:"access_token"`

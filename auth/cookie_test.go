@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net/http"
+	"net/url"
 	"slices"
 	"strings"
 	"testing"
@@ -135,6 +136,62 @@ func TestAmbiguousCookieOfAnotherSite(t *testing.T) {
 		})
 		if called != want || want == "" && !strings.Contains(answer.Body.String(), `"UNAUTHENTICATED"`) {
 			t.Errorf("%.10q: called %q, %d %s", authorization, called, answer.Code, answer.Body)
+		}
+	}
+}
+
+// rawCookies returns a session as @supabase/ssr writes it with cookieEncoding "raw", in chunks of a size: it cuts before a
+// character whose percent-encoding would not fit.
+func rawCookies(session string, size int) []string {
+	var cookies []string
+	chunk := ""
+	for _, character := range session {
+		encoded := url.PathEscape(string(character))
+		if len(chunk)+len(encoded) > size {
+			cookies = append(cookies, fmt.Sprintf("%s.%d=%s", cookieName, len(cookies), chunk))
+			chunk = ""
+		}
+		chunk += encoded
+	}
+	return append(cookies, fmt.Sprintf("%s.%d=%s", cookieName, len(cookies), chunk))
+}
+
+func TestRawCookies(t *testing.T) {
+	f := newFixture(t, func(cfg *auth.Config) { cfg.SessionCookie = cookieName })
+	session := fmt.Sprintf(`{"access_token":%q,"refresh_token":"x","user":{"user_metadata":{"name":"%s"}}}`, f.issuer.Token(ada), strings.Repeat("Ada 🧮é; ", 100))
+	foreign := fmt.Sprintf(`{"access_token":%q}`, f.issuer.Token(uuid.New()))
+	for size := 300; size < 330; size++ { // the cuts fall on other characters
+		if _, called, body := f.sendCookies(strings.Join(rawCookies(session, size), "; ")); called != ada.String() {
+			t.Errorf("in chunks of %d: called %q, %s", size, called, body)
+		}
+	}
+	whole := url.PathEscape(session)
+	for name, cookie := range map[string]string{
+		"whole":         cookieName + "=" + whole,
+		"in lower case": cookieName + "=" + strings.Replace(whole, "%7B", "%7b", 1),
+		"not encoded":   cookieName + "=" + strings.ReplaceAll(session, ";", ""),
+		"one chunk":     cookieName + ".0=" + whole,
+	} {
+		if _, called, body := f.sendCookies(cookie); called != ada.String() {
+			t.Errorf("%s: called %q, %s", name, called, body)
+		}
+	}
+	chunks := rawCookies(session, 300)
+	for name, cookies := range map[string][]string{
+		"the first chunk is missing":   chunks[1:],
+		"the last chunk is missing":    chunks[:len(chunks)-1],
+		"one in the middle is missing": append(chunks[:1:1], chunks[2:]...),
+		"one more chunk":               append(chunks[:len(chunks):len(chunks)], fmt.Sprintf("%s.%d=%%7D", cookieName, len(chunks))),
+		"a foreign session behind it":  append(chunks[:len(chunks):len(chunks)], fmt.Sprintf("%s.%d=%s", cookieName, len(chunks), url.PathEscape(foreign))),
+		"a foreign whole one":          append(chunks[:len(chunks):len(chunks)], cookieName+"="+url.PathEscape(foreign)),
+		"two tokens":                   {cookieName + "=" + url.PathEscape(strings.Replace(session, "{", fmt.Sprintf(`{"access_token":%q,`, f.issuer.Token(uuid.New())), 1))},
+		"half of an escape":            {cookieName + "=" + whole[:len(whole)-1]},
+		"no object":                    {cookieName + "=%5B%22" + f.issuer.Token(ada) + "%22%5D"},
+		"a token alone":                {cookieName + "=" + f.issuer.Token(ada)},
+		"encoded twice":                {cookieName + "=" + url.PathEscape(whole)},
+	} {
+		if status, called, body := f.sendCookies(strings.Join(cookies, "; ")); called != "" || status != 401 || !strings.Contains(body, `"TOKEN_INVALID"`) {
+			t.Errorf("%s: called %q, %d %s", name, called, status, body)
 		}
 	}
 }

@@ -56,6 +56,25 @@ func Public(err error) (code, message string) {
 	return code, message
 }
 
+// advice is the cause of a refusal that a setting of the server changes. Clients do not get it.
+type advice string
+
+func (a advice) Error() string { return string(a) }
+
+const (
+	adviceNoIssuer    advice = "if the project signs tokens without iss, set SUPABASE_ACCEPT_NO_ISSUER=on"
+	adviceIssuer      advice = "if it is another name of the project, add it to SUPABASE_JWT_ISSUER"
+	adviceSecret      advice = "if the project signs with its secret, set SUPABASE_JWT_SECRET"
+	adviceOAuthClient advice = "if the app may act for users, add its id to SUPABASE_OAUTH_CLIENTS"
+)
+
+// Advice returns what the operator of a server may do about a refusal, or "". It is for logs and tools, not for clients.
+func Advice(err error) string {
+	var a advice
+	errors.As(err, &a)
+	return string(a)
+}
+
 func public(err error) (code, message string, status int) {
 	code, message, status = CodeUnavailable, "authentication is unavailable, try again", http.StatusServiceUnavailable
 	for _, kind := range kinds {

@@ -210,6 +210,16 @@ func TestAnonKey(t *testing.T) {
 	issuer := authtest.New(t)
 	anon := authtest.NewSecret(t, issuer.Secret()).Sign(jwt.MapClaims{"iss": "supabase", "ref": "abc", "role": "anon", "exp": time.Now().Unix() + 60})
 	mustRefuse(t, newVerifier(t, issuer), anon, auth.ErrAnonymous)
+	// That of `supabase start` is signed with the signing key.
+	signed := issuer.Keys()[0].Sign(jwt.MapClaims{"iss": "supabase-demo", "role": "anon", "exp": time.Now().Unix() + 60})
+	verifier := newVerifier(t, issuer)
+	for range 2 { // the second time from the cache
+		mustRefuse(t, verifier, signed, auth.ErrAnonymous)
+	}
+	mustRefuse(t, verifier, issuer.Keys()[0].Sign(jwt.MapClaims{"iss": "supabase-demo", "role": "service_role", "exp": time.Now().Unix() + 60}), auth.ErrTokenInvalid)
+	mustRefuse(t, verifier, issuer.Keys()[0].Sign(jwt.MapClaims{"iss": "supabase-demo", "role": "anon"}), auth.ErrTokenInvalid)
+	mustRefuse(t, verifier, authtest.New(t).Keys()[0].Sign(jwt.MapClaims{"iss": "supabase-demo", "role": "anon", "exp": time.Now().Unix() + 60}), auth.ErrTokenInvalid)
+	mustRefuse(t, newVerifier(t, authtest.New(t)), signed[:len(signed)-8]+"AAAAAAAA", auth.ErrTokenInvalid)
 	// Without the secret the anon key cannot be verified, and it means no more than no token.
 	f := newFixture(t, func(cfg *auth.Config) { cfg.Issuers[0].Secret = nil })
 	key := func(changes ...func(jwt.MapClaims)) string {

@@ -7,6 +7,7 @@ import (
 	"os"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/golang-jwt/jwt/v5"
 )
@@ -113,7 +114,7 @@ func checkSignature(t *testing.T, from *issuer, jws string) (algorithm string, e
 		}
 		return algorithm, token.Method.Verify(parts[0]+"."+parts[1], decoded[2], from.secret)
 	}
-	key, err := from.keyFor(t.Context(), token)
+	key, err := from.keyFor(t.Context(), token, time.Time{})
 	if err != nil {
 		return algorithm, err
 	}

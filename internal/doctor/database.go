@@ -83,7 +83,7 @@ func connectAdvice(err error) string {
 func (p *patient) tls(check string, config *pgx.ConnConfig) {
 	const advice = "add sslmode=verify-full, and sslrootcert=… with the certificate from Supabase's dashboard, Database Settings"
 	switch {
-	case config.TLSConfig == nil && (auth.IsLoopback(config.Host) || strings.HasPrefix(config.Host, "/")):
+	case auth.IsLoopback(config.Host) || strings.HasPrefix(config.Host, "/"):
 		p.found(check, OK, "not needed: the database is on this machine", "")
 	case config.TLSConfig == nil:
 		p.found(check, Warning, "the connection is not encrypted", advice)

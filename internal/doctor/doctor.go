@@ -41,6 +41,8 @@ type Config struct {
 	JWKSURL string
 	// HasSecret reports whether HS256 tokens are accepted.
 	HasSecret bool
+	// AcceptsNoIssuer reports whether tokens without iss are accepted.
+	AcceptsNoIssuer bool
 	// Issuers are the accepted issuers.
 	Issuers []string
 	// Token is a token to explain. Verify verifies it as the server does.

@@ -216,10 +216,15 @@ func TestTLS(t *testing.T) {
 		severity doctor.Severity
 		says     string
 	}{
-		"disable": {doctor.OK, "on this machine"},
+		"disable": {doctor.Warning, "not encrypted"},
 		"prefer":  {doctor.Warning, "verify-full"},
 	} {
 		url, _, _ := strings.Cut(pg.URL, "?")
+		// What nobody else can read needs no encryption, whatever the string says.
+		expect(t, examine(t, doctor.Config{DatabaseURL: url + "?sslmode=" + mode}), "tls", doctor.OK, "on this machine")
+		expect(t, examine(t, doctor.Config{DatabaseURL: url}), "tls", doctor.OK, "on this machine")
+		// 0.0.0.0 leads to this machine too, but its name does not say so.
+		url = strings.Replace(url, "127.0.0.1", "0.0.0.0", 1)
 		expect(t, examine(t, doctor.Config{DatabaseURL: url + "?sslmode=" + mode}), "tls", want.severity, want.says)
 	}
 }
@@ -339,7 +344,7 @@ func TestTokens(t *testing.T) {
 		"issuer":      {issuer.Token(ada, set("iss", "https://other.supabase.co/auth/v1")), `issuer differs: "https://other.supabase.co/auth/v1", and ` + issuer.URL() + ` is accepted -> callers get TOKEN_INVALID`},
 		"audience":    {issuer.Token(ada, set("aud", []string{"other"})), `audience is ["other"] instead of authenticated`},
 		"role":        {issuer.Token(ada, set("role", "service_role")), `role is "service_role" instead of authenticated`},
-		"OAuth app":   {issuer.Token(ada, set("client_id", "app-1")), "made for the OAuth app app-1"},
+		"OAuth app":   {issuer.Token(ada, set("client_id", "app-1")), "made for the OAuth app app-1 -> callers get TOKEN_INVALID: token was issued to an OAuth app (client_id) that is not accepted here; if the app may act for users, add its id to SUPABASE_OAUTH_CLIENTS"},
 		"another key": {authtest.NewKey(t, "ES256").Sign(issuer.Claims(ada)), "callers get TOKEN_INVALID"},
 		"no token":    {"hello", "three parts"},
 		"not base64":  {"a.b.c", "not JSON in base64url"},
@@ -347,6 +352,8 @@ func TestTokens(t *testing.T) {
 		"secret key":  {"sb_secret_x", "this is a secret key"},
 		"anon key":    {authtest.NewSecret(t, issuer.Secret()).Sign(jwt.MapClaims{"iss": "supabase", "role": "anon", "exp": time.Now().Unix() + 60}), "this is a legacy anon key"},
 		"no issuer":   {issuer.Token(ada, set("iss", nil)), "no issuer (iss) -> callers get TOKEN_INVALID: token names no issuer (iss); if the project signs tokens without iss, set SUPABASE_ACCEPT_NO_ISSUER=on"},
+		"secret":      {authtest.NewSecret(t, issuer.Secret()).Sign(issuer.Claims(ada)), "no secret is configured; if the project signs with its secret, set SUPABASE_JWT_SECRET"},
+		"local anon":  {issuer.Keys()[0].Sign(jwt.MapClaims{"iss": "supabase-demo", "role": "anon", "exp": time.Now().Unix() + 60}), "this is a legacy anon key"},
 		"with Bearer": {"Bearer " + issuer.Token(ada) + "\n", "accepted"},
 		"anonymous":   {issuer.Token(ada, set("is_anonymous", true)), "accepted: ES256"},
 	} {

@@ -50,14 +50,20 @@ func (p *patient) url(context.Context) {
 	case projectHost.MatchString(host) || auth.IsLoopback(host):
 		p.found("url", OK, p.SupabaseURL, "")
 	default:
-		p.found("url", Note, p.SupabaseURL+" is a custom domain or self-hosted",
-			"if tokens are refused because of iss, set SUPABASE_JWT_ISSUER to what --token shows, or SUPABASE_ACCEPT_NO_ISSUER=on if they have none")
+		advice := "if tokens are refused because of iss, set SUPABASE_JWT_ISSUER to what --token shows"
+		if !p.AcceptsNoIssuer {
+			advice += ", or SUPABASE_ACCEPT_NO_ISSUER=on if they have none"
+		}
+		p.found("url", Note, p.SupabaseURL+" is a custom domain or self-hosted", advice)
 	}
 }
 
 // keys fetches the key set.
 func (p *patient) keys(ctx context.Context) {
 	if p.JWKSURL == "" {
+		if p.HasSecret {
+			p.found("keys", OK, "none are fetched: tokens are verified with SUPABASE_JWT_SECRET, or a key of SUPABASE_JWKS", "")
+		}
 		return
 	}
 	start := time.Now()

@@ -47,8 +47,8 @@ func (p *patient) token(ctx context.Context) {
 		p.found("token", Warning, "this is a legacy anon key: as a bearer token it means nobody", "paste the access_token of a session")
 	default:
 		code, message := auth.Public(err)
-		if claims["iss"] == nil {
-			message += "; if the project signs tokens without iss, set SUPABASE_ACCEPT_NO_ISSUER=on"
+		if advice := auth.Advice(err); advice != "" {
+			message += "; " + advice
 		}
 		p.found("token", Error, says, fmt.Sprintf("callers get %s: %s", code, message))
 	}
