@@ -205,6 +205,6 @@ func lookAtProject(ctx context.Context, config *pgx.ConnConfig) (checksSessions 
 	case !writes:
 		return false, errors.New(useOther)
 	}
-	err = conn.QueryRow(ctx, `select to_regprocedure('public.session_is_live()') is not null`).Scan(&checksSessions)
+	err = conn.QueryRow(ctx, `select to_regprocedure('usergraph.session_is_live()') is not null`).Scan(&checksSessions)
 	return checksSessions, err
 }

@@ -23,7 +23,11 @@ type sessions struct {
 	asked  *otter.Cache[session, time.Time] // when PostgreSQL reported that a session is live
 }
 
-type session struct{ id, user uuid.UUID }
+// session is what was asked about. A session goes on without its second factor, but its tokens of level 2 do not.
+type session struct {
+	id, user uuid.UUID
+	aal2     bool
+}
 
 func newSessions(db *database.DB, maxAge time.Duration) (*sessions, error) {
 	asked, err := otter.New(&otter.Options[session, time.Time]{
@@ -39,7 +43,7 @@ func (s *sessions) check(ctx context.Context, claims *auth.Claims) error {
 	if claims.SessionID == uuid.Nil {
 		return auth.ErrSessionRevoked // the token names no session
 	}
-	key, now := session{claims.SessionID, claims.UserID}, time.Now()
+	key, now := session{claims.SessionID, claims.UserID, claims.AAL == "aal2"}, time.Now()
 	if at, ok := s.asked.GetIfPresent(key); ok && now.Sub(at) < s.maxAge {
 		return nil
 	}
@@ -56,8 +60,8 @@ func (s *sessions) check(ctx context.Context, claims *auth.Claims) error {
 	return nil
 }
 
-// sessionIsLive reports whether the session of the caller's token exists, has not expired, and has a user who is
-// neither banned nor deleted. It is false for a token without session_id. db must run as the caller.
+// sessionIsLive reports whether the session of the caller's token exists, has not expired, has a user who is neither
+// banned nor deleted, and, for a token of level 2, the factor that raised it. It is false for a token without session_id. db must run as the caller.
 func sessionIsLive(ctx context.Context, db bun.IDB) (live bool, err error) {
 	if err := db.NewRaw("SELECT usergraph.session_is_live()").Scan(ctx, &live); err != nil {
 		return false, fmt.Errorf("session is live: %w", err)

@@ -79,6 +79,40 @@ func TestSessionCheckMaxAge(t *testing.T) {
 	}
 }
 
+// A token of level 2 ends with its factor, whichever way that goes. The session's tokens of level 1 go on.
+func TestSessionCheckOfSecondFactor(t *testing.T) {
+	const session, factor = "a0000000-0000-4000-8000-000000000002", "a0000000-0000-4000-8000-000000000003"
+	for _, maxAge := range []string{"0s", "1m"} {
+		for name, test := range map[string]struct {
+			change string
+			status int
+		}{
+			"verified":               {"select 1", 200},
+			"unenrolled":             {"delete from auth.mfa_factors; update auth.sessions set aal = 'aal1', factor_id = null", 401},
+			"deleted":                {"delete from auth.mfa_factors", 401},
+			"not verified":           {"update auth.mfa_factors set status = 'unverified'", 401},
+			"session lowered":        {"update auth.sessions set aal = 'aal1'", 401},
+			"session without levels": {"update auth.sessions set aal = null, factor_id = null", 401},
+			"of another user":        {"insert into auth.users (id) values ('b0000000-0000-4000-8000-000000000002'); update auth.mfa_factors set user_id = 'b0000000-0000-4000-8000-000000000002'", 401},
+		} {
+			issuer := authtest.New(t)
+			url, pg := startServer(t, issuer, "SESSION_CHECK", "always", "SESSION_CHECK_MAX_AGE", maxAge)
+			pg.Exec(t, "insert into auth.mfa_factors (id, user_id, factor_type, status, created_at, updated_at) values ($1, $2, 'totp', 'verified', now(), now())", factor, ada)
+			pg.Exec(t, "insert into auth.sessions (id, user_id, aal, factor_id) values ($1, $2, 'aal2', $3)", session, ada, factor)
+			pg.Exec(t, test.change)
+			token := func(aal string) string {
+				return issuer.Token(ada, func(claims jwt.MapClaims) { claims["session_id"], claims["aal"] = session, aal })
+			}
+			if status, body := ask(t, url, token("aal1"), whoAmI); status != 200 {
+				t.Errorf("%s, max age %s, level 1: %d %s", name, maxAge, status, body)
+			}
+			if status, body := ask(t, url, token("aal2"), whoAmI); status != test.status || status == 401 && !strings.Contains(body, `"SESSION_REVOKED"`) {
+				t.Errorf("%s, max age %s, level 2: %d %s", name, maxAge, status, body)
+			}
+		}
+	}
+}
+
 func TestSessionsAreNotCheckedByDefault(t *testing.T) {
 	issuer := authtest.New(t)
 	url, _ := startServer(t, issuer)

@@ -180,6 +180,8 @@ test('a second factor raises the session, and lowers it when it goes', async () 
   assert.equal(await ask(raised), 'ada@example.com');
 
   good(await supabase.auth.mfa.unenroll({ factorId: factor.id }));
+  assert.equal(await ask(raised), 'SESSION_REVOKED');
   good(await supabase.auth.refreshSession());
   assert.equal(await levels(), 'aal1 aal1');
+  assert.equal(await ask(good(await supabase.auth.getSession()).session.access_token), 'ada@example.com');
 });
