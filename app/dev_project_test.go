@@ -6,6 +6,7 @@ import (
 	"context"
 	"encoding/base64"
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -240,4 +241,44 @@ func payloadOf(t *testing.T, token string) string {
 		t.Fatal(err)
 	}
 	return string(text)
+}
+
+// In a real project postgres is no superuser, auth belongs to another role, and its tables have row-level security without
+// policies.
+func TestDevWithTheLoginOfAProject(t *testing.T) {
+	t.Chdir(t.TempDir())
+	db := pgtest.New(t)
+	db.Exec(t, pgtest.Seed)
+	login, owner := db.Name()+"_postgres", db.Name()+"_auth_admin"
+	db.Exec(t, fmt.Sprintf(`
+		create role %[2]s;
+		create role %[1]s login bypassrls createrole password 'secret';
+		grant anon, authenticated, service_role to %[1]s;
+		alter schema auth owner to %[2]s;
+		do $$ declare name text; begin
+			for name in select tablename from pg_tables where schemaname = 'auth' loop
+				execute format('alter table auth.%%I owner to %[2]s', name);
+				execute format('alter table auth.%%I enable row level security', name);
+			end loop;
+		end $$;
+		grant usage on schema auth to %[1]s;
+		grant all on all tables in schema auth to %[1]s;
+		grant all on all sequences in schema auth to %[1]s;
+		alter table public.users owner to %[1]s;`, login, owner))
+	t.Cleanup(func() {
+		db.Exec(t, fmt.Sprintf("reassign owned by %[1]s, %[2]s to postgres; drop owned by %[1]s, %[2]s; drop role %[1]s, %[2]s", login, owner))
+	})
+	database, err := url.Parse(db.AdminURL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	database.User = url.UserPassword(login, "secret")
+	address, token := devServer(t, "--database", database.String())
+	if _, body := ask(t, address, token, "{ me { fullName } }"); body != `{"data":{"me":{"fullName":"Ada Lovelace"}}}` {
+		t.Errorf("as Ada: %s", body)
+	}
+	db.Exec(t, `drop policy "users read their own row" on public.users`)
+	if _, body := ask(t, address, token, "{ me { fullName } }"); !strings.Contains(body, "no policy lets authenticated read public.users") {
+		t.Errorf("why null: %s", body)
+	}
 }

@@ -4,14 +4,14 @@ import { after, before, test } from 'node:test';
 import { createServerClient } from '@supabase/ssr';
 import { WebSocket } from 'ws';
 
-import { startUsergraph } from '../usergraph.js';
+import { startServe, startUsergraph } from '../usergraph.js';
 
 let usergraph;
 before(async () => { usergraph = await startUsergraph('--token-life', '60s'); });
 after(() => usergraph?.stop());
 
 /** The cookies of one browser, and a client for one request that carries them. */
-function browser() {
+function browser(options = {}) {
   const jar = new Map();
   const cookies = {
     getAll: () => [...jar].map(([name, value]) => ({ name, value })),
@@ -20,7 +20,7 @@ function browser() {
   };
   return {
     jar,
-    request: () => createServerClient(usergraph.supabaseURL, usergraph.publishableKey, { cookies, realtime: { transport: WebSocket } }),
+    request: () => createServerClient(usergraph.supabaseURL, usergraph.publishableKey, { ...options, cookies, realtime: { transport: WebSocket } }),
   };
 }
 
@@ -73,4 +73,33 @@ test('a session that ended elsewhere is gone from the cookie once the user is as
   assert.equal(data.user, null);
   assert.equal(error.name, 'AuthSessionMissingError');
   assert.equal(here.jar.size, 0);
+});
+
+test('the server takes the session cookie in both encodings, whole and in chunks', async () => {
+  const serve = await startServe(usergraph, { SESSION_COOKIE: 'on' });
+  try {
+    for (const cookieEncoding of ['base64url', 'raw']) {
+      for (const bio of ['', 'Zoë likes 🧮, "quotes" and 100 %; '.repeat(60)]) {
+        const { jar, request } = browser({ cookieEncoding });
+        const email = `${cookieEncoding}-${bio.length}@example.com`;
+        good(await request().auth.signUp({ email, password: 'correct horse', options: { data: { full_name: 'Zoë', bio } } }));
+        const session = [...jar].filter(([name]) => !name.endsWith('-code-verifier'));
+        assert.equal(session[0][1].startsWith('base64-'), cookieEncoding === 'base64url');
+        assert.equal(session.length > 1, bio !== '', [...jar.keys()].join());
+        const answer = await fetch(`${serve.url}/graphql`, {
+          method: 'POST',
+          headers: {
+            'Content-Type': 'application/json',
+            Origin: serve.url,
+            // As frameworks write cookies.
+            Cookie: [...jar].map(([name, value]) => `${name}=${encodeURIComponent(value)}`).join('; '),
+          },
+          body: JSON.stringify({ query: '{ me { fullName } }' }),
+        });
+        assert.deepEqual(await answer.json(), { data: { me: { fullName: 'Zoë' } } }, `${cookieEncoding}, ${session.length} cookies`);
+      }
+    }
+  } finally {
+    await serve.stop();
+  }
 });
