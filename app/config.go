@@ -210,9 +210,9 @@ func (c config) problems(wrong map[string]bool) []error {
 	refuse(c.supabaseURL == "" && len(c.issuers) == 0 && !anyWrong("SUPABASE_URL", "SUPABASE_JWT_ISSUER"),
 		"SUPABASE_URL is missing: https://<ref>.supabase.co, from Supabase's dashboard, Connect")
 	refuse(c.jwksURL == "" && c.jwks == "" && len(c.issuers) > 0 && !anyWrong("SUPABASE_URL", "SUPABASE_JWKS_URL", "SUPABASE_JWKS"), "SUPABASE_JWKS_URL is missing")
-	refuse(isInsecure(c.supabaseURL) && c.jwks == "" && !anyWrong("SUPABASE_JWKS"), "SUPABASE_URL must be https: keys fetched over http can be anybody's. "+
-		`If the project has no keys but SUPABASE_JWT_SECRET, as a self-hosted one, set SUPABASE_JWKS={"keys":[]}: then nothing is fetched`)
-	refuse(!isInsecure(c.supabaseURL) && isInsecure(c.jwksURL), "SUPABASE_JWKS_URL must be https: keys fetched over http can be anybody's")
+	const secretOnly = `. If the project has no keys but SUPABASE_JWT_SECRET, as a self-hosted one, set SUPABASE_JWKS={"keys":[]}: then nothing is fetched`
+	refuse(isInsecure(c.supabaseURL) && c.jwks == "" && !anyWrong("SUPABASE_JWKS"), "SUPABASE_URL must be https: keys fetched over http can be anybody's"+secretOnly)
+	refuse(!isInsecure(c.supabaseURL) && isInsecure(c.jwksURL), "SUPABASE_JWKS_URL must be https: keys fetched over http can be anybody's"+secretOnly)
 	refuse(c.redisURL != "" && c.databaseReadURL == "" && c.rateLimit.Caller == (ratelimit.Limit{}) && c.rateLimit.Anonymous == (ratelimit.Limit{}) &&
 		!anyWrong("DATABASE_READ_URL", "RATE_LIMIT", "RATE_LIMIT_ANONYMOUS"),
 		"REDIS_URL is set, but neither RATE_LIMIT, RATE_LIMIT_ANONYMOUS nor DATABASE_READ_URL: nothing would be kept there")

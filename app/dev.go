@@ -60,8 +60,11 @@ func (p *application) runDev(ctx context.Context, args []string) error {
 		return usageError{errors.New("--reset deletes the database of `usergraph dev`; the one of --database is never reset: leave out one of the two")}
 	}
 	stack, err := localstack.Read(localConfig, p.Getenv)
-	if err != nil {
+	switch {
+	case err != nil && *databaseURL != "":
 		return usageError{err}
+	case err != nil: // only site_url would be used
+		fmt.Fprintln(p.Stdout, "ignored:", err)
 	}
 
 	// In dev, SIGHUP (a closed terminal) stops the program. In serve it purges keys.

@@ -98,11 +98,16 @@ func existingProject(ctx context.Context, options devOptions, databaseURL string
 	if checksSessions {
 		project.settings["SESSION_CHECK"] = "always"
 	}
-	about := "the local stack's; what supabase-js needs"
-	if int(config.Port) == options.stack.DatabasePort && options.stack.AuthAnswers(ctx) {
+	ofStack := int(config.Port) == options.stack.DatabasePort
+	var about string
+	if ofStack && options.stack.AuthAnswers(ctx) {
+		about = "that of `supabase start`; what supabase-js needs"
 		stop, err = project.localAuth(ctx, options)
 	} else {
-		about = "stand-in for Supabase Auth, since none answers at " + options.stack.URL + "; what supabase-js needs"
+		about = "stand-in for Supabase Auth; what supabase-js needs"
+		if ofStack {
+			about = "stand-in for Supabase Auth, since none answers at " + options.stack.URL + "; what supabase-js needs"
+		}
 		var listener net.Listener
 		if listener, err = listen(); err == nil {
 			stop, err = project.standIn(ctx, options, listener)

@@ -17,8 +17,10 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/golang-jwt/jwt/v5"
 	"github.com/jackc/pgx/v5"
 
+	"usergraph/auth/authtest"
 	"usergraph/internal/pgtest"
 )
 
@@ -112,10 +114,11 @@ func TestDevServesADatabaseAsItIs(t *testing.T) {
 func TestDevUsesTheLocalStack(t *testing.T) {
 	db := pgtest.New(t)
 	db.Exec(t, pgtest.Seed)
+	issuer := authtest.New(t)
 	gateway := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch {
 		case r.URL.Path == "/auth/v1/.well-known/jwks.json":
-			_, _ = io.WriteString(w, `{"keys":[]}`)
+			_, _ = w.Write(issuer.JWKS())
 		case r.URL.Path == "/auth/v1/health" && strings.HasPrefix(r.Header.Get("apikey"), "sb_publishable_"):
 			_, _ = io.WriteString(w, `{"name":"GoTrue"}`)
 		default:
@@ -132,6 +135,15 @@ func TestDevUsesTheLocalStack(t *testing.T) {
 	address, token := devServer(t, "--database", db.AdminURL)
 	if _, body := ask(t, address, token, "{ me { fullName } }"); body != `{"data":{"me":{"fullName":"Ada Lovelace"}}}` {
 		t.Errorf("as Ada: %s", body)
+	}
+	// A user who signed in there: the token is signed with a key of the set.
+	const session = "a0000000-0000-4000-8000-000000000009"
+	db.Exec(t, "insert into auth.sessions (id, user_id, aal) values ($1, $2, 'aal1')", session, ada)
+	theirs := issuer.Token(ada, func(claims jwt.MapClaims) {
+		claims["iss"], claims["session_id"] = gateway.URL+"/auth/v1", session
+	})
+	if _, body := ask(t, address, theirs, "{ me { fullName } }"); body != `{"data":{"me":{"fullName":"Ada Lovelace"}}}` {
+		t.Errorf("as Ada, signed in by the stack: %s", body)
 	}
 	if claims := payloadOf(t, token); !strings.Contains(claims, `"iss":"http://127.0.0.1:`+port+`/auth/v1"`) {
 		t.Errorf("claims: %s", claims)

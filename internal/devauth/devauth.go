@@ -26,7 +26,7 @@ import (
 // PublishableKey is the project's public key for clients. Any other key is accepted too: it grants nothing.
 const PublishableKey = "sb_publishable_usergraph_dev"
 
-// defaultSiteURL is where a front end usually runs.
+// defaultSiteURL is where a front end usually runs during development.
 const defaultSiteURL = "http://localhost:3000"
 
 // maxConns bounds the connections to the database. One developer needs no more.
@@ -52,7 +52,8 @@ type Config struct {
 	// ConfirmEmail is Supabase's setting "Confirm email": a sign-up gives no session before the address is confirmed, and
 	// a change of address is confirmed by both addresses.
 	ConfirmEmail bool
-	// SiteURL is the page to which the links in mails lead if the client has named none.
+	// SiteURL is the page to which the links in mails lead if the client has named none. Defaults to
+	// http://localhost:3000.
 	SiteURL string
 	// Log gets the mails, with their links.
 	Log *slog.Logger
