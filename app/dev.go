@@ -87,10 +87,8 @@ func (p *application) runDev(ctx context.Context, args []string) error {
 	var stopProject func()
 	if *databaseURL != "" {
 		project, stopProject, err = existingProject(ctx, options, *databaseURL, listenAuth)
-	} else if authListener, listenErr := listenAuth(); listenErr != nil {
-		err = listenErr
 	} else {
-		project, stopProject, err = p.ownProject(ctx, options, authListener)
+		project, stopProject, err = p.ownProject(ctx, options, listenAuth)
 	}
 	if err != nil {
 		return err

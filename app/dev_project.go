@@ -40,16 +40,20 @@ type devProject struct {
 
 // devOptions are the flags of `usergraph dev` that a project depends on.
 type devOptions struct {
-	data, authAddress string
-	life              time.Duration
-	confirmEmail      bool
-	reset             bool
-	stack             localstack.Stack
-	log               *slog.Logger
+	data         string
+	life         time.Duration
+	confirmEmail bool
+	reset        bool
+	stack        localstack.Stack
+	log          *slog.Logger
 }
 
-// ownProject starts PostgreSQL, and a stand-in for Supabase Auth that listens on listener. stop ends both.
-func (p *application) ownProject(ctx context.Context, options devOptions, listener net.Listener) (project *devProject, stop func(), err error) {
+// ownProject starts PostgreSQL and a stand-in for Supabase Auth. stop ends both.
+func (p *application) ownProject(ctx context.Context, options devOptions, listen func() (net.Listener, error)) (project *devProject, stop func(), err error) {
+	listener, err := listen()
+	if err != nil {
+		return nil, nil, err
+	}
 	server, err := p.startDevDatabase(ctx, options.reset, postgres.Config{
 		DataDir:  filepath.Join(options.data, "postgres"),
 		Mirror:   p.Getenv("POSTGRES_MIRROR"),

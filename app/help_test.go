@@ -42,7 +42,7 @@ func TestWhatIsMistyped(t *testing.T) {
 		{"doctr", "did you mean doctor?"},
 		{"frobnicate", `there is no command "frobnicate"` + "\nusage:"},
 		{"--port", `there is no command "--port"`},
-		{"dev --prot 1", "dev: there is no flag --prot, did you mean --port?; there are --auth-port, --data, --host, --port, --reset, --token-life"},
+		{"dev --prot 1", "dev: there is no flag --prot, did you mean --port?; there are --auth-port, --confirm-email, --data, --database, --host, --port, --reset, --token-life"},
 		{"dev --frobnicate", "dev: there is no flag --frobnicate; there are --auth-port"},
 		{"dev --port x", `invalid value "x" for --port`},
 		{"dev --reset=maybe", `invalid boolean value "maybe" for --reset`},
