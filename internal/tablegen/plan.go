@@ -233,6 +233,7 @@ func (p *Plan) checkNames() error {
 	}
 	for root, fields := range map[*ast.Definition][]string{
 		schema.Query: {p.One, p.Many}, schema.Mutation: {"create" + p.Entity, "update" + p.Entity, "delete" + p.Entity},
+		schema.Subscription: {p.Many},
 	} {
 		for _, field := range fields {
 			if root != nil && root.Fields.ForName(field) != nil {

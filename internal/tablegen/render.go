@@ -121,6 +121,12 @@ func (p *Plan) ManySentence() string {
 	return "The " + p.Nouns + " that the caller may see."
 }
 
+// Live reports whether the list can be subscribed to: changes of tables are announced, those of views are not.
+func (p *Plan) Live() bool { return p.Table.Kind == "table" && p.Project.Schema.Subscription != nil }
+
+// LiveForAll reports whether one read serves all subscribers: everybody sees all rows.
+func (p *Plan) LiveForAll() bool { return p.Access.Select.Who == access.Everybody }
+
 // ReadDirective and ReadAccess say who may read, as the engine's directives do.
 func (p *Plan) ReadDirective() string {
 	if p.Public() {
