@@ -220,6 +220,9 @@ func (a *adder) run(ctx context.Context) error {
 		}
 		a.files[name] = []byte(strings.Join(a.fixes, "\n") + "\n")
 	}
+	if len(a.files) == 0 {
+		return nil
+	}
 	if a.options.dryRun {
 		for _, name := range slices.Sorted(maps.Keys(a.files)) {
 			fmt.Fprintf(a.Stdout, "\nwould write %s:\n\n%s", name, a.files[name])
@@ -284,6 +287,9 @@ func (a *adder) table(ctx context.Context, found *catalog.Catalog, name string) 
 	if err != nil {
 		return err
 	}
+	if model, ok := a.project.ModelFor(table); ok {
+		return a.again(ctx, found, table, model)
+	}
 	plan, err := tablegen.NewPlan(a.project, found, table, a.options.Options)
 	if err != nil {
 		return err
@@ -309,6 +315,46 @@ func (a *adder) table(ctx context.Context, found *catalog.Catalog, name string) 
 		return err
 	}
 	a.project = plan.Added()
+	return nil
+}
+
+// again shows how what add would write now differs from what is there. Resolvers are not compared: gqlgen writes their files
+// in an order of its own.
+func (a *adder) again(ctx context.Context, found *catalog.Catalog, table *catalog.Table, model tablegen.Model) error {
+	project, err := a.project.Without(model)
+	if err != nil {
+		return fmt.Errorf("%s: %w", table, err)
+	}
+	options := a.options.Options
+	options.As = model.Name
+	plan, err := tablegen.NewPlan(project, found, table, options)
+	if err != nil {
+		return err
+	}
+	files, err := plan.Files()
+	if err != nil {
+		return err
+	}
+	tests, err := plan.Tests(found, func(sql string) error { return a.try(ctx, sql) })
+	if err != nil {
+		return err
+	}
+	maps.Copy(files, tests.Files)
+	fmt.Fprintf(a.Stdout, "%s is there already, as %s; nothing of it is written. What add would write now differs in:\n", table, model.Name)
+	differs := false
+	for _, name := range slices.Sorted(maps.Keys(files)) {
+		present, err := os.ReadFile(name)
+		if err != nil && !errors.Is(err, os.ErrNotExist) {
+			return err
+		}
+		if text := tablegen.Diff(string(present), string(files[name])); text != "" && !strings.HasSuffix(name, ".resolvers.go") {
+			differs = true
+			fmt.Fprintf(a.Stdout, "\n%s\n%s", name, text)
+		}
+	}
+	if !differs {
+		fmt.Fprintln(a.Stdout, "  nothing")
+	}
 	return nil
 }
 

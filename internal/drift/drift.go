@@ -214,12 +214,12 @@ func (c *comparison) key() {
 	c.report(Error, c.place("")+": the fields with the tag pk are "+strings.Join(c.table.PrimaryKey, ", "), "the key is (%s), and that of the struct is (%s)", strings.Join(c.table.PrimaryKey, ", "), strings.Join(c.model.keys, ", "))
 }
 
-// position is where the schema declares something.
+// position is where the schema declares something. gqlgen names files from the folder of what it generates.
 func position(at *ast.Position) string {
 	if at == nil || at.Src == nil {
 		return "the schema"
 	}
-	return fmt.Sprintf("%s:%d", at.Src.Name, at.Line)
+	return fmt.Sprintf("%s:%d", strings.TrimLeft(at.Src.Name, "./"), at.Line)
 }
 
 // fieldNamed returns the field of a type that gqlgen binds to a field of the struct.

@@ -50,6 +50,8 @@ type Project struct {
 	// Schema is the GraphQL schema, and Models are the models of its types.
 	Schema *ast.Schema
 	Models []Model
+	// Elsewhere are the fields of the type that other files of the schema give it.
+	Elsewhere []string
 }
 
 // Plan is what to write for a table.
@@ -164,10 +166,8 @@ func (p *Plan) checkTable() error {
 	case strings.ContainsAny(t.Schema+t.Name, "\"'`\\,:.;?"):
 		return fmt.Errorf("%s has a name that bun's tags cannot hold: rename it, or make a view of it", t.SQL())
 	}
-	for _, model := range p.Project.Models {
-		if model.Schema == t.Schema && model.Table == t.Name {
-			return fmt.Errorf("%s is there already, as %s: `usergraph add %s.<column>` adds a field of it", t, model.Name, t)
-		}
+	if model, ok := p.Project.ModelFor(t); ok {
+		return fmt.Errorf("%s is there already, as %s", t, model.Name)
 	}
 	return nil
 }

@@ -67,7 +67,7 @@ func (p *Plan) own() side {
 	arguments := p.Arguments()
 	s.lists = &arguments
 	s.has = func(field string) bool {
-		return slices.ContainsFunc(p.Fields, func(f *Field) bool { return f.GraphQL == field && (f.Shown || f.IsKey) }) ||
+		return slices.Contains(p.Project.Elsewhere, field) || slices.ContainsFunc(p.Fields, func(f *Field) bool { return f.GraphQL == field && (f.Shown || f.IsKey) }) ||
 			slices.ContainsFunc(p.Relations, func(r Relation) bool { return r.On == p.Entity && r.Field == field })
 	}
 	return s

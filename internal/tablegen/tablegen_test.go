@@ -328,3 +328,54 @@ func TestRefusedRows(t *testing.T) {
 		t.Error(err, tests.ByHand)
 	}
 }
+
+// Adding a table again shows nothing if nothing has changed, and the new column if there is one.
+func TestAgain(t *testing.T) {
+	found := read(t, shop)
+	files, plans := added(t, found, "projects", "todos", "labels")
+	all := sources(t)
+	all[1].Input += "\nscalar BigInt scalar DateTime scalar Date scalar Decimal scalar JSON scalar UUID type PageInfo { hasNextPage: Boolean! } input IDFilter { eq: ID } input DateTimeFilter { eq: DateTime } input DateFilter { eq: Date } input StringFilter { eq: String }"
+	for _, name := range []string{"schema/projects.graphqls", "schema/todos.graphqls", "schema/labels.graphqls"} {
+		all = append(all, &ast.Source{Name: "../../" + name, // as gqlgen names it
+			Input: string(files[name])})
+	}
+	schema, err := gqlparser.LoadSchema(all...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	now := plans[2].Added()
+	now.Schema = schema
+	changed := read(t, shop+"alter table public.todos add column note text;")
+	for _, table := range []string{"projects", "todos", "labels"} {
+		model, ok := now.ModelFor(found.Table("public", table))
+		before, err := now.Without(model)
+		if !ok || err != nil {
+			t.Fatal(table, ok, err)
+		}
+		plan, err := tablegen.NewPlan(before, found, found.Table("public", table), tablegen.Options{As: model.Name})
+		if err != nil {
+			t.Fatal(err)
+		}
+		again, err := plan.Files()
+		if err != nil {
+			t.Fatal(err)
+		}
+		for name, text := range again {
+			if difference := tablegen.Diff(string(files[name]), string(text)); difference != "" {
+				t.Errorf("%s:\n%s", name, difference)
+			}
+		}
+		if table != "todos" {
+			continue
+		}
+		if plan, err = tablegen.NewPlan(before, changed, changed.Table("public", table), tablegen.Options{As: model.Name}); err != nil {
+			t.Fatal(err)
+		}
+		if again, err = plan.Files(); err != nil || tablegen.Diff(string(files["models/todo.go"]), string(again["models/todo.go"])) == "" {
+			t.Error("a new column is no difference", err)
+		}
+	}
+	if _, err := now.Without(now.Models[0]); err == nil {
+		t.Error("User is not written by add")
+	}
+}
