@@ -206,7 +206,11 @@ func (a *adder) run(ctx context.Context) error {
 		return err
 	}
 	for _, name := range a.options.tables {
-		if err := a.table(ctx, found, name); err != nil {
+		add := a.table
+		if _, err := tableNamed(found, name); err != nil && strings.Contains(name, ".") {
+			add = a.column
+		}
+		if err := add(ctx, found, name); err != nil {
 			return err
 		}
 	}
@@ -254,6 +258,9 @@ func tableNamed(found *catalog.Catalog, name string) (*catalog.Table, error) {
 func (a *adder) fix(ctx context.Context, found *catalog.Catalog) (*catalog.Catalog, error) {
 	for _, name := range a.options.tables {
 		table, err := tableNamed(found, name)
+		if of, _, ok := cutLast(name); err != nil && ok {
+			table, err = tableNamed(found, of)
+		}
 		if err != nil {
 			return nil, err
 		}
@@ -315,6 +322,49 @@ func (a *adder) table(ctx context.Context, found *catalog.Catalog, name string) 
 		return err
 	}
 	a.project = plan.Added()
+	return nil
+}
+
+// cutLast cuts the column off table.column or schema.table.column.
+func cutLast(name string) (table, column string, ok bool) {
+	at := strings.LastIndexByte(name, '.')
+	if at < 0 {
+		return "", "", false
+	}
+	return name[:at], name[at+1:], true
+}
+
+// column adds one field to a table that the project has already.
+func (a *adder) column(_ context.Context, found *catalog.Catalog, name string) error {
+	tableName, column, _ := cutLast(name)
+	table, err := tableNamed(found, tableName)
+	if err != nil {
+		return err
+	}
+	model, ok := a.project.ModelFor(table)
+	if !ok {
+		return fmt.Errorf("%s is not in the API yet: `usergraph add %s` adds it with all its columns", table, table)
+	}
+	project, err := a.project.Without(model)
+	if err != nil {
+		return fmt.Errorf("%s: %w: add the field by hand, as README.md says", table, err)
+	}
+	options := a.options.Options
+	options.As = model.Name
+	plan, err := tablegen.NewPlan(project, found, table, options)
+	if err != nil {
+		return err
+	}
+	files, err := plan.WithColumn(column, func(name string) ([]byte, error) {
+		if a.files[name] != nil {
+			return a.files[name], nil
+		}
+		return os.ReadFile(name)
+	})
+	if err != nil {
+		return err
+	}
+	maps.Copy(a.files, files)
 	return nil
 }
 

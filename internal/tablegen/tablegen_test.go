@@ -379,3 +379,39 @@ func TestAgain(t *testing.T) {
 		t.Error("User is not written by add")
 	}
 }
+
+// A column is added to struct, schema, inputs and document, and a second time it is refused.
+func TestWithColumn(t *testing.T) {
+	found := read(t, shop)
+	files, _ := added(t, found, "projects", "todos")
+	changed := read(t, shop+"alter table public.todos add column weight numeric; alter table public.todos add column place point; alter table public.todos add column seen_at timestamptz not null default now();")
+	plan, err := tablegen.NewPlan(project(t), changed, changed.Table("public", "todos"), tablegen.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	present := func(name string) ([]byte, error) { return files[name], nil }
+	after, err := plan.WithColumn("weight", present)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []struct{ name, line string }{
+		{"models/todo.go", "Weight    *rows.Decimal `bun:\"weight\"`"},
+		{"schema/todos.graphqls", "type Todo {"}, {"documents/todos.graphql", "      weight\n"},
+	} {
+		if !strings.Contains(string(after[want.name]), want.line) {
+			t.Errorf("%s has no %q:\n%s", want.name, want.line, after[want.name])
+		}
+	}
+	if n := strings.Count(string(after["schema/todos.graphqls"]), "  weight: Decimal\n"); n != 3 {
+		t.Errorf("%d times in the schema, want the type and two inputs", n)
+	}
+	maps.Copy(files, after)
+	for column, want := range map[string]string{"weight": "has the column weight already", "place": "GraphQL has no type for point", "none": "has no column none"} {
+		if _, err := plan.WithColumn(column, present); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v, want %q", column, err, want)
+		}
+	}
+	if after, err = plan.WithColumn("seen_at", present); err != nil || !strings.Contains(string(after["schema/todos.graphqls"]), "  seenAt: DateTime!\n") {
+		t.Error(err, string(after["schema/todos.graphqls"]))
+	}
+}
