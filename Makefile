@@ -1,4 +1,4 @@
-.PHONY: drills validate bench bench-quick bench-growth profile init-check rename rename-check
+.PHONY: drills validate bench bench-quick bench-growth profile init-check add-check rename rename-check
 
 # About 12 minutes; writes the table into bench/README.md.
 bench:
@@ -28,6 +28,10 @@ drills:
 # `usergraph init` makes a project that works, outside this folder and without a network.
 init-check:
 	.ci/init-check
+
+# `usergraph add` writes an API that works and whose tests find a missing guard, in such a project.
+add-check:
+	.ci/add-check
 
 # Gives the module another path: make rename MODULE=host/path. The profile names functions by it: make profile afterwards.
 rename:
