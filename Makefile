@@ -1,4 +1,4 @@
-.PHONY: drills validate bench bench-quick bench-growth profile init-check add-check rename rename-check
+.PHONY: drills validate bench bench-quick bench-growth profile init-check add-check billing billing-check rename rename-check
 
 # About 12 minutes; writes the table into bench/README.md.
 bench:
@@ -32,6 +32,13 @@ init-check:
 # `usergraph add` writes an API that works and whose tests find a missing guard, in such a project.
 add-check:
 	.ci/add-check
+
+# examples/billing is what init and add write. After a change of what they write: make billing.
+billing-check:
+	.ci/billing-check
+
+billing:
+	.ci/billing-check --write
 
 # Gives the module another path: make rename MODULE=host/path. The profile names functions by it: make profile afterwards.
 rename:
