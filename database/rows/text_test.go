@@ -107,7 +107,7 @@ func FuzzCompositeIDs(f *testing.F) {
 		row := tag{Number: number, Text: text, Small: small, Day: "2026-11-29", Kind: Enum(kind), Flag: flag, At: time.UnixMicro(at % (1 << 47)).UTC()}
 		copy(row.UUID[:], id)
 		key := KeyOf(&row)
-		parts, err := key.texts(tableOf[tag]().PKs)
+		parts, err := key.Texts(tableOf[tag]().PKs)
 		if strings.ContainsRune(text+kind, 0) {
 			if err == nil {
 				t.Error("PostgreSQL has no such text")
@@ -119,7 +119,7 @@ func FuzzCompositeIDs(f *testing.F) {
 			t.Errorf("%s: %v, want %v: %v", key, parts, want, err)
 		}
 		for _, other := range []ID{ID(text), key[1:], key + "0", key + ".", "2" + key[1:]} {
-			if _, err := other.texts(tableOf[tag]().PKs); err == nil {
+			if _, err := other.Texts(tableOf[tag]().PKs); err == nil {
 				t.Errorf("%s is an id", other)
 			}
 		}
