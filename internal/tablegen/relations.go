@@ -27,7 +27,7 @@ type Relation struct {
 	Field         string // in GraphQL
 	Func          string // in models
 	Columns       []string
-	// Owner is the condition on the owner of what is shown, "" if there is none. OwnerColumn and ToAlias are its parts.
+	// Owner is the condition on the owner of what is shown, "" if there is none.
 	Owner string
 	// Public reports whether anonymous callers may read what is shown, Guarded whether only the field has to refuse them.
 	Public, Guarded bool
