@@ -51,6 +51,19 @@ for (const [name, Client, Transport] of [['@modelcontextprotocol/sdk', OlderClie
     await Promise.all([adas.close(), bobs.close()]);
   });
 
+  test(`${name}: an agent is refused from the moment when its user has signed out everywhere`, async () => {
+    const token = await agentTokenOf(bob);
+    const client = await connect(token);
+    assert.equal((await client.callTool({ name: 'WhoAmI' })).structuredContent.me.fullName, 'Bob Kahn');
+    const out = await fetch(`${usergraph.supabaseURL}/auth/v1/logout?scope=global`, {
+      method: 'POST',
+      headers: { apikey: usergraph.publishableKey, Authorization: `Bearer ${await tokenOf(usergraph, bob)}` },
+    });
+    assert.equal(out.status, 204);
+    await assert.rejects(client.callTool({ name: 'WhoAmI' }), /SESSION_REVOKED/);
+    await client.close();
+  });
+
   test(`${name}: the token of a browser is refused`, async () => {
     await assert.rejects(connect(await tokenOf(usergraph, ada)), /TOKEN_INVALID/);
   });
