@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/fstest"
 	"time"
@@ -175,6 +176,49 @@ func TestAgentsAtOnce(t *testing.T) {
 	all.Wait()
 }
 
+// inTurn sends each request to the next replica.
+type inTurn struct {
+	next     *atomic.Int64
+	replicas []string
+	token    string
+}
+
+func (b inTurn) RoundTrip(r *http.Request) (*http.Response, error) {
+	r = r.Clone(r.Context())
+	r.URL.Host = strings.TrimPrefix(b.replicas[int(b.next.Add(1))%len(b.replicas)], "http://")
+	r.Header.Set("Authorization", "Bearer "+b.token)
+	return http.DefaultTransport.RoundTrip(r)
+}
+
+// Any replica answers any request: there are no sessions.
+func TestAgentAsksReplicas(t *testing.T) {
+	first := serveAgents(t)
+	replicas := []string{first.url}
+	for range 2 {
+		replicas = append(replicas, runProgram(t, first.issuer, first.database, "MCP", "on", "PUBLIC_URL", first.url).url)
+	}
+	asked := new(atomic.Int64)
+	session, err := sdk.NewClient(&sdk.Implementation{Name: "test", Version: "1"}, nil).Connect(t.Context(), &sdk.StreamableClientTransport{
+		Endpoint: first.url + "/mcp", DisableStandaloneSSE: true,
+		HTTPClient: &http.Client{Transport: inTurn{asked, replicas, first.issuer.Token(ada, ofAgent)}},
+	}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer session.Close()
+	for range 9 {
+		if _, err := session.ListTools(t.Context(), nil); err != nil {
+			t.Error(err)
+		}
+		if result, err := session.CallTool(t.Context(), &sdk.CallToolParams{Name: "WhoAmI"}); err != nil || !strings.Contains(textOf(result), "Ada Lovelace") {
+			t.Errorf("%+v, %v", result, err)
+		}
+	}
+	if asked.Load() < 18 {
+		t.Errorf("only %d requests", asked.Load())
+	}
+}
+
 type rawAnswer struct {
 	status int
 	header http.Header
@@ -266,7 +310,7 @@ func TestAgentsAndUsersHaveDoorsOfTheirOwn(t *testing.T) {
 }
 
 func TestAgentIsRevoked(t *testing.T) {
-	p := serveAgents(t, "SESSION_CHECK", "always")
+	p := serveAgents(t, "SESSION_CHECK", "always", "API_KEY_REQUIRED", "on", "SUPABASE_PUBLISHABLE_KEYS", "sb_publishable_x") // agents have no key
 	session := uuid.New()
 	p.database.Exec(t, "insert into auth.sessions (id, user_id) values ($1, $2)", session, ada)
 	token := p.issuer.Token(ada, ofAgent, func(claims jwt.MapClaims) { claims["session_id"] = session.String() })

@@ -166,13 +166,13 @@ func NewVerifier(cfg Config) (*Verifier, error) {
 }
 
 // Agents returns a Verifier for a door that only OAuth apps use, such as the agents of a user: tokens with a client_id,
-// of any app that the project's Auth has registered. A token of the user's own session is refused, and no cookie is
-// read. resource, if not empty, is an audience that is accepted besides Config.Audience: a custom access token hook can
+// of any app that the project's Auth has registered. A token of the user's own session is refused, no cookie is read, and
+// no API key is required, since such apps know none. resource, if not empty, is an audience that is accepted besides Config.Audience: a custom access token hook can
 // set it (RFC 8707). The Verifier shares the keys of v, which closes them. Its cache is its own, and of the same size.
 func (v *Verifier) Agents(resource string) (*Verifier, error) {
 	agents := *v
 	agents.agents, agents.resource = true, resource
-	agents.cfg.SessionCookie = ""
+	agents.cfg.SessionCookie, agents.cfg.RequireAPIKey = "", false
 	agents.keySets = nil
 	var err error
 	agents.cache, err = newCache(v.cfg.CacheEntries, v.cfg.CacheBytes)

@@ -174,3 +174,24 @@ func TestRefusedCounts(t *testing.T) {
 		})
 	}
 }
+
+// A user and each OAuth app that acts for the user have limits of their own.
+func TestAppsOfAUser(t *testing.T) {
+	l, err := New(Config{Caller: Limit{1, time.Hour}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ada, bob := uuid.New(), uuid.New()
+	for i, test := range []struct {
+		user    uuid.UUID
+		app     string
+		allowed bool
+	}{
+		{ada, "", true}, {ada, "", false}, {ada, "one", true}, {ada, "one", false}, {ada, "two", true}, {bob, "one", true}, {bob, "", true}, {ada, "two", false},
+	} {
+		found, _ := l.count(t.Context(), &auth.Claims{UserID: test.user, ClientID: test.app}, "192.0.2.1:1")
+		if found.allowed != test.allowed {
+			t.Errorf("%d: %+v, allowed %t", i, test, found.allowed)
+		}
+	}
+}
