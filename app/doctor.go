@@ -8,6 +8,7 @@ import (
 	"io"
 	"io/fs"
 	"log/slog"
+	"path"
 	"slices"
 	"strings"
 
@@ -94,15 +95,15 @@ func (p *application) runDoctor(ctx context.Context, args []string) error {
 	return nil
 }
 
-// migrationVersions returns the versions at the start of the migrations' names.
+// migrationVersions returns the versions at the start of the migrations' names, none if the team has no migrations.
 func migrationVersions(migrations fs.FS) []string {
-	entries, err := fs.ReadDir(migrations, "migrations")
-	if err != nil {
-		return nil // the team has none
+	if migrations == nil {
+		return nil
 	}
+	files, _ := fs.Glob(migrations, "migrations/*.sql")
 	var versions []string
-	for _, entry := range entries {
-		version, _, _ := strings.Cut(entry.Name(), "_")
+	for _, file := range files {
+		version, _, _ := strings.Cut(path.Base(file), "_")
 		versions = append(versions, version)
 	}
 	return versions

@@ -3,13 +3,14 @@
 --
 -- Tables and their rows stay, public.users with its checks too. So do the migrations of your own.
 begin;
+set local client_min_messages = warning; -- not each object that goes
 
 -- The engine: its functions, its ledgers, and the triggers usergraph_announce_… that call its functions.
 drop schema if exists usergraph cascade;
 
--- Sign-up: the trigger on auth.users that fills public.users.
-drop trigger if exists usergraph_new_user on auth.users;
-drop function if exists public.usergraph_new_user(), public.usergraph_add_user(uuid, jsonb);
+-- Sign-up: the trigger on auth.users that fills public.users goes with its function. In a project auth.users belongs to another
+-- role, and only that one may drop the trigger by its name.
+drop function if exists public.usergraph_new_user(), public.usergraph_add_user(uuid, jsonb) cascade;
 
 -- What usergraph added before it had a schema of its own: functions, and the triggers that call them. A function
 -- handle_new_user() that is not ours stays.

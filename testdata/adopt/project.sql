@@ -16,6 +16,7 @@ end;
 $$;
 grant usage on schema auth to postgres with grant option;
 grant all on all tables in schema auth to postgres with grant option;
+grant all on all sequences in schema auth to postgres with grant option;
 grant all on all functions in schema auth to postgres with grant option;
 grant anon, authenticated, service_role to postgres with admin option;
 alter schema public owner to postgres;
