@@ -125,13 +125,19 @@ func serving(t *testing.T, api app.API, environment map[string]string) string {
 			t.Error("usergraph serve:", err)
 		}
 	})
-	for decoder := json.NewDecoder(out); ; {
+	return listening(t, out)
+}
+
+// listening reads the log of a server until it listens, and returns its address. The rest is discarded.
+func listening(t *testing.T, log io.Reader) string {
+	t.Helper()
+	for decoder := json.NewDecoder(log); ; {
 		var line struct{ Msg, URL string }
 		if err := decoder.Decode(&line); err != nil {
 			t.Fatal("the server does not start: ", err)
 		}
 		if line.Msg == "listening" {
-			go func() { _, _ = io.Copy(io.Discard, out) }()
+			go func() { _, _ = io.Copy(io.Discard, io.MultiReader(decoder.Buffered(), log)) }()
 			return line.URL
 		}
 	}

@@ -82,7 +82,7 @@ func reportChanges(log *slog.Logger) func(error) {
 		case err == nil:
 			log.Info("changes arrive: subscriptions are answered")
 		case errors.Is(err, database.ErrNotAnnounced):
-			log.Warn("subscriptions are refused: set DATABASE_LISTEN_URL to a direct or session-mode connection, and apply the migrations", "reason", err)
+			log.Warn("subscriptions are refused", "reason", err)
 		default:
 			log.Warn("changes do not arrive: subscriptions are delayed until the database is back", "reason", err)
 		}

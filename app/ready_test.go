@@ -25,6 +25,7 @@ func TestReadyWaitsForTheSchema(t *testing.T) {
 		"no grant":                   {"revoke all on public.users from authenticated", nil, "authenticated may not select id, full_name, avatar_url of public.users: grant select on public.users to authenticated", "grant select on public.users to authenticated"},
 		"another table of that name": {"alter table public.users rename full_name to name", nil, "public.users has no column full_name", "alter table public.users rename name to full_name"},
 		"sessions cannot be checked": {"drop function usergraph.session_is_live()", []string{"SESSION_CHECK", "always"}, "the function usergraph.session_is_live() is missing, and SESSION_CHECK calls it", "delete from usergraph.migrations where version = 1"},
+		"a trigger is disabled":      {"alter table public.users disable trigger usergraph_announce_delete", nil, "public.users does not announce its changes", "select"},
 		"no triggers":                {"drop trigger usergraph_announce_update on public.users", nil, "public.users does not announce its changes", "select"},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -102,13 +102,13 @@ func (a Announcement) SQL() string {
 }
 
 // IsInstalled reports whether SQL would change nothing: the table and its partitions have the triggers, for this key and
-// owner.
+// owner, and none is disabled.
 func (a Announcement) IsInstalled(ctx context.Context, tx pgx.Tx) (installed bool, err error) {
 	arguments := []byte(strings.Join(append(slices.Clone(a.Keys), a.Owner), "\x00") + "\x00")
 	err = tx.QueryRow(ctx, `select to_regclass($1) is not null and not exists (
 		select from (select to_regclass($1) union select relid from pg_partition_tree(to_regclass($1))) member (relid)
 		where 4 > (select count(*) from pg_trigger g join pg_proc p on p.oid = tgfoid
-			where tgrelid = relid and tgname like 'usergraph\_announce\_%' and tgargs = $2 and pronamespace = to_regnamespace('usergraph')))`,
+			where tgrelid = relid and tgname like 'usergraph\_announce\_%' and tgenabled in ('O', 'A') and tgargs = $2 and pronamespace = to_regnamespace('usergraph')))`,
 		pgx.Identifier{a.Schema, a.Table}.Sanitize(), arguments).Scan(&installed)
 	return installed, err
 }

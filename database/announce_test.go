@@ -240,9 +240,15 @@ func hundred(owner string) (payloads []string) {
 	return payloads
 }
 
-// A second run does not wait for those who write to the table; a partition that was added gets its triggers.
+// A second run does not wait for those who write to the table; a partition that was added gets its triggers, and a trigger
+// that was disabled is enabled.
 func TestAnnounceAgain(t *testing.T) {
 	pg := pgtest.New(t)
+	db, err := database.Open(database.Config{URL: pg.URL, MaxConns: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
 	a := newAnnounced(t, pg)
 	pg.Exec(t, `create table events (id int primary key) partition by range (id); create table events_1 partition of events for values from (0) to (9)`)
 	events := database.Announcement{Schema: "public", Table: "events", Keys: []string{"id"}}
@@ -255,6 +261,9 @@ func TestAnnounceAgain(t *testing.T) {
 		defer tx.Rollback(context.WithoutCancel(t.Context()))
 		if got, err := events.IsInstalled(t.Context(), tx); err != nil || got != want {
 			t.Errorf("%s: %v %v", events, got, err)
+		}
+		if missing, err := db.Missing(t.Context(), database.Needs{Announced: []database.Announcement{events}}); err != nil || (len(missing) == 0) != want && events.Table != "away" { // it is missing as a table
+			t.Errorf("%s: %v %v", events, missing, err)
 		}
 	}
 	installed(a, events, false)
@@ -272,6 +281,10 @@ func TestAnnounceAgain(t *testing.T) {
 	a.exec("set lock_timeout = '1s'; " + events.SQL())
 	writer.exec("rollback")
 	pg.Exec(t, "create table events_2 partition of events for values from (9) to (20)")
+	installed(a, events, false)
+	a.announce(events)
+	installed(a, events, true)
+	pg.Exec(t, "alter table events_2 disable trigger usergraph_announce_insert")
 	installed(a, events, false)
 	a.announce(events)
 	installed(a, events, true)

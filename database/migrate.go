@@ -394,8 +394,24 @@ func pendingAnnouncements(ctx context.Context, tx pgx.Tx, watched []Announcement
 			return nil, nil, pgwire.Classify(ctx, err)
 		}
 		if !installed {
-			steps = append(steps, step{table.String(), func(ctx context.Context, tx pgx.Tx) error { return runFile(ctx, tx, announceLock+"; "+table.SQL()) }})
+			steps = append(steps, step{table.String(), func(ctx context.Context, tx pgx.Tx) error { return announce(ctx, tx, table) }})
 		}
 	}
 	return steps, warnings, nil
+}
+
+// announce makes a table announce its changes. A function of the engine that was replaced may leave the table as it is.
+func announce(ctx context.Context, tx pgx.Tx, table Announcement) error {
+	if err := runFile(ctx, tx, announceLock+"; "+table.SQL()); err != nil {
+		return err
+	}
+	installed, err := table.IsInstalled(ctx, tx)
+	if err != nil {
+		return pgwire.Classify(ctx, err)
+	}
+	if !installed {
+		return errors.New("usergraph.announce_changes() is another version's: drop function usergraph.announce_changes; " +
+			"delete from usergraph.migrations where version = 2; then run usergraph migrate again")
+	}
+	return nil
 }

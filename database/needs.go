@@ -149,8 +149,9 @@ func missingEngine(ctx context.Context, db bun.IDB, needs Needs) (missing []Miss
 			'announce', exists (select from pg_proc where pronamespace = 'usergraph'::regnamespace and proname = 'announce_changes'),
 			'unannounced', array(select i - 1 from jsonb_array_elements(?::jsonb) with ordinality as element (value, i)
 				join pg_namespace n on nspname = value ->> 'Schema' join pg_class c on c.relnamespace = n.oid and relname = value ->> 'Table' and relkind in ('r', 'p')
-				where not exists (select from pg_trigger where tgrelid = c.oid and tgname = 'usergraph_announce_update'
-					and encode(tgargs, 'hex') = value ->> 'Arguments') order by i)
+				where exists (select from (select c.oid union select relid from pg_partition_tree(c.oid)) member (relid)
+					where 4 > (select count(*) from pg_trigger where tgrelid = relid and tgname like 'usergraph\_announce\_%' and tgenabled in ('O', 'A')
+						and encode(tgargs, 'hex') = value ->> 'Arguments')) order by i)
 		)::text`, argumentsOf(needs.Announced))
 	if err != nil {
 		return nil, err

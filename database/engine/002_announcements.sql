@@ -112,8 +112,8 @@ begin
     for member in select coalesce(tree.relid, target) from (select) one left join pg_partition_tree(target) tree on true loop
         for event, tables in values ('insert', 'referencing new table as new_rows'), ('delete', 'referencing old table as old_rows'),
             ('update', 'referencing old table as old_rows new table as new_rows'), ('truncate', '') loop
-            -- Making a trigger waits for all writers of the table, so one that is there already stays.
-            if not exists (select from pg_trigger where tgrelid = member and tgname = 'usergraph_announce_' || event
+            -- Making a trigger waits for all writers of the table, so one that is there already stays. One that is disabled is made anew.
+            if not exists (select from pg_trigger where tgrelid = member and tgname = 'usergraph_announce_' || event and tgenabled in ('O', 'A')
                 and tgfoid = format('usergraph.%I', function_name)::regproc
                 and tgargs = (select string_agg(convert_to(a, getdatabaseencoding()) || '\x00', '' order by i) from unnest(key_columns || coalesce(owner_column, '')) with ordinality a (a, i))) then
                 execute format('create or replace trigger usergraph_announce_%1$s after %1$s on %2$s %3$s for each statement execute function usergraph.%4$I(%5$s)',

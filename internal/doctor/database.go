@@ -206,7 +206,7 @@ func (p *patient) changes(ctx context.Context) {
 	case err == nil:
 		p.found("changes", OK, "arrive: subscriptions work", "")
 	case errors.Is(err, database.ErrNotAnnounced):
-		p.found("changes", Warning, "do not arrive: "+reason(err), "set DATABASE_LISTEN_URL to a direct or session-mode connection, and apply the migrations")
+		p.found("changes", Warning, "do not arrive: "+reason(err), "until then subscriptions are refused")
 	default:
 		p.found("changes", Warning, "the connection for changes cannot be opened", "subscriptions wait until it can: check DATABASE_LISTEN_URL")
 	}
