@@ -6,6 +6,7 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"io"
 	"maps"
 	"os"
 	"os/exec"
@@ -113,13 +114,18 @@ func (p *application) project(dir string) (tablegen.Project, error) {
 	}
 	project := tablegen.Project{
 		Module: modfile.ModulePath(goMod),
-		Engine: strings.TrimSuffix(reflect.TypeFor[endpoint.Engine]().PkgPath(), "/endpoint"),
+		Engine: engineModule(),
 		Schema: schema.Schema(),
 	}
 	for _, model := range models {
 		project.Models = append(project.Models, tablegen.ModelOf(model.Type))
 	}
 	return project, nil
+}
+
+// engineModule is the module path of the engine.
+func engineModule() string {
+	return strings.TrimSuffix(reflect.TypeFor[endpoint.Engine]().PkgPath(), "/endpoint")
 }
 
 // catalogSource is a database to read the catalog of.
@@ -158,15 +164,20 @@ func (p *application) openCatalog(ctx context.Context, url string) (*catalogSour
 // missingExtension matches PostgreSQL's error for an extension that is not installed on the machine.
 var missingExtension = regexp.MustCompile(`extension "([^"]+)" is not available`)
 
-// startTemporary runs a PostgreSQL with the migrations applied, which is deleted when it stops.
-func (p *application) startTemporary(ctx context.Context) (*postgres.Server, error) {
-	server, err := postgres.Start(ctx, postgres.Config{
+// startPostgres runs a PostgreSQL that is deleted when it stops.
+func (p *application) startPostgres(ctx context.Context) (*postgres.Server, error) {
+	return postgres.Start(ctx, postgres.Config{
 		DataDir:   filepath.Join(os.TempDir(), "usergraph-add-"+rand.Text()),
 		Temporary: true,
 		Mirror:    p.Getenv("POSTGRES_MIRROR"),
 		Progress:  func(message string) { fmt.Fprintln(p.Stdout, message) },
 		Settings:  map[string]string{"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"},
 	})
+}
+
+// startTemporary runs one with the migrations applied.
+func (p *application) startTemporary(ctx context.Context) (*postgres.Server, error) {
+	server, err := p.startPostgres(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -306,7 +317,7 @@ func (a *adder) table(ctx context.Context, found *catalog.Catalog, name string) 
 	if err != nil {
 		return err
 	}
-	tests, err := plan.Tests(found, func(sql string) error { return a.try(ctx, sql) })
+	tests, err := plan.Tests(found, func(sql string) error { return a.source.try(ctx, sql) })
 	if err != nil {
 		return err
 	}
@@ -385,7 +396,7 @@ func (a *adder) again(ctx context.Context, found *catalog.Catalog, table *catalo
 	if err != nil {
 		return err
 	}
-	tests, err := plan.Tests(found, func(sql string) error { return a.try(ctx, sql) })
+	tests, err := plan.Tests(found, func(sql string) error { return a.source.try(ctx, sql) })
 	if err != nil {
 		return err
 	}
@@ -409,11 +420,11 @@ func (a *adder) again(ctx context.Context, found *catalog.Catalog, table *catalo
 }
 
 // try runs SQL in a database that is thrown away, and takes it back.
-func (a *adder) try(ctx context.Context, sql string) error {
-	if !a.source.temporary {
+func (s *catalogSource) try(ctx context.Context, sql string) error {
+	if !s.temporary {
 		return nil
 	}
-	tx, err := a.source.conn.Begin(ctx)
+	tx, err := s.conn.Begin(ctx)
 	if err != nil {
 		return err
 	}
@@ -479,12 +490,12 @@ func (a *adder) write(ctx context.Context) error {
 		fmt.Fprintf(a.Stdout, "wrote %s\n", name)
 	}
 	for _, step := range [][]string{{"generate", "."}, {"vet", "./..."}} {
-		if err := a.goTool(ctx, step...); err != nil {
+		if err := goTool(ctx, a.Stdout, ".", step...); err != nil {
 			return errors.Join(fmt.Errorf("`go %s` failed, and what was written is taken back: %w", strings.Join(step, " "), err), before.Restore())
 		}
 	}
 	if !a.options.skipTest {
-		if err := a.goTool(ctx, "test", "./..."); err != nil && len(a.byHand) == 0 {
+		if err := goTool(ctx, a.Stdout, ".", "test", "./..."); err != nil && len(a.byHand) == 0 {
 			return fmt.Errorf("the tests fail: %w", err)
 		}
 	}
@@ -503,10 +514,10 @@ func generatedFiles() (names []string) {
 	return names
 }
 
-// goTool runs the go command in the project, and shows what it prints.
-func (a *adder) goTool(ctx context.Context, args ...string) error {
-	fmt.Fprintf(a.Stdout, "\n$ go %s\n", strings.Join(args, " "))
+// goTool runs the go command in the project of a folder, and shows what it prints.
+func goTool(ctx context.Context, out io.Writer, dir string, args ...string) error {
+	fmt.Fprintf(out, "\n$ go %s\n", strings.Join(args, " "))
 	command := exec.CommandContext(ctx, "go", args...)
-	command.Stdout, command.Stderr = a.Stdout, a.Stdout
+	command.Dir, command.Stdout, command.Stderr = dir, out, out
 	return command.Run()
 }

@@ -17,6 +17,7 @@ import (
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
+	"github.com/vektah/gqlparser/v2/ast"
 
 	"usergraph/endpoint"
 	"usergraph/internal/devauth"
@@ -132,7 +133,7 @@ func (p *application) runDev(ctx context.Context, args []string) error {
 	if len(users) == 0 && *databaseURL == "" {
 		return errors.New("the seed has no users: supabase/seed.sql inserts into auth.users")
 	}
-	if err := printBanner(ctx, p.Stdout, "http://"+listener.Addr().String(), project, users, *life); err != nil {
+	if err := printBanner(ctx, p.Stdout, "http://"+listener.Addr().String(), firstQuery(p.Schema(new(endpoint.Engine)).Schema()), project, users, *life); err != nil {
 		return err
 	}
 	return p.serve(ctx, cfg, log, listener, func(mux *http.ServeMux) error {
@@ -197,8 +198,8 @@ func explain(adminURL string) func(ctx context.Context, table string, id uuid.UU
 	}
 }
 
-// printBanner prints the URLs to open and, with a token for the first user, the command to paste.
-func printBanner(ctx context.Context, w io.Writer, url string, project *devProject, users []devauth.User, life time.Duration) error {
+// printBanner prints the URLs to open and, with a token for the first user, the command to paste, which sends a query.
+func printBanner(ctx context.Context, w io.Writer, url, query string, project *devProject, users []devauth.User, life time.Duration) error {
 	var addresses []string
 	for _, user := range users {
 		if user.Email != "" {
@@ -217,8 +218,8 @@ func printBanner(ctx context.Context, w io.Writer, url string, project *devProje
 		}
 		signedIn = ", signed in as " + users[0].Label()
 		try = fmt.Sprintf("  Users       %[4]s\n\n  Ask as %[1]s (usergraph token --as prints a token for somebody else):\n\n"+
-			`curl -s %[2]s/graphql -H 'Content-Type: application/json' -H 'Authorization: Bearer %[3]s' -d '{"query":"{ me { fullName } }"}'`+"\n\n",
-			users[0].Label(), url, token, who)
+			`curl -s %[2]s/graphql -H 'Content-Type: application/json' -H 'Authorization: Bearer %[3]s' -d '{"query":"%[5]s"}'`+"\n\n",
+			users[0].Label(), url, token, who, query)
 	}
 	_, err := fmt.Fprintf(w, `
   usergraph is running%s
@@ -228,4 +229,16 @@ func printBanner(ctx context.Context, w io.Writer, url string, project *devProje
   Agents      %[2]s/mcp
 %[3]s%[4]s`, signedIn, url, project.banner, try)
 	return err
+}
+
+// firstQuery is a query to begin with: who the caller is, if the schema has that.
+func firstQuery(schema *ast.Schema) string {
+	me := schema.Query.Fields.ForName("me")
+	switch {
+	case me == nil:
+		return "{ __typename }"
+	case schema.Types[me.Type.Name()].Fields.ForName("fullName") != nil:
+		return "{ me { fullName } }"
+	}
+	return "{ me { id } }"
 }

@@ -15,10 +15,13 @@ import (
 )
 
 // runInit writes a new project into a folder and prints the next steps.
-func (p *application) runInit(_ context.Context, args []string) error {
-	flags := newFlags(p.Stdout, "init", "Writes an API of your own, with its tests, into DIR, a new or empty folder.", "usergraph init ../shop --module example.com/shop")
+func (p *application) runInit(ctx context.Context, args []string) error {
+	flags := newFlags(p.Stdout, "init", "Writes an API of your own, with its tests, into DIR, a new or empty folder. With --database, `me` is the table of the\n"+
+		"database whose key refers to auth.users; the database is only read.", "usergraph init ../shop --module example.com/shop")
 	modulePath := flags.String("module", "", "the module path of the project; example.com/ and the folder's name if not given")
 	engine := flags.String("engine", "", "the folder of a checkout of usergraph, which the project uses while there is no release; that of the current folder if not given")
+	database := flags.String("database", "", "the `url` of a database with a table of users; any login may read it")
+	users := flags.String("me", "", "the `table` of --database that me shows, if the keys of several refer to auth.users")
 	help := flags.Usage
 	flags.Usage = func() {} // flag also calls it for errors
 	// Flags may come before the folder and after it.
@@ -45,6 +48,9 @@ func (p *application) runInit(_ context.Context, args []string) error {
 	if err != nil {
 		return err
 	}
+	if *users != "" && *database == "" {
+		return usageError{errors.New("init: --me names a table of --database")}
+	}
 	if *modulePath == "" {
 		*modulePath = path.Join("example.com", filepath.Base(target))
 	}
@@ -53,7 +59,11 @@ func (p *application) runInit(_ context.Context, args []string) error {
 	if err != nil {
 		return usageError{err}
 	}
-	if err := scaffold.Write(target, *modulePath, found); err != nil {
+	if *database != "" {
+		if err := (&initDatabase{application: p, url: *database, users: *users}).write(ctx, target, *modulePath, found); err != nil {
+			return err
+		}
+	} else if err := scaffold.Write(target, *modulePath, found, nil); err != nil {
 		return usageError{err}
 	}
 	tidy := ""

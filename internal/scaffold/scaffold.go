@@ -28,12 +28,16 @@ var embedded embed.FS
 // enginePath is the module path of the engine.
 var enginePath = strings.TrimSuffix(reflect.TypeFor[Engine]().PkgPath(), "/internal/scaffold")
 
-// Write makes a project in the folder dir, which is empty or not there yet. If it fails, it leaves nothing behind.
-func Write(dir, modulePath string, engine Engine) error {
+// Write makes a project in the folder dir, which is empty or not there yet. If it fails, it leaves nothing behind. With edit,
+// the files are changed before they are written, by their names in the project.
+func Write(dir, modulePath string, engine Engine, edit func(files map[string][]byte) error) error {
 	if err := checkEmpty(dir); err != nil {
 		return err
 	}
 	files, err := project(modulePath, engine)
+	if err == nil && edit != nil {
+		err = edit(files)
+	}
 	if err != nil {
 		return err
 	}

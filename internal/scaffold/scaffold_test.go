@@ -53,7 +53,7 @@ func TestRefusals(t *testing.T) {
 				}
 			}
 			before := tree(t, dir)
-			err := Write(filepath.Join(dir, test.dir), test.module, Engine{Dir: "/src"})
+			err := Write(filepath.Join(dir, test.dir), test.module, Engine{Dir: "/src"}, nil)
 			if err == nil || !strings.Contains(err.Error(), test.want) {
 				t.Errorf("%v, want %q", err, test.want)
 			}
@@ -110,7 +110,7 @@ func TestWrite(t *testing.T) {
 	}
 	for _, name := range []string{"new", "empty"} {
 		dir := filepath.Join(parent, name)
-		if err := Write(dir, "example.com/app", Engine{Dir: "/src"}); err != nil {
+		if err := Write(dir, "example.com/app", Engine{Dir: "/src"}, nil); err != nil {
 			t.Fatal(err)
 		}
 		for file, want := range files {

@@ -46,7 +46,7 @@ func execute(form string, of any, project Project) ([]byte, error) {
 // withImports adds the imports of the packages whose names a file uses.
 func withImports(source string, project Project) string {
 	groups := [][]struct{ name, path string }{
-		{{"context", "context"}, {"json", "encoding/json"}, {"testing", "testing"}, {"time", "time"}},
+		{{"context", "context"}, {"errors", "errors"}, {"json", "encoding/json"}, {"testing", "testing"}, {"time", "time"}},
 		{{"uuid", "github.com/google/uuid"}, {"bun", "github.com/uptrace/bun"}},
 		{
 			{"apitest", project.Engine + "/apitest"}, {"rows", project.Engine + "/database/rows"}, {"endpoint", project.Engine + "/endpoint"},

@@ -545,3 +545,6 @@ func (p *Plan) renderTest(f *fixture) ([]byte, error) {
 	}
 	return execute("model_test.go", form, p.Project)
 }
+
+// seedFile is the SQL that a document begins with.
+func seedFile(sql string) txtar.File { return txtar.File{Name: "seed.sql", Data: []byte(sql)} }
