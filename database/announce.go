@@ -52,7 +52,7 @@ func Announcements(models []reflect.Type) ([]Announcement, error) {
 func announcementOf(table *schema.Table) (Announcement, error) {
 	a := Announcement{Schema: table.Schema, Table: unqualified(table)}
 	if len(table.PKs) == 0 {
-		return a, fmt.Errorf("%s has no key: give the fields of its key the tag `bun:\",pk\"`", table.Type)
+		return a, errNoKey(table)
 	}
 	for _, key := range table.PKs {
 		a.Keys = append(a.Keys, key.Name)
@@ -62,6 +62,10 @@ func announcementOf(table *schema.Table) (Announcement, error) {
 		a.Owner = owner.Name
 	}
 	return a, err
+}
+
+func errNoKey(table *schema.Table) error {
+	return fmt.Errorf("%s has no key: give the fields of its key the tag `bun:\",pk\"`", table.Type)
 }
 
 // ownerOf returns the field with the tag `usergraph:"owner"`, or nil.

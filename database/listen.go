@@ -175,9 +175,15 @@ func (c *Changes) Check(sources []Source) error {
 		if s.err != nil {
 			return s.err
 		}
-		if _, ok := c.announced[s.table]; !ok && c.announced != nil {
-			return fmt.Errorf("%w: %s has no trigger for it, run usergraph migrate", ErrNotAnnounced, s.table)
+		_, announced := c.announced[s.table]
+		if announced || c.announced == nil {
+			continue
 		}
+		if s.keyless {
+			return fmt.Errorf("%w: %s has no trigger for it, since its model has no key: give the fields of the key the tag `bun:\",pk\"`, then run usergraph migrate",
+				ErrNotAnnounced, s.table)
+		}
+		return fmt.Errorf("%w: %s has no trigger for it, run usergraph migrate", ErrNotAnnounced, s.table)
 	}
 	return nil
 }

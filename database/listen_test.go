@@ -304,18 +304,30 @@ func TestListenRefusesSources(t *testing.T) {
 		bun.BaseModel `bun:"table:events"`
 		At            time.Time `bun:"at,pk"`
 	}
+	type total struct {
+		bun.BaseModel `bun:"table:totals"`
+		Owner         uuid.UUID `bun:"owner" usergraph:"owner"`
+	}
 	for want, source := range map[string]database.Source{
-		"public.events has no trigger for it, run usergraph migrate": database.Rows[event](db),
-		"has a key of 1 values, not 2":                               database.RowOf[announcedUser](db, 1, 2),
-		"has a key of 1 values, not 0":                               database.RowOf[announcedUser](db),
-		"a key of type time.Time has no single text":                 database.RowOf[event](db, time.Now()),
-		"event has no owner: give the field with the owner's id":     database.RowsOf[event](db, ada),
+		"public.events has no trigger for it, run usergraph migrate":  database.Rows[event](db),
+		"has a key of 1 values, not 2":                                database.RowOf[announcedUser](db, 1, 2),
+		"has a key of 1 values, not 0":                                database.RowOf[announcedUser](db),
+		"a key of type time.Time has no single text":                  database.RowOf[event](db, time.Now()),
+		"event has no owner: give the field with the owner's id":      database.RowsOf[event](db, ada),
+		"public.totals has no trigger for it, since its model has no": database.Rows[total](db),
+		"since its model has no key: give the fields of the key the":  database.RowsOf[total](db, ada),
+		"total has no key: give the fields of its key the tag":        database.RowOf[total](db, 1),
 	} {
 		if err := l.Check([]database.Source{database.Rows[announcedUser](db), source}); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%v, not %s", err, want)
 		}
 	}
-	if err := l.Check([]database.Source{database.RowOf[announcedUser](db, ada)}); err != nil {
+	// Another model of a table may have its key.
+	type userName struct {
+		bun.BaseModel `bun:"table:users"`
+		FullName      string `bun:"full_name"`
+	}
+	if err := l.Check([]database.Source{database.RowOf[announcedUser](db, ada), database.Rows[userName](db)}); err != nil {
 		t.Error(err)
 	}
 }

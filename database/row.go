@@ -17,6 +17,8 @@ import (
 type Source struct {
 	table string // schema.table, as announcements have it
 	part  part
+	// keyless reports whether the model has no key. Such a model alone lets no table be announced.
+	keyless bool
 	// value is the key or the owner as PostgreSQL writes it, in lower case: a uuid or a citext has one text then. Two rows
 	// may share it, which costs a read.
 	value string
@@ -36,13 +38,17 @@ const (
 // bun's tag pk, in their order: texts, integers, uuids, or types whose driver.Valuer returns one of these.
 func RowOf[Model any](db *DB, key ...any) Source {
 	table := modelTable[Model](db)
-	s := Source{table: tableName(table.Schema, unqualified(table)), part: oneRow}
+	s := sourceOf(table, oneRow)
 	if len(key) == 1 {
 		if id, ok := key[0].(rows.ID); ok {
 			texts, err := id.Texts(table.PKs)
 			s.value, s.err = strings.ToLower(strings.Join(texts, ",")), err
 			return s
 		}
+	}
+	if s.keyless {
+		s.err = errNoKey(table)
+		return s
 	}
 	if len(key) != len(table.PKs) || len(key) == 0 {
 		s.err = fmt.Errorf("a row of %s has a key of %d values, not %d", s.table, len(table.PKs), len(key))
@@ -62,7 +68,7 @@ func RowOf[Model any](db *DB, key ...any) Source {
 // RowsOf returns the rows of an owner in a bun model's table. The model has a field with the tag `usergraph:"owner"`.
 func RowsOf[Model any](db *DB, owner any) Source {
 	table := modelTable[Model](db)
-	s := Source{table: tableName(table.Schema, unqualified(table)), part: ownerRows}
+	s := sourceOf(table, ownerRows)
 	field, err := ownerOf(table)
 	if err == nil && field == nil {
 		err = fmt.Errorf("%s has no owner: give the field with the owner's id the tag `usergraph:\"owner\"`", table.Type)
@@ -79,8 +85,11 @@ func Rows[Model any](db *DB) Source { return db.RowsOfModel(reflect.TypeFor[Mode
 
 // RowsOfModel is Rows for a model that is known by its type.
 func (db *DB) RowsOfModel(model reflect.Type) Source {
-	table := db.bun.Table(model)
-	return Source{table: tableName(table.Schema, unqualified(table))}
+	return sourceOf(db.bun.Table(model), wholeTable)
+}
+
+func sourceOf(table *schema.Table, part part) Source {
+	return Source{table: tableName(table.Schema, unqualified(table)), part: part, keyless: len(table.PKs) == 0}
 }
 
 func modelTable[Model any](db *DB) *schema.Table { return db.bun.Table(reflect.TypeFor[Model]()) }

@@ -223,13 +223,30 @@ func (e *executor) subscribe(ctx context.Context, op operation) graphql.Response
 			end()
 			return nil
 		}
-		response := e.answer(ctx, op.bounds, events)
+		response := e.answerEvent(ctx, op.bounds, events)
 		if response == nil {
 			end()
 		} else if e.observer != nil {
 			e.observer.Answer(ctx, errorCodes(response.Errors))
 		}
 		return response
+	}
+}
+
+// answerEvent returns the next response of a subscription. The fields of a watched state have the time limit of an
+// operation: a field that has no value by then is null, with a TIMEOUT, and the subscription goes on.
+func (e *executor) answerEvent(ctx context.Context, bounds *Bounds, next graphql.ResponseHandler) *graphql.Response {
+	if !streamFrom(ctx).latestOnly {
+		return e.answer(ctx, bounds, next) // the time until an event arrives is part of it
+	}
+	for {
+		limited, cancel := withTimeout(ctx, bounds.Time)
+		response := e.answer(limited, bounds, next)
+		noState := response == nil && limited.Err() != nil && ctx.Err() == nil
+		cancel()
+		if !noState {
+			return response
+		}
 	}
 }
 

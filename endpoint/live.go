@@ -24,7 +24,7 @@ const (
 	// liveReaders bounds the concurrent reads of changed rows. It is small, so that a burst of changes leaves the pool
 	// to queries. One reader reads some thousand rows a second.
 	liveReaders = 2
-	// liveReadTimeout bounds one such read.
+	// liveReadTimeout bounds one such read, and the first read of a subscription.
 	liveReadTimeout = 10 * time.Second
 	// liveRetry is the pause before a failed read is retried, ±50 %.
 	liveRetry = 2 * time.Second
@@ -118,7 +118,9 @@ func watch[T any](ctx context.Context, e *Engine, caller database.Caller, source
 	s.stream.onClose(func() { l.leave(w, s) }) // also if read panics
 	// Join before reading, so that no change is missed.
 	revision := l.begin(w)
-	state, err := read(ctx)
+	reading, cancel := context.WithTimeout(ctx, liveReadTimeout)
+	defer cancel()
+	state, err := read(reading)
 	if err != nil {
 		l.leave(w, s)
 		return nil, err

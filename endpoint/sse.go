@@ -19,6 +19,10 @@ import (
 // eventStream is the media type of server-sent events.
 const eventStream = "text/event-stream"
 
+// availableResponses bounds the calls of stream.ready that a transport has not acted on: one for a state, which later
+// states replace, and one for the end.
+const availableResponses = 2
+
 // sseTransport sends the responses of an operation as server-sent events, in the distinct connections mode of
 // https://github.com/enisdenjo/graphql-sse/blob/master/PROTOCOL.md.
 type sseTransport struct {
@@ -144,7 +148,13 @@ func (t *sseTransport) run(ctx context.Context, exec *executor, body []byte, rea
 		send(marshal(exec.refuse(ctx, problem)))
 		return
 	}
-	state := &stream{ready: func() {}}
+	available := make(chan struct{}, availableResponses)
+	state := &stream{ready: func() {
+		select {
+		case available <- struct{}{}:
+		default: // the loop below will not wait
+		}
+	}}
 	defer state.end()
 	ctx = withStream(ctx, state)
 	operation, refusal := exec.prepare(ctx, params)
@@ -154,6 +164,13 @@ func (t *sseTransport) run(ctx context.Context, exec *executor, body []byte, rea
 	}
 	responses, ctx := exec.run(ctx, operation)
 	for {
+		if state.latestOnly {
+			select {
+			case <-available:
+			case <-gone:
+				return
+			}
+		}
 		response := responses(ctx)
 		if response == nil {
 			break
