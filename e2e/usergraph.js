@@ -10,11 +10,20 @@ import { fileURLToPath } from 'node:url';
  * Starts `usergraph dev` with a database of its own, on ports that are free, and with more arguments if given. The binary
  * is that of the environment variable USERGRAPH, or else built from this tree.
  */
-export async function startUsergraph(...args) {
+export function startUsergraph(...args) {
+  return startDev(folder => process.env.USERGRAPH ?? build(folder, '.'), args);
+}
+
+/** Starts it with the API of the engine's own tests, which has lists. */
+export function startTestAPI(...args) {
+  return startDev(folder => build(folder, './internal/testapi/server'), args);
+}
+
+async function startDev(binaryIn, args) {
   const folder = mkdtempSync(join(tmpdir(), 'usergraph-e2e-'));
   // PostgreSQL runs as another user when this is root.
   chmodSync(folder, 0o755);
-  const binary = process.env.USERGRAPH ?? build(folder);
+  const binary = binaryIn(folder);
   const data = join(folder, 'data');
   let { output, logged, end } = await start(binary, ['dev', '--port', '0', '--auth-port', '0', '--data', data, ...args]);
   const read = pattern => output.match(pattern)[1];
@@ -83,9 +92,9 @@ async function start(binary, args, env = {}) {
   };
 }
 
-function build(folder) {
+function build(folder, program) {
   const binary = join(folder, 'usergraph');
-  execFileSync('go', ['build', '-o', binary, '.'], {
+  execFileSync('go', ['build', '-o', binary, program], {
     cwd: fileURLToPath(new URL('..', import.meta.url)),
     stdio: 'inherit',
   });
