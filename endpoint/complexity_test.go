@@ -128,3 +128,36 @@ func TestCostsOfOurSchema(t *testing.T) {
 		}
 	}
 }
+
+// A pricing page, as usergraph add writes its lists, is within the default limit of anonymous callers.
+func TestCostsOfPricingPage(t *testing.T) {
+	const connection = "Connection @cost(weight: 5) @listSize(slicingArguments: [\"first\"], sizedFields: [\"nodes\"])\n"
+	schema := gqlparser.MustLoadSchema(&ast.Source{Input: `
+		directive @cost(weight: Int!) on FIELD_DEFINITION
+		directive @listSize(assumedSize: Int, slicingArguments: [String!], sizedFields: [String!]) on FIELD_DEFINITION
+		type PageInfo { hasNextPage: Boolean!  endCursor: String }
+		type ProductConnection { nodes: [Product!]!  pageInfo: PageInfo! }
+		type PriceConnection { nodes: [Price!]!  pageInfo: PageInfo! }
+		type Query { products(first: Int = 20): Product` + connection + `}
+		type Product { id: ID!  name: String!  description: String  image: String  prices(first: Int = 5): Price` + connection + `}
+		type Price { id: ID!  unitAmount: String  currency: String  interval: String  intervalCount: Int }`})
+	costs, err := costsOf(schema)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for document, want := range map[string]int{
+		"{ products { nodes { id name prices(first: 3) { nodes { id unitAmount } } } } }":                                              6 + 20*(2+6+3*2),
+		"{ products { nodes { id name prices { nodes { id unitAmount } } } } }":                                                        6 + 20*(2+6+5*2),
+		"{ products { nodes { id name description image prices { nodes { id unitAmount currency interval } } } } }":                    6 + 20*(4+6+5*4),
+		"{ products { nodes { id name description image prices { nodes { id unitAmount currency interval intervalCount } } } } }":      6 + 20*(4+6+5*5),
+		"{ products { nodes { id name prices(first: 10) { nodes { id unitAmount currency } } } pageInfo { hasNextPage endCursor } } }": 6 + 20*(2+6+10*3) + 3,
+	} {
+		parsed, errs := gqlparser.LoadQueryWithRules(schema, document, nil)
+		if len(errs) > 0 {
+			t.Fatal(errs)
+		}
+		if got := costs.complexity(parsed.Operations[0], nil); got != want || got > DefaultLimits().Anonymous.Complexity {
+			t.Errorf("%s: %d, want %d, at most %d", document, got, want, DefaultLimits().Anonymous.Complexity)
+		}
+	}
+}

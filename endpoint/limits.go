@@ -65,7 +65,7 @@ func DefaultLimits() Limits {
 			BodyBytes: 64 << 10, Operations: 50, Batch: 0,
 			JSONDepth: 8, Values: 1_000, ListSize: 100,
 			DocumentBytes: 32 << 10, Tokens: 600, Depth: 8, IntrospectionDepth: 3, RootFields: 10, Fields: 400,
-			Aliases: 15, Directives: 15, Spreads: 30, Complexity: 200,
+			Aliases: 15, Directives: 15, Spreads: 30, Complexity: 1_000,
 			Connections: 10_000, SocketOperations: 100, MessageBytes: 64 << 10,
 			Time: 5 * time.Second, Errors: 10, ResponseBytes: 1 << 20,
 		},
