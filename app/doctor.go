@@ -11,8 +11,13 @@ import (
 	"path"
 	"slices"
 	"strings"
+	"time"
 
+	"github.com/jackc/pgx/v5"
+
+	"usergraph/internal/catalog"
 	"usergraph/internal/doctor"
+	"usergraph/internal/dsn"
 	"usergraph/internal/telemetry"
 )
 
@@ -86,6 +91,9 @@ func (p *application) runDoctor(ctx context.Context, args []string) error {
 		patient.Token, patient.Verify = *token, verifier.Verify
 	}
 	doctor.Examine(ctx, patient, report)
+	for _, f := range p.drift(ctx, cfg.databaseURL) {
+		report(f)
+	}
 	switch worst {
 	case doctor.Error:
 		return errErrors
@@ -93,6 +101,37 @@ func (p *application) runDoctor(ctx context.Context, args []string) error {
 		return errWarnings
 	}
 	return nil
+}
+
+// driftTimeout bounds the comparison of the API with its tables: one statement over the catalog.
+const driftTimeout = 10 * time.Second
+
+// drift returns what `usergraph check` says of the database. It is silent about one that cannot be reached, as the other
+// checks say it.
+func (p *application) drift(ctx context.Context, databaseURL string) []doctor.Finding {
+	if databaseURL == "" {
+		return nil
+	}
+	config, err := dsn.Postgres(databaseURL)
+	if err != nil {
+		return nil
+	}
+	config.DefaultQueryExecMode = pgx.QueryExecModeExec // without prepared statements, for poolers
+	ctx, cancel := context.WithTimeout(ctx, driftTimeout)
+	defer cancel()
+	conn, err := pgx.ConnectConfig(ctx, config)
+	if err != nil {
+		return nil
+	}
+	defer conn.Close(context.WithoutCancel(ctx))
+	found, err := catalog.Read(ctx, conn)
+	if err == nil {
+		var findings []doctor.Finding
+		if findings, err = p.compare(found); err == nil {
+			return findings
+		}
+	}
+	return []doctor.Finding{{Check: "check", Severity: doctor.Warning, Message: err.Error(), Advice: "run `usergraph check`"}}
 }
 
 // migrationVersions returns the versions at the start of the migrations' names, none if the team has no migrations.

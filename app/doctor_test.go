@@ -89,6 +89,41 @@ func TestDoctor(t *testing.T) {
 	}
 }
 
+// What check says of a database, doctor says too, in the same words.
+func TestDoctorChecks(t *testing.T) {
+	pg := pgtest.New(t)
+	env := []string{"DATABASE_URL", pg.URL, "SUPABASE_URL", strings.TrimSuffix(authtest.New(t).URL(), issuerPath)}
+	ofCheck := func(findings []doctor.Finding) []doctor.Finding {
+		return slices.DeleteFunc(slices.Clone(findings), func(f doctor.Finding) bool { return f.Check != "check" })
+	}
+	findings, _ := consult(t, nil, env...)
+	if message := find(findings, "check", doctor.Error); message != "" || len(ofCheck(findings)) == 0 {
+		t.Errorf("%q in %+v", message, findings)
+	}
+	pg.Exec(t, "alter table public.users drop column avatar_url")
+	var err error
+	findings, err = consult(t, nil, env...)
+	if message := find(findings, "check", doctor.Error); !errors.Is(err, errErrors) || message != "users: the column avatar_url is gone" {
+		t.Errorf("%q in %+v", message, findings)
+	}
+	var out strings.Builder
+	_ = run(t.Context(), []string{"check", "--json", "--database", pg.URL}, noEnvironment, &out)
+	var checked []doctor.Finding
+	for line := range strings.Lines(out.String()) {
+		var f doctor.Finding
+		if err := json.Unmarshal([]byte(line), &f); err != nil {
+			t.Fatal(err, line)
+		}
+		checked = append(checked, f)
+	}
+	if got := ofCheck(findings); !slices.Equal(got, checked) {
+		t.Errorf("doctor says\n%+v\ncheck says\n%+v", got, checked)
+	}
+	if findings, _ = consult(t, nil, "DATABASE_URL", "postgres://127.0.0.1:1/none", "SUPABASE_URL", env[3]); len(ofCheck(findings)) > 0 {
+		t.Errorf("%+v", findings)
+	}
+}
+
 func TestMigrationVersions(t *testing.T) {
 	versions := migrationVersions(pgtest.Migrations)
 	if !slices.IsSorted(versions) || !slices.Contains(versions, "20261124000000") {
