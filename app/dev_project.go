@@ -131,7 +131,7 @@ func (project *devProject) standIn(ctx context.Context, options devOptions, list
 	url := "http://" + listener.Addr().String()
 	project.auth, err = devauth.Open(ctx, devauth.Config{
 		URL: url, KeyFile: filepath.Join(options.data, "signing-key.pem"), DatabaseURL: project.adminURL, TokenLife: options.life,
-		ConfirmEmail: options.confirmEmail, SiteURL: options.stack.SiteURL, Log: options.log,
+		ConfirmEmail: options.confirmEmail, SiteURL: options.stack.SiteURL, ConsentPage: options.stack.ConsentPage, Log: options.log,
 	})
 	if err != nil {
 		return nil, errors.Join(err, listener.Close())

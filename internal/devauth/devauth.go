@@ -3,10 +3,10 @@
 // It stands in for Supabase Auth during development only. supabase-js and @supabase/ssr can sign up, confirm an address,
 // sign in with a password or anonymously, refresh, sign out, read and change the user, and use a second factor (TOTP).
 // Mails are logged. The tokens are signed with ES256 by a key that is kept on disk, and have the shape of Supabase
-// Auth's. Users, identities, sessions and factors are rows of the schema auth, so triggers on auth.users run, and signing
+// Auth's. It is an OAuth 2.1 authorization server for agents, too. Users, identities, sessions and factors are rows of the schema auth, so triggers on auth.users run, and signing
 // out removes the session. The server does not trust devauth; it verifies these tokens like any other.
 //
-// Each flow has a file: signup, account, mail, verify, pkce, factors, sessions. What they answer is what Supabase Auth
+// Each flow has a file: signup, account, mail, verify, pkce, factors, sessions, oauth_*. What they answer is what Supabase Auth
 // answers, its codes and messages included: https://github.com/supabase/auth.
 package devauth
 
@@ -55,6 +55,8 @@ type Config struct {
 	// SiteURL is the page to which the links in mails lead if the client has named none. Defaults to
 	// http://localhost:3000.
 	SiteURL string
+	// ConsentPage is the URL of the app's page that asks a user about an OAuth client. Defaults to a page of this package.
+	ConsentPage string
 	// Log gets the mails, with their links.
 	Log *slog.Logger
 }
@@ -64,6 +66,8 @@ type Server struct {
 	cfg    Config
 	issuer *issuer
 	db     *pgxpool.Pool
+
+	isOAuthServer bool // the database has the tables
 }
 
 // Open returns a server for the users of the database. It refuses a URL that other machines can reach.
@@ -94,7 +98,14 @@ func Open(ctx context.Context, cfg Config) (*Server, error) {
 		return nil, err
 	}
 	s := &Server{cfg: cfg, issuer: issuer, db: db}
-	if err := s.forgetExpired(ctx); err != nil {
+	err = s.forgetExpired(ctx)
+	if err == nil {
+		// The column is the youngest of those that are used.
+		err = db.QueryRow(ctx, `
+			select exists (select from pg_attribute where attrelid = to_regclass('auth.oauth_clients') and attname = 'token_endpoint_auth_method')
+				and has_table_privilege(to_regclass('auth.oauth_clients'), 'select, insert')`).Scan(&s.isOAuthServer)
+	}
+	if err != nil {
 		db.Close()
 		return nil, err
 	}

@@ -65,7 +65,32 @@ var (
 	errChallengeExpired  = &failure{422, "mfa_challenge_expired", "MFA challenge has expired, verify against another challenge or create a new challenge."}
 	errCodeEmpty         = &failure{400, "validation_failed", "Code needs to be non-empty"}
 	errCode              = &failure{422, "mfa_verification_failed", "Invalid TOTP code entered"}
+
+	errClients           = &failure{429, "over_request_rate_limit", "1000 OAuth clients have registered: remove some from auth.oauth_clients, or start usergraph dev with --reset"}
+	errClientUnknown     = &failure{400, "oauth_client_not_found", "invalid client_id"}
+	errClientCredentials = &failure{400, "invalid_credentials", "Invalid client credentials"}
+	errClientMethod      = &failure{400, "invalid_credentials", "invalid authentication method: the client has registered another one"}
+	errAuthorizeClient   = &failure{400, "validation_failed", "client_id and redirect_uri are required"}
+	errRedirectURI       = &failure{400, "validation_failed", "invalid redirect_uri"}
+	errAuthorization     = &failure{404, "oauth_authorization_not_found", "authorization not found"}
+	errNotPending        = &failure{400, "validation_failed", "authorization request is no longer pending"}
+	errConsentAction     = &failure{400, "validation_failed", "action must be 'approve' or 'deny'"}
+	errConsentUser       = &failure{400, "validation_failed", "there is no such user"}
+	errGrantClient       = &failure{400, "validation_failed", "client_id is not the id of an OAuth client"}
+	errConsent           = &failure{404, "oauth_consent_not_found", "No active grant found for this client"}
+	errNoOAuth           = &failure{404, "feature_disabled", "OAuth server is disabled: the database has no tables for it, or the login may not write them"}
 )
+
+// oauthFailure is an error for an OAuth client (RFC 6749, sections 4.1.2.1 and 5.2).
+type oauthFailure struct {
+	Code        string `json:"error"`
+	Description string `json:"error_description"`
+}
+
+func (f *oauthFailure) Error() string { return f.Code + ": " + f.Description }
+
+// errSessionClient means that a refresh token is not of this client's session.
+var errSessionClient = &oauthFailure{"invalid_client", "Client does not match the session's OAuth client"}
 
 // ErrNoUser means that the user for a token does not exist.
 var ErrNoUser = errors.New("there is no such user")
@@ -78,6 +103,11 @@ const codeHeader = "X-Sb-Error-Code"
 
 // answerError sends the failure in err. Any other error is logged and not shown.
 func (s *Server) answerError(w http.ResponseWriter, r *http.Request, err error) {
+	var ofOAuth *oauthFailure
+	if errors.As(err, &ofOAuth) {
+		writeJSON(w, http.StatusBadRequest, ofOAuth)
+		return
+	}
 	var known *failure
 	if !errors.As(err, &known) {
 		s.cfg.Log.ErrorContext(r.Context(), "stand-in for Supabase Auth", "path", r.URL.Path, "error", err)

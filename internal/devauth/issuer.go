@@ -74,6 +74,8 @@ type accessClaims struct {
 	AMR          []amr           `json:"amr"`
 	SessionID    uuid.UUID       `json:"session_id"`
 	IsAnonymous  bool            `json:"is_anonymous"`
+	ClientID     string          `json:"client_id,omitempty"` // of an OAuth app
+	Scope        string          `json:"scope,omitempty"`     // of an OAuth app
 }
 
 // amr is a way in which the user of a session has proved who they are, and when (in seconds since 1970).
@@ -88,13 +90,21 @@ func (i *issuer) sign(u *user, s session, expiry time.Time) (string, error) {
 	if expiry.Before(now) {
 		now = expiry.Add(-time.Hour) // an expired token for tests, which was valid once
 	}
-	token := jwt.NewWithClaims(i.method, accessClaims{
+	claims := accessClaims{
 		RegisteredClaims: jwt.RegisteredClaims{
 			Issuer: i.url, Subject: u.ID.String(), IssuedAt: jwt.NewNumericDate(now), ExpiresAt: jwt.NewNumericDate(expiry),
 		},
 		Audience: u.Audience, Email: u.Email, Phone: u.Phone, AppMetadata: u.AppMetadata, UserMetadata: u.UserMetadata,
-		Role: u.Role, AAL: s.aal, AMR: s.amr, SessionID: s.id, IsAnonymous: u.IsAnonymous,
-	})
+		Role: u.Role, AAL: s.aal, AMR: s.amr, SessionID: s.id, IsAnonymous: u.IsAnonymous, Scope: s.scope,
+	}
+	if s.clientID != uuid.Nil {
+		claims.ClientID = s.clientID.String()
+	}
+	return i.signClaims(claims)
+}
+
+func (i *issuer) signClaims(claims jwt.Claims) (string, error) {
+	token := jwt.NewWithClaims(i.method, claims)
 	if i.keyID != "" {
 		token.Header["kid"] = i.keyID
 	}

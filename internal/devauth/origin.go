@@ -21,7 +21,7 @@ func (s *Server) sameMachine(next http.Handler) http.Handler {
 		case "", "same-origin", "none":
 		default:
 			// A page of another origin whose request has no Origin: a link or a picture, not supabase-js.
-			if origin == "" {
+			if origin == "" && !isAuthorization(r) {
 				s.answerError(w, r, errHost)
 				return
 			}
@@ -43,4 +43,10 @@ func (s *Server) sameMachine(next http.Handler) http.Handler {
 		}
 		next.ServeHTTP(w, r)
 	})
+}
+
+// isAuthorization reports whether the browser goes to the consent page, as the page of an OAuth client makes it do.
+func isAuthorization(r *http.Request) bool {
+	return (r.URL.Path == authorizePath || r.URL.Path == consentPath) && r.Method == http.MethodGet &&
+		r.Header.Get("Sec-Fetch-Mode") == "navigate" && r.Header.Get("Sec-Fetch-Dest") == "document"
 }

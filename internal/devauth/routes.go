@@ -19,6 +19,18 @@ func (s *Server) Handler() http.Handler {
 		_, _ = w.Write(s.issuer.jwks)
 	})
 	open.HandleFunc("GET /auth/v1/verify", s.verifyLink) // the link of a mail has no key
+	// Agents have no key.
+	for _, path := range []string{
+		"/auth/v1/.well-known/oauth-authorization-server", "/auth/v1/.well-known/openid-configuration",
+		"/.well-known/oauth-authorization-server/auth/v1", // RFC 8414, section 3.1: what clients ask for first
+	} {
+		open.Handle("GET "+path, s.needsOAuth(s.authServerMetadata))
+	}
+	open.Handle("POST /auth/v1/oauth/clients/register", s.needsOAuth(s.registerClient))
+	open.Handle("GET "+authorizePath, s.needsOAuth(s.authorize))
+	open.Handle("GET "+consentPath, s.needsOAuth(s.askConsent))
+	open.Handle("POST "+consentPath, s.needsOAuth(s.takeConsent))
+	open.Handle("POST /auth/v1/oauth/token", s.needsOAuth(s.answer(s.tokenOfApp).ServeHTTP))
 	open.Handle("/", s.needsKey(keyed))
 
 	keyed.Handle("GET /auth/v1/health", s.answer(health))
@@ -34,6 +46,10 @@ func (s *Server) Handler() http.Handler {
 	keyed.Handle("POST /auth/v1/factors/{factor}/challenge", s.answer(s.challengeFactor))
 	keyed.Handle("POST /auth/v1/factors/{factor}/verify", s.answer(s.verifyFactor))
 	keyed.Handle("DELETE /auth/v1/factors/{factor}", s.answer(s.unenroll))
+	keyed.Handle("GET /auth/v1/oauth/authorizations/{authorization}", s.needsOAuth(s.answer(s.readAuthorization).ServeHTTP))
+	keyed.Handle("POST /auth/v1/oauth/authorizations/{authorization}/consent", s.needsOAuth(s.answer(s.consent).ServeHTTP))
+	keyed.Handle("GET /auth/v1/user/oauth/grants", s.needsOAuth(s.answer(s.listGrants).ServeHTTP))
+	keyed.Handle("DELETE /auth/v1/user/oauth/grants", s.needsOAuth(s.answer(s.revokeGrant).ServeHTTP))
 	keyed.Handle("/", s.answer(func(*http.Request) (any, error) { return nil, errNoRoute }))
 
 	return s.sameMachine(http.MaxBytesHandler(open, maxBodyBytes))
@@ -47,6 +63,17 @@ func (s *Server) needsKey(next http.Handler) http.Handler {
 			return
 		}
 		next.ServeHTTP(w, r)
+	})
+}
+
+// needsOAuth refuses a request if the database cannot keep OAuth clients: that of a project whose Auth is older.
+func (s *Server) needsOAuth(next http.HandlerFunc) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if !s.isOAuthServer {
+			s.answerError(w, r, errNoOAuth)
+			return
+		}
+		next(w, r)
 	})
 }
 

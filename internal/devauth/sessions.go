@@ -26,9 +26,11 @@ const tokenUserAgent = "usergraph dev"
 
 // session is a row of auth.sessions with its rows of auth.mfa_amr_claims, the latest first.
 type session struct {
-	id  uuid.UUID
-	aal string
-	amr []amr
+	id       uuid.UUID
+	aal      string
+	amr      []amr
+	clientID uuid.UUID // of the OAuth app whose session it is, uuid.Nil for the user's own
+	scope    string    // of the app
 }
 
 // grant is Supabase Auth's response to a sign-in.
@@ -60,7 +62,7 @@ func (s *Server) token(r *http.Request) (any, error) {
 		if err := readJSON(r, &body); err != nil {
 			return nil, err
 		}
-		return s.refresh(r.Context(), body.RefreshToken)
+		return s.refresh(r.Context(), body.RefreshToken, uuid.Nil)
 	case "pkce":
 		return s.exchangeCode(r)
 	}
@@ -158,8 +160,9 @@ func addRefreshToken(ctx context.Context, tx pgx.Tx, token string, userID, sessi
 // refresh takes a refresh token, which can be used once, and returns the next. A client that lost the response, or two
 // tabs that refresh at the same time, get the current token: a used token is accepted for reuseInterval, and until its
 // successor is used. Any later reuse means that the token was stolen, and revokes all tokens of the session.
+// The session must be that of the OAuth client, or the user's own for uuid.Nil.
 // https://supabase.com/docs/guides/auth/sessions#what-is-refresh-token-reuse-detection-and-what-does-it-protect-from
-func (s *Server) refresh(ctx context.Context, token string) (*grant, error) {
+func (s *Server) refresh(ctx context.Context, token string, clientID uuid.UUID) (*grant, error) {
 	var u *user
 	var of session
 	var sessionID uuid.UUID
@@ -177,6 +180,9 @@ func (s *Server) refresh(ctx context.Context, token string) (*grant, error) {
 		}
 		if u, of, err = sessionByID(ctx, tx, sessionID); err != nil {
 			return err
+		}
+		if of.clientID != clientID {
+			return errSessionClient
 		}
 		if !revoked {
 			_, err := tx.Exec(ctx, `update auth.refresh_tokens set revoked = true, updated_at = now() where token = $1`, token)
@@ -211,16 +217,23 @@ func (s *Server) refresh(ctx context.Context, token string) (*grant, error) {
 func sessionByID(ctx context.Context, db querier, id uuid.UUID) (*user, session, error) {
 	of := session{id: id}
 	var userID uuid.UUID
+	var clientID *string
 	err := db.QueryRow(ctx, `
 		select user_id, coalesce(aal::text, 'aal1'), coalesce((
 			select json_agg(json_build_object('method', c.authentication_method, 'timestamp', extract(epoch from c.updated_at)::bigint) order by c.updated_at desc)
-			from auth.mfa_amr_claims c where c.session_id = s.id), '[]')
-		from auth.sessions s where id = $1 and (not_after is null or not_after > now())`, id).Scan(&userID, &of.aal, &of.amr)
+			from auth.mfa_amr_claims c where c.session_id = s.id), '[]'),
+			to_jsonb(s) ->> 'oauth_client_id', coalesce(to_jsonb(s) ->> 'scopes', '') -- a project of an older Auth lacks the columns
+		from auth.sessions s where id = $1 and (not_after is null or not_after > now())`, id).Scan(&userID, &of.aal, &of.amr, &clientID, &of.scope)
 	if errors.Is(err, pgx.ErrNoRows) {
 		return nil, session{}, errSession
 	}
 	if err != nil {
 		return nil, session{}, err
+	}
+	if clientID != nil {
+		if of.clientID, err = uuid.Parse(*clientID); err != nil {
+			return nil, session{}, err
+		}
 	}
 	u, err := userByID(ctx, db, userID)
 	return u, of, err

@@ -39,6 +39,7 @@ type Stack struct {
 	JWTSecret      string // signs HS256 tokens, which its services accept besides those of its signing key
 	PublishableKey string
 	SiteURL        string
+	ConsentPage    string // the URL of the app's page that asks about OAuth clients, "" without an OAuth server
 }
 
 // Read returns the local project that a config.toml describes. A file that does not exist describes the defaults.
@@ -55,6 +56,10 @@ func Read(file string, getenv func(string) string) (Stack, error) {
 			JWTIssuer      string `toml:"jwt_issuer"`
 			JWTSecret      string `toml:"jwt_secret"`
 			PublishableKey string `toml:"publishable_key"`
+			OAuthServer    struct {
+				Enabled          bool   `toml:"enabled"`
+				AuthorizationURL string `toml:"authorization_url_path"`
+			} `toml:"oauth_server"`
 		} `toml:"auth"`
 	}
 	text, err := os.ReadFile(file)
@@ -78,13 +83,18 @@ func Read(file string, getenv func(string) string) (Stack, error) {
 		return Stack{}, fmt.Errorf("%s: [db] port %w", file, err)
 	}
 	url := "http://127.0.0.1:" + strconv.Itoa(apiPort)
+	siteURL, consentPage := cmp.Or(resolve(config.Auth.SiteURL, getenv), defaultSiteURL), ""
+	if of := config.Auth.OAuthServer; of.Enabled && of.AuthorizationURL != "" {
+		consentPage = strings.TrimRight(siteURL, "/") + "/" + strings.TrimLeft(of.AuthorizationURL, "/")
+	}
 	return Stack{
 		URL:            url,
 		DatabasePort:   databasePort,
 		Issuer:         cmp.Or(resolve(config.Auth.JWTIssuer, getenv), url+"/auth/v1"),
 		JWTSecret:      cmp.Or(resolve(config.Auth.JWTSecret, getenv), defaultJWTSecret),
 		PublishableKey: cmp.Or(resolve(config.Auth.PublishableKey, getenv), defaultPublishableKey),
-		SiteURL:        cmp.Or(resolve(config.Auth.SiteURL, getenv), defaultSiteURL),
+		SiteURL:        siteURL,
+		ConsentPage:    consentPage,
 	}, nil
 }
 

@@ -32,6 +32,10 @@ func TestRead(t *testing.T) {
 		"[auth]\nsite_url = \"http://localhost:4000\"\njwt_issuer = \"https://id.example.com\"\njwt_secret = \"env(SECRET)\"\npublishable_key = \"env(NOT_SET)\"": func(s *localstack.Stack) {
 			s.SiteURL, s.Issuer, s.JWTSecret = "http://localhost:4000", "https://id.example.com", "of the team"
 		},
+		"[auth.oauth_server]\nenabled = false\nauthorization_url_path = \"/oauth/consent\"": func(*localstack.Stack) {},
+		"[auth]\nsite_url = \"http://localhost:4000/\"\n[auth.oauth_server]\nenabled = true\nauthorization_url_path = \"/oauth/consent\"": func(s *localstack.Stack) {
+			s.SiteURL, s.ConsentPage = "http://localhost:4000/", "http://localhost:4000/oauth/consent"
+		},
 	} {
 		file := filepath.Join(t.TempDir(), "config.toml")
 		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {

@@ -171,6 +171,71 @@ create table if not exists auth.flow_state (
 );
 create index if not exists idx_auth_code on auth.flow_state (auth_code);
 
+do $types$ begin
+    if to_regtype('auth.oauth_client_type') is not null then
+        return;
+    end if;
+    create type auth.oauth_registration_type as enum ('dynamic', 'manual');
+    create type auth.oauth_client_type as enum ('public', 'confidential');
+    create type auth.oauth_authorization_status as enum ('pending', 'approved', 'denied', 'expired');
+    create type auth.oauth_response_type as enum ('code');
+end $types$;
+
+create table if not exists auth.oauth_clients (
+    id                         uuid primary key,
+    client_secret_hash         text,
+    registration_type          auth.oauth_registration_type not null,
+    redirect_uris              text not null,
+    grant_types                text not null,
+    client_name                text check (char_length(client_name) <= 1024),
+    client_uri                 text check (char_length(client_uri) <= 2048),
+    logo_uri                   text check (char_length(logo_uri) <= 2048),
+    created_at                 timestamptz not null default now(),
+    updated_at                 timestamptz not null default now(),
+    deleted_at                 timestamptz,
+    client_type                auth.oauth_client_type not null default 'confidential',
+    token_endpoint_auth_method text not null check (token_endpoint_auth_method in ('client_secret_basic', 'client_secret_post', 'none'))
+);
+
+create table if not exists auth.oauth_authorizations (
+    id                    uuid primary key,
+    authorization_id      text not null unique,
+    client_id             uuid not null references auth.oauth_clients (id) on delete cascade,
+    user_id               uuid references auth.users (id) on delete cascade,
+    redirect_uri          text not null check (char_length(redirect_uri) <= 2048),
+    scope                 text not null check (char_length(scope) <= 4096),
+    state                 text check (char_length(state) <= 4096),
+    resource              text check (char_length(resource) <= 2048),
+    code_challenge        text check (char_length(code_challenge) <= 128),
+    code_challenge_method auth.code_challenge_method,
+    response_type         auth.oauth_response_type not null default 'code',
+    status                auth.oauth_authorization_status not null default 'pending',
+    authorization_code    text unique check (char_length(authorization_code) <= 255),
+    created_at            timestamptz not null default now(),
+    expires_at            timestamptz not null default now() + interval '3 minutes',
+    approved_at           timestamptz,
+    nonce                 text check (char_length(nonce) <= 255),
+    check (expires_at > created_at)
+);
+
+create table if not exists auth.oauth_consents (
+    id         uuid primary key,
+    user_id    uuid not null references auth.users (id) on delete cascade,
+    client_id  uuid not null references auth.oauth_clients (id) on delete cascade,
+    scopes     text not null check (char_length(scopes) <= 2048 and char_length(trim(scopes)) > 0),
+    granted_at timestamptz not null default now(),
+    revoked_at timestamptz check (revoked_at is null or revoked_at >= granted_at),
+    unique (user_id, client_id)
+);
+
+do $client$ begin
+    if not exists (select from pg_constraint where conrelid = 'auth.sessions'::regclass and conname = 'sessions_oauth_client_id_fkey') then
+        alter table auth.sessions add constraint sessions_oauth_client_id_fkey
+            foreign key (oauth_client_id) references auth.oauth_clients (id) on delete cascade;
+    end if;
+end $client$;
+create index if not exists sessions_oauth_client_id_idx on auth.sessions (oauth_client_id);
+
 -- The definitions of Supabase Auth's own migrations.
 create or replace function auth.uid() returns uuid language sql stable as $$
     select coalesce(

@@ -1,0 +1,164 @@
+package devauth
+
+import (
+	"cmp"
+	"context"
+	"crypto/rand"
+	"errors"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+)
+
+const authorizePath = "/auth/v1/oauth/authorize"
+
+const (
+	// authorizationLife is how long a user may think about a request, and the client has to redeem its code. Supabase Auth's default.
+	authorizationLife = 10 * time.Minute
+	// maxAuthorizations bounds the requests that have not expired, since anybody may make one.
+	maxAuthorizations = 1000
+	// maxStateBytes and maxNonceBytes bound what the client gets back. Supabase Auth's limits.
+	maxStateBytes = 4096
+	maxNonceBytes = 255
+	// defaultScope is the scope of a request that names none, Supabase Auth's default.
+	defaultScope = "email"
+)
+
+// authorization is a row of auth.oauth_authorizations: what a client asks a user for.
+type authorization struct {
+	id          string // of the request, in the link of the consent page
+	clientID    uuid.UUID
+	userID      *uuid.UUID // nil until a user has seen it
+	redirectURI string
+	scope       string
+	state       string
+	resource    string
+	nonce       string
+	challenge   challenge
+	status      string // pending, approved, denied
+}
+
+// authorize keeps the request of a client, and leads to the consent page (RFC 6749, section 4.1.1). Errors go to the client's
+// page, except those which say that it is not the client's.
+func (s *Server) authorize(w http.ResponseWriter, r *http.Request) {
+	query := r.URL.Query()
+	if query.Get("client_id") == "" || query.Get("redirect_uri") == "" {
+		s.answerError(w, r, errAuthorizeClient)
+		return
+	}
+	c, err := clientByID(r.Context(), s.db, query.Get("client_id"))
+	if err != nil {
+		s.answerError(w, r, err)
+		return
+	}
+	a := &authorization{
+		id: rand.Text(), clientID: c.ID, redirectURI: query.Get("redirect_uri"), state: query.Get("state"), resource: query.Get("resource"),
+		nonce: query.Get("nonce"), challenge: challenge{query.Get("code_challenge"), query.Get("code_challenge_method")},
+		scope: cmp.Or(strings.Join(strings.Fields(query.Get("scope")), " "), defaultScope),
+	}
+	if !slices.Contains(c.RedirectURIs, a.redirectURI) {
+		s.answerError(w, r, errRedirectURI)
+		return
+	}
+	refusal := a.check(cmp.Or(query.Get("response_type"), "code"))
+	if refusal == nil {
+		refusal = s.addAuthorization(r.Context(), a)
+	}
+	if refusal != nil {
+		var known *oauthFailure
+		if !errors.As(refusal, &known) {
+			s.answerError(w, r, refusal)
+			return
+		}
+		if !isText(a.state, maxStateBytes) {
+			a.state = ""
+		}
+		http.Redirect(w, r, a.answerURL(url.Values{"error": {known.Code}, "error_description": {known.Description}}), http.StatusFound)
+		return
+	}
+	http.Redirect(w, r, cmp.Or(s.cfg.ConsentPage, consentPath)+"?authorization_id="+a.id, http.StatusFound)
+}
+
+// check refuses a request that could not be completed. PKCE is required (RFC 7636, OAuth 2.1).
+func (a *authorization) check(responseType string) error {
+	invalid := func(description string) error { return &oauthFailure{"invalid_request", description} }
+	switch {
+	case responseType != "code":
+		return invalid("only response_type=code is supported")
+	case !isText(a.state, maxStateBytes):
+		return invalid("state is too long, or no text")
+	case !isText(a.nonce, maxNonceBytes):
+		return invalid("nonce is too long, or no text")
+	case a.challenge.CodeChallenge == "" || a.challenge.CodeChallengeMethod == "":
+		return invalid("PKCE flow requires both code_challenge and code_challenge_method")
+	case a.challenge.check() != nil:
+		return invalid("code_challenge must be between 43 and 128 characters, and code_challenge_method 'S256' or 'plain'")
+	}
+	for _, scope := range strings.Fields(a.scope) {
+		if !slices.Contains(oauthScopes, scope) {
+			return invalid("unsupported scope: the scopes are " + strings.Join(oauthScopes, ", "))
+		}
+	}
+	if a.resource != "" { // RFC 8707, section 2
+		parsed, err := url.Parse(a.resource)
+		if err != nil || !parsed.IsAbs() || parsed.Fragment != "" || parsed.RawQuery != "" || !isText(a.resource, maxURIBytes) {
+			return invalid("resource must be an absolute URI without query and fragment")
+		}
+	}
+	return nil
+}
+
+// addAuthorization keeps a request until it expires. Those that have expired are removed.
+func (s *Server) addAuthorization(ctx context.Context, a *authorization) error {
+	added, err := s.db.Exec(ctx, `
+		with expired as (delete from auth.oauth_authorizations where expires_at < now())
+		insert into auth.oauth_authorizations (id, authorization_id, client_id, redirect_uri, scope, state, resource, nonce, code_challenge, code_challenge_method, expires_at)
+		select $1, $2, $3, $4, $5, nullif($6, ''), nullif($7, ''), nullif($8, ''), $9, lower($10)::auth.code_challenge_method, now() + $11::interval
+		where (select count(*) from auth.oauth_authorizations where expires_at >= now()) < $12`,
+		uuid.New(), a.id, a.clientID, a.redirectURI, a.scope, a.state, a.resource, a.nonce, a.challenge.CodeChallenge, a.challenge.CodeChallengeMethod,
+		authorizationLife, maxAuthorizations)
+	if err == nil && added.RowsAffected() == 0 {
+		return &oauthFailure{"temporarily_unavailable", "too many requests wait for an answer: try again in ten minutes"}
+	}
+	return err
+}
+
+// answerURL returns the client's page with an answer (RFC 6749, sections 4.1.2 and 4.1.2.1).
+func (a *authorization) answerURL(answer url.Values) string {
+	page, err := url.Parse(a.redirectURI)
+	if err != nil { // checked at the registration
+		return a.redirectURI
+	}
+	query := page.Query()
+	if a.state != "" {
+		query.Set("state", a.state)
+	}
+	for name, values := range answer {
+		query[name] = values
+	}
+	page.RawQuery = query.Encode()
+	return page.String()
+}
+
+// lockAuthorization returns a request that has not expired, by a column which is unique.
+func lockAuthorization(ctx context.Context, tx pgx.Tx, column, value string) (*authorization, error) {
+	if !isText(value, maxStateBytes) {
+		return nil, errAuthorization
+	}
+	a := &authorization{}
+	err := tx.QueryRow(ctx, `
+		select authorization_id, client_id, user_id, redirect_uri, scope, coalesce(state, ''), coalesce(resource, ''), coalesce(nonce, ''),
+			coalesce(code_challenge, ''), coalesce(code_challenge_method::text, ''), status
+		from auth.oauth_authorizations where `+column+` = $1 and expires_at > now() for update`, value).
+		Scan(&a.id, &a.clientID, &a.userID, &a.redirectURI, &a.scope, &a.state, &a.resource, &a.nonce,
+			&a.challenge.CodeChallenge, &a.challenge.CodeChallengeMethod, &a.status)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return nil, errAuthorization
+	}
+	return a, err
+}
