@@ -24,6 +24,7 @@ import (
 	"usergraph/internal/localstack"
 	"usergraph/internal/postgres"
 	"usergraph/internal/telemetry"
+	"usergraph/mcp"
 )
 
 const (
@@ -133,6 +134,9 @@ func (p *application) runDev(ctx context.Context, args []string) error {
 	if len(users) == 0 && *databaseURL == "" {
 		return errors.New("the seed has no users: supabase/seed.sql inserts into auth.users")
 	}
+	if cfg.mcp {
+		project.banner = "  Agents      " + mcp.Resource(cfg.publicURL) + "\n" + project.banner
+	}
 	if err := printBanner(ctx, p.Stdout, "http://"+listener.Addr().String(), firstQuery(p.Schema(new(endpoint.Engine)).Schema()), project, users, *life); err != nil {
 		return err
 	}
@@ -226,7 +230,6 @@ func printBanner(ctx context.Context, w io.Writer, url, query string, project *d
 
   Playground  %[2]s/
   GraphQL     %[2]s/graphql
-  Agents      %[2]s/mcp
 %[3]s%[4]s`, signedIn, url, project.banner, try)
 	return err
 }

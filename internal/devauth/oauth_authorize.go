@@ -15,6 +15,7 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
+// authorizePath is where a client sends the browser.
 const authorizePath = "/auth/v1/oauth/authorize"
 
 const (
