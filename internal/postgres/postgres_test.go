@@ -546,7 +546,9 @@ func TestOlderSchemaAuth(t *testing.T) {
 	query(t, server, `
 		insert into auth.users (id, email) values ('a0000000-0000-4000-8000-000000000001', 'ada@example.com');
 		insert into auth.sessions (id, user_id, aal) values ('a0000000-0000-4000-8000-000000000002', 'a0000000-0000-4000-8000-000000000001', 'aal1');
-		alter table auth.sessions alter column aal type text, drop column factor_id;
+		alter table auth.sessions alter column aal type text, drop column factor_id, drop column oauth_client_id, drop column scopes;
+		drop table auth.oauth_consents, auth.oauth_authorizations, auth.oauth_clients;
+		drop type auth.oauth_registration_type, auth.oauth_client_type, auth.oauth_authorization_status, auth.oauth_response_type;
 		drop table auth.mfa_amr_claims, auth.mfa_challenges, auth.mfa_factors, auth.identities, auth.flow_state;
 		drop type auth.aal_level, auth.factor_type, auth.factor_status, auth.code_challenge_method;
 		alter table auth.users drop column confirmed_at, drop column email_change_token_current;
@@ -563,6 +565,9 @@ func TestOlderSchemaAuth(t *testing.T) {
 		t.Error(got)
 	}
 	if got := query(t, server, "select count(*) || ' ' || (select count(confirmed_at) from auth.users) from auth.identities, auth.mfa_factors"); got != "0 0" {
+		t.Error(got)
+	}
+	if got := query(t, server, "select count(*) || ' ' || count(oauth_client_id) || ' ' || (select count(*) from auth.oauth_consents) from auth.sessions"); got != "1 0 0" {
 		t.Error(got)
 	}
 	if got := query(t, server, "create table public.later (); select has_table_privilege('anon', 'public.later', 'select')"); got != "f" {
