@@ -57,3 +57,18 @@ func (cfg Config) Forbearing() Config {
 	cfg.tuning.CancelTimeout = time.Hour
 	return cfg
 }
+
+// Near treats PostgreSQL as near if its fastest answer took less.
+func (cfg Config) Near(fastest time.Duration) Config {
+	cfg.tuning.Near = fastest
+	return cfg
+}
+
+// Batches lets a quick statement wait while so many connections run batches.
+func (cfg Config) Batches(running int) Config {
+	cfg.tuning.Batches = running
+	return cfg
+}
+
+// Queued returns the number of statements that wait for a connection or a batch.
+func (db *DB) Queued() int { return db.pool.Queued() }

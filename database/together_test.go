@@ -413,3 +413,84 @@ func TestErrorInLine(t *testing.T) {
 		t.Errorf("%d transactions in %d round trips, not 6 in 2", syncs, trips)
 	}
 }
+
+// Where PostgreSQL is near and enough connections run batches, a quick statement waits for one of them, although others are
+// idle; not for long, and not if a waiter needs a connection for itself.
+func TestWaitForBatch(t *testing.T) {
+	pg := newPostgres(t)
+	for _, test := range []struct {
+		name   string
+		cfg    database.Config
+		waits  bool
+		writer bool // comes next
+		fresh  bool // the statement is a new one
+	}{
+		{name: "waits", cfg: database.Config{}.Patient().Near(time.Hour).Batches(1), waits: true},
+		{name: "not for long", cfg: database.Config{}.Near(time.Hour).Batches(1)},
+		{name: "more batches may run", cfg: database.Config{}.Patient().Near(time.Hour).Batches(2)},
+		{name: "far away", cfg: database.Config{}.Patient().Near(1).Batches(1)},
+		{name: "somebody writes", cfg: database.Config{}.Patient().Near(time.Hour).Batches(1), waits: true, writer: true},
+		{name: "not known to be quick", cfg: database.Config{}.Patient().Near(time.Hour).Batches(1), fresh: true},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			test.cfg.URL, test.cfg.MaxConns = pg.URL, 3
+			l := &line{t: t, pg: pg, db: open(t, test.cfg)}
+			for range 3 {
+				l.take()
+			}
+			for range 3 { // each of them prepares what they read
+				l.free()
+				for range 3 {
+					if err := l.read(t.Context(), ada); err != nil {
+						t.Fatal(err)
+					}
+				}
+				l.take()
+			}
+			l.free()
+			l.free()
+			lock, err := newWatch(t, pg).conn.Begin(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, err := lock.Exec(t.Context(), "lock table users in access exclusive mode"); err != nil {
+				t.Fatal(err)
+			}
+			w, answers := newWatch(t, pg), make(chan error, 3)
+			read := func() { answers <- l.read(t.Context(), ada) }
+			const locked = "wait_event_type = 'Lock'"
+			go read()
+			w.until(1, locked)
+			if test.fresh {
+				read = func() {
+					_, err := l.db.As(readerOf(ada)).ExecContext(t.Context(), "select from users")
+					answers <- err
+				}
+			}
+			go read()
+			asked := 2
+			if test.waits {
+				until(t, "it waits for a batch", func() bool { return l.db.Queued() == 1 })
+				if n := w.ours(locked); n != 1 {
+					t.Errorf("%d statements run, not one", n)
+				}
+			} else {
+				w.until(2, locked)
+			}
+			if test.writer {
+				go func() { answers <- rename(t.Context(), l.db.As(callerOf(ada)), ada, "Ada") }()
+				asked++
+				w.until(2, locked)
+			}
+			if err := lock.Rollback(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			for range asked {
+				if err := <-answers; err != nil {
+					t.Error(err)
+				}
+			}
+			l.free()
+		})
+	}
+}

@@ -9,6 +9,9 @@ import (
 const (
 	// quickAnswer bounds how long a statement of a batch took last time: its followers wait for it.
 	quickAnswer = 10 * time.Millisecond
+	// nearAnswer bounds the fastest answer to a statement that waits for a batch while connections are idle. Where PostgreSQL is
+	// farther away, the wait would be a round trip.
+	nearAnswer = time.Millisecond
 	// batchRetryAfter is how long followers wait for the statements before theirs. The next sweep has them ask for another
 	// connection.
 	batchRetryAfter = 100 * time.Millisecond

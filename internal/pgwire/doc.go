@@ -49,12 +49,14 @@ type Config struct {
 	Tuning         Tuning
 }
 
-// Tuning has the times that only tests change. Zero is the constant of the same meaning.
+// Tuning has the times and numbers that only tests change. Zero is the constant of the same meaning.
 type Tuning struct {
 	Quick         time.Duration // quickAnswer
 	Look          time.Duration // lookEvery
 	Refresh       time.Duration // refreshEvery
 	CancelTimeout time.Duration // cancelTimeout
+	Near          time.Duration // nearAnswer
+	Batches       int           // maxBatches
 }
 
 // Observer is told the text of a statement, with $1 in place of its arguments; how long the round trip took; and how it
@@ -63,5 +65,8 @@ type Observer func(ctx context.Context, statement string, took time.Duration, er
 
 // Open returns a pool. It opens no connection.
 func Open(cfg Config) *Pool {
-	return &Pool{open: (&dialer{cfg}).open, maxOpen: cfg.MaxConns, interval: cmp.Or(cfg.Tuning.Look, sweepInterval)}
+	return &Pool{
+		open: (&dialer{cfg}).open, maxOpen: cfg.MaxConns, interval: cmp.Or(cfg.Tuning.Look, sweepInterval),
+		quick: cmp.Or(cfg.Tuning.Quick, quickAnswer), near: cmp.Or(cfg.Tuning.Near, nearAnswer), batches: cmp.Or(cfg.Tuning.Batches, maxBatches),
+	}
 }

@@ -1,6 +1,7 @@
 package pgwire
 
 import (
+	"cmp"
 	"context"
 	"database/sql/driver"
 	"errors"
@@ -127,6 +128,7 @@ func (c *conn) receiveResult(ctx context.Context, observed string, since time.Ti
 	}
 	took := time.Since(since)
 	asked.took = time.Since(began)
+	asked.fastest = min(cmp.Or(asked.fastest, asked.took), asked.took)
 	if c.observe != nil && observed != "" {
 		defer func() { c.observe(ctx, observed, took, err) }()
 	}

@@ -26,6 +26,7 @@ type statement struct {
 	unparameterizable bool
 	// took is how long the last answer was waited for.
 	took    time.Duration
+	fastest time.Duration // of all answers; 0 before the first
 	columns []column
 	// leaves says that it leaves something behind in the session.
 	leaves bool
