@@ -75,7 +75,7 @@ func (p *application) runDoctor(ctx context.Context, args []string) error {
 		report(doctor.Finding{Check: "schema", Severity: doctor.Warning, Message: err.Error(), Advice: "its tables are not checked: compare them by hand"})
 	}
 	needs.Sessions = cfg.sessionCheck == "always"
-	patient := doctor.Config{
+	checks := doctor.Config{
 		SupabaseURL: cfg.supabaseURL, JWKSURL: cfg.jwksURL, HasSecret: cfg.jwtSecret != "", AcceptsNoIssuer: cfg.acceptNoIssuer, Issuers: cfg.issuers,
 		DatabaseURL: cfg.databaseURL, ListenURL: cfg.databaseListenURL, Migrations: migrationVersions(p.Migrations),
 		ReadURL: cfg.databaseReadURL, MaxLag: cfg.databaseMaxLag, SharesWrites: cfg.redisURL != "",
@@ -88,9 +88,9 @@ func (p *application) runDoctor(ctx context.Context, args []string) error {
 		report(doctor.Finding{Check: "settings", Severity: doctor.Error, Message: err.Error(), Advice: "usergraph serve --help lists them"})
 	} else {
 		defer verifier.Close()
-		patient.Token, patient.Verify = *token, verifier.Verify
+		checks.Token, checks.Verify = *token, verifier.Verify
 	}
-	doctor.Examine(ctx, patient, report)
+	doctor.Examine(ctx, checks, report)
 	for _, f := range p.drift(ctx, cfg.databaseURL) {
 		report(f)
 	}

@@ -226,7 +226,7 @@ func (c *Changes) run(ctx context.Context) {
 func (c *Changes) listen(ctx context.Context) (arrived bool) {
 	conn, err := pgconn.ConnectConfig(ctx, c.config)
 	if err != nil {
-		c.settle(ctx, pgwire.Unavailable(ctx, err))
+		c.setState(ctx, pgwire.Unavailable(ctx, err))
 		return false
 	}
 	defer func() {
@@ -235,11 +235,11 @@ func (c *Changes) listen(ctx context.Context) (arrived bool) {
 		_ = conn.Close(ctx)
 	}()
 	if err := c.begin(ctx, conn); err != nil {
-		c.settle(ctx, err)
+		c.setState(ctx, err)
 		return false
 	}
 	c.missed() // before reporting that changes arrive, so that no watcher relies on the time in between
-	c.settle(ctx, nil)
+	c.setState(ctx, nil)
 	listed := time.Now()
 	for {
 		err := c.wait(ctx, conn, max(0, listPause-time.Since(listed)))
@@ -249,7 +249,7 @@ func (c *Changes) listen(ctx context.Context) (arrived bool) {
 			err = c.readAnnounced(ctx, conn)
 		}
 		if err != nil {
-			c.settle(ctx, pgwire.Unavailable(ctx, err))
+			c.setState(ctx, pgwire.Unavailable(ctx, err))
 			return true
 		}
 	}
@@ -372,8 +372,8 @@ func (c *Changes) missed() {
 	}
 }
 
-// settle stores and reports the state if it has changed.
-func (c *Changes) settle(ctx context.Context, err error) {
+// setState stores and reports the state if it has changed.
+func (c *Changes) setState(ctx context.Context, err error) {
 	if ctx.Err() != nil {
 		return
 	}

@@ -59,7 +59,7 @@ type Replica struct {
 	reads, repeated atomic.Uint64
 
 	// Used by the goroutine of run: something was reported, and it was nil.
-	settled, reported bool
+	reportedOnce, reported bool
 
 	mu      sync.Mutex
 	reading context.Context // cancelled when the replica goes out of use
@@ -157,7 +157,7 @@ func (r *Replica) run(ctx context.Context) {
 		if ctx.Err() != nil {
 			return
 		}
-		r.settle(err)
+		r.setState(err)
 		if time.Since(began) > lastPause {
 			pause = firstPause
 		}
@@ -222,9 +222,9 @@ func (r *Replica) follow(ctx context.Context) error {
 		}
 		switch {
 		case r.InUse():
-			r.settle(nil)
+			r.setState(nil)
 		case asked-joined > r.cfg.MaxLag:
-			r.settle(errLag)
+			r.setState(errLag)
 		}
 		// Wait on the connection instead of sleeping. A closed connection must be noticed at once: a restarted replica
 		// may be further behind than before.
@@ -238,16 +238,16 @@ func (r *Replica) follow(ctx context.Context) error {
 // lost takes the replica out of use.
 func (r *Replica) lost() { r.complete.Store(0) }
 
-// settle cancels waiting reads if the replica goes out of use, and reports when it goes out of use or into it. If only
+// setState cancels waiting reads if the replica goes out of use, and reports when it goes out of use or into it. If only
 // the primary does not answer, the replica stays in use while its lag is known to be short.
-func (r *Replica) settle(err error) {
+func (r *Replica) setState(err error) {
 	if err != nil && r.InUse() {
 		return
 	}
-	if r.settled && r.reported == (err == nil) {
+	if r.reportedOnce && r.reported == (err == nil) {
 		return
 	}
-	r.settled, r.reported = true, err == nil
+	r.reportedOnce, r.reported = true, err == nil
 	if err != nil {
 		r.endReads()
 	}

@@ -26,7 +26,7 @@ const (
 )
 
 // database checks the connection and the login role, and then the schema.
-func (p *patient) database(ctx context.Context) {
+func (p *examination) database(ctx context.Context) {
 	if p.DatabaseURL == "" {
 		return
 	}
@@ -80,7 +80,7 @@ func connectAdvice(err error) string {
 }
 
 // tls reports whether the connection is encrypted and the server verified.
-func (p *patient) tls(check string, config *pgx.ConnConfig) {
+func (p *examination) tls(check string, config *pgx.ConnConfig) {
 	const advice = "add sslmode=verify-full, and sslrootcert=… with the certificate from Supabase's dashboard, Database Settings"
 	switch {
 	case auth.IsLoopback(config.Host) || strings.HasPrefix(config.Host, "/"):
@@ -97,7 +97,7 @@ func (p *patient) tls(check string, config *pgx.ConnConfig) {
 }
 
 // latency reports the fastest of several round trips.
-func (p *patient) latency(ctx context.Context, conn *pgx.Conn) error {
+func (p *examination) latency(ctx context.Context, conn *pgx.Conn) error {
 	best := time.Hour
 	for range 5 {
 		start := time.Now()
@@ -115,7 +115,7 @@ func (p *patient) latency(ctx context.Context, conn *pgx.Conn) error {
 }
 
 // pooler detects a pooler by its process id, which differs from that of the session behind it.
-func (p *patient) pooler(ctx context.Context, conn *pgx.Conn) error {
+func (p *examination) pooler(ctx context.Context, conn *pgx.Conn) error {
 	var pid uint32
 	var version int
 	if err := conn.QueryRow(ctx, "select pg_backend_pid(), current_setting('server_version_num')::int / 10000").Scan(&pid, &version); err != nil {
@@ -140,7 +140,7 @@ func (p *patient) pooler(ctx context.Context, conn *pgx.Conn) error {
 }
 
 // login checks what the login role may do before and after a switch of role.
-func (p *patient) login(ctx context.Context, conn *pgx.Conn) error {
+func (p *examination) login(ctx context.Context, conn *pgx.Conn) error {
 	var name string
 	var inherits, bypasses, owns bool
 	var member, strong []string
@@ -177,7 +177,7 @@ func (p *patient) login(ctx context.Context, conn *pgx.Conn) error {
 }
 
 // changes waits for the server's probe, which proves that notifications arrive.
-func (p *patient) changes(ctx context.Context) {
+func (p *examination) changes(ctx context.Context) {
 	address := p.ListenURL
 	if address == "" && p.reached {
 		address = p.DatabaseURL

@@ -63,8 +63,8 @@ type Config struct {
 	Origins []string
 }
 
-// patient runs the checks and reports the findings.
-type patient struct {
+// examination runs the checks and reports the findings.
+type examination struct {
 	Config
 	report  func(Finding)
 	reached bool // the database answered
@@ -72,7 +72,7 @@ type patient struct {
 
 // Examine runs all checks in sequence, and reports each finding at once.
 func Examine(ctx context.Context, cfg Config, report func(Finding)) {
-	p := &patient{Config: cfg, report: report}
+	p := &examination{Config: cfg, report: report}
 	for _, check := range []func(context.Context){p.url, p.keys, p.clock, p.token, p.origins, p.database, p.schema, p.replica, p.changes} {
 		ctx, cancel := context.WithTimeout(ctx, checkTimeout)
 		check(ctx)
@@ -80,6 +80,6 @@ func Examine(ctx context.Context, cfg Config, report func(Finding)) {
 	}
 }
 
-func (p *patient) found(check string, severity Severity, message, advice string) {
+func (p *examination) found(check string, severity Severity, message, advice string) {
 	p.report(Finding{check, severity, message, advice})
 }

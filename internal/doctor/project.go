@@ -31,7 +31,7 @@ const (
 var projectHost = regexp.MustCompile(`^[a-z0-9]{20}\.supabase\.(co|in|red)$`)
 
 // url checks the form of SUPABASE_URL.
-func (p *patient) url(context.Context) {
+func (p *examination) url(context.Context) {
 	parsed, err := url.Parse(p.SupabaseURL)
 	if p.SupabaseURL == "" || err != nil || parsed.Host == "" {
 		return // the settings have reported it
@@ -59,7 +59,7 @@ func (p *patient) url(context.Context) {
 }
 
 // keys fetches the key set.
-func (p *patient) keys(ctx context.Context) {
+func (p *examination) keys(ctx context.Context) {
 	if p.JWKSURL == "" {
 		if p.HasSecret {
 			p.found("keys", OK, "none are fetched: tokens are verified with SUPABASE_JWT_SECRET, or a key of SUPABASE_JWKS", "")
@@ -123,7 +123,7 @@ func (p *patient) keys(ctx context.Context) {
 }
 
 // clock compares this machine's clock with Supabase Auth's, by the Date header of an uncached response.
-func (p *patient) clock(ctx context.Context) {
+func (p *examination) clock(ctx context.Context) {
 	if len(p.Issuers) == 0 {
 		return
 	}
@@ -163,7 +163,7 @@ func (p *patient) clock(ctx context.Context) {
 }
 
 // origins checks the allowed origins.
-func (p *patient) origins(context.Context) {
+func (p *examination) origins(context.Context) {
 	for _, origin := range p.Origins {
 		parsed, err := url.Parse(strings.TrimSuffix(origin, ":*"))
 		switch {

@@ -10,7 +10,7 @@ import (
 )
 
 // replica waits for the proof that the replica can be read, and then reads there as callers do.
-func (p *patient) replica(ctx context.Context) {
+func (p *examination) replica(ctx context.Context) {
 	if p.ReadURL == "" {
 		return
 	}

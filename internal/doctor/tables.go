@@ -19,7 +19,7 @@ const reachable = `select c.oid from pg_class c
 		and (has_table_privilege(r.oid, c.oid, 'select, insert, update, delete') or has_any_column_privilege(r.oid, c.oid, 'select, insert, update')))`
 
 // schema compares the database with what the API needs, as the login that serves.
-func (p *patient) schema(ctx context.Context) {
+func (p *examination) schema(ctx context.Context) {
 	if !p.reached {
 		return
 	}
@@ -42,7 +42,7 @@ func (p *patient) schema(ctx context.Context) {
 }
 
 // tables finds tables without row-level security, which every caller can read whole.
-func (p *patient) tables(ctx context.Context, conn *pgx.Conn) error {
+func (p *examination) tables(ctx context.Context, conn *pgx.Conn) error {
 	var all, open, closed []string
 	err := conn.QueryRow(ctx, `with reachable as (`+reachable+`),
 		t as (select c.oid, quote_ident(relname) as name, relrowsecurity from pg_class c join reachable using (oid))
@@ -75,7 +75,7 @@ var (
 )
 
 // policies finds policies that call a function for every row.
-func (p *patient) policies(ctx context.Context, conn *pgx.Conn) error {
+func (p *examination) policies(ctx context.Context, conn *pgx.Conn) error {
 	rows, err := conn.Query(ctx, `select quote_ident(relname), polname::text, concat_ws(' ', pg_get_expr(polqual, polrelid), pg_get_expr(polwithcheck, polrelid))
 		from pg_policy join pg_class c on c.oid = polrelid where c.oid in (`+reachable+`) order by 1, 2`)
 	if err != nil {
@@ -99,7 +99,7 @@ func (p *patient) policies(ctx context.Context, conn *pgx.Conn) error {
 }
 
 // indexes finds policies none of whose columns begins an index. PostgreSQL records which columns a policy reads.
-func (p *patient) indexes(ctx context.Context, conn *pgx.Conn) error {
+func (p *examination) indexes(ctx context.Context, conn *pgx.Conn) error {
 	rows, err := conn.Query(ctx, `select quote_ident(relname), polname::text, string_agg(distinct quote_ident(attname), ', '),
 			bool_or(exists (select from pg_index where indrelid = c.oid and indisvalid and indkey[0] = attnum and indpred is null))
 		from pg_policy join pg_class c on c.oid = polrelid
@@ -129,7 +129,7 @@ func (p *patient) indexes(ctx context.Context, conn *pgx.Conn) error {
 
 // migrations compares the migrations with the Supabase CLI's ledger, or, where the login may not read that, with what
 // `usergraph migrate` has noted.
-func (p *patient) migrations(ctx context.Context, conn *pgx.Conn) error {
+func (p *examination) migrations(ctx context.Context, conn *pgx.Conn) error {
 	if len(p.Migrations) == 0 {
 		return nil
 	}
@@ -163,7 +163,7 @@ func (p *patient) migrations(ctx context.Context, conn *pgx.Conn) error {
 
 // versions returns the versions in a ledger, as the login or else as the role authenticated. mayRead is true where there
 // is no such table.
-func (p *patient) versions(ctx context.Context, conn *pgx.Conn, table string) (versions []string, mayRead bool, err error) {
+func (p *examination) versions(ctx context.Context, conn *pgx.Conn, table string) (versions []string, mayRead bool, err error) {
 	for _, role := range []string{"none", "authenticated"} {
 		tx, err := conn.Begin(ctx)
 		if err != nil {
@@ -194,7 +194,7 @@ func (p *patient) versions(ctx context.Context, conn *pgx.Conn, table string) (v
 }
 
 // extensions reports whether slow statements can be found.
-func (p *patient) extensions(ctx context.Context, conn *pgx.Conn) error {
+func (p *examination) extensions(ctx context.Context, conn *pgx.Conn) error {
 	var installed []string
 	if err := conn.QueryRow(ctx, "select array(select extname::text from pg_extension order by 1)").Scan(&installed); err != nil {
 		return err

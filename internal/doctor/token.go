@@ -17,7 +17,7 @@ import (
 const maxShown = 120
 
 // token explains a token: its claims, and whether the server accepts it. It shows nothing that could be used.
-func (p *patient) token(ctx context.Context) {
+func (p *examination) token(ctx context.Context) {
 	if p.Token == "" {
 		return
 	}
@@ -55,7 +55,7 @@ func (p *patient) token(ctx context.Context) {
 }
 
 // explain describes the claims of a token, and which of them are wrong.
-func (p *patient) explain(header, claims map[string]any) string {
+func (p *examination) explain(header, claims map[string]any) string {
 	says := []string{text(header["alg"])}
 	if key := text(header["kid"]); key != "" {
 		says = append(says, "key "+key[:min(len(key), 4)]+"…")
