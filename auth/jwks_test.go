@@ -651,8 +651,10 @@ func TestUnsuitableKeys(t *testing.T) {
 			}
 			defer verifier.Close()
 			mustVerify(t, verifier, issuer.Token(ada))
+			older := issuer.Claims(ada) // than the set, so that its key cannot be a new one
+			older["iat"] = time.Now().Add(-time.Minute).Unix()
 			for _, key := range []*authtest.Key{ec, rs, ed} {
-				mustRefuse(t, verifier, key.Sign(issuer.Claims(ada)), auth.ErrTokenInvalid)
+				mustRefuse(t, verifier, key.Sign(older), auth.ErrTokenInvalid)
 			}
 			report := <-fetched
 			if report.Err != nil || report.Keys != 1 || len(report.Unsuitable) != 1 || !strings.Contains(report.Unsuitable[0].Error(), test.reason) {
