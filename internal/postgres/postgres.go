@@ -198,6 +198,10 @@ func (s *Server) applyShims(ctx context.Context) error {
 		return fmt.Errorf("log in to PostgreSQL: %w", err)
 	}
 	defer conn.Close(context.WithoutCancel(ctx))
+	var standby bool // which has what its primary has
+	if err := conn.QueryRow(ctx, "select pg_is_in_recovery()").Scan(&standby); err != nil || standby {
+		return err
+	}
 	// Several statements in a simple query are one transaction. The password is hexadecimal. Notices say that something
 	// exists already.
 	if _, err := conn.Exec(ctx, shims+";\nalter role authenticator password '"+s.passwords.Authenticator+"'"); err != nil {
