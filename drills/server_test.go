@@ -23,11 +23,7 @@ import (
 	"github.com/google/uuid"
 
 	"usergraph/auth/authtest"
-	"usergraph/database"
-	"usergraph/endpoint"
-	"usergraph/graph"
 	"usergraph/internal/pgtest"
-	"usergraph/supabase"
 )
 
 // timeout is how long a drill waits for what must happen soon. Nothing is asserted about less.
@@ -234,11 +230,7 @@ func populate(t *testing.T, adminURL string, users int) *surroundings {
 // migrate applies the project's migrations.
 func migrate(t *testing.T, adminURL string) {
 	t.Helper()
-	needs, err := endpoint.Needs(graph.New(new(endpoint.Engine)))
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := (database.Migration{URL: adminURL, Files: supabase.Migrations, Watched: needs.Announced}).Apply(t.Context()); err != nil {
+	if err := pgtest.Migration(adminURL).Apply(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 }
