@@ -16,19 +16,20 @@ import (
 // generated code. It replaces gqlgen's executor, whose extensions wrap every operation and response in functions.
 // Those cost 4 % of the latency of a single request, and hid the order of the steps.
 type executor struct {
-	schema       graphql.ExecutableSchema
-	documents    *documents
-	limits       *Limits
-	costs        costs
-	inFlight     inFlight
-	held         *held
-	starting     inFlight // operations on websockets that are prepared, refused, run or subscribed
-	router       replicaRouter
-	aroundFields graphql.FieldMiddleware
-	introspect   graphql.FieldMiddleware // aroundFields, for operations with introspection
-	observer     Observer                // may be nil
-	debug        *Debug                  // nil in production
-	presenter    presenter
+	schema        graphql.ExecutableSchema
+	documents     *documents
+	limits        *Limits
+	costs         costs
+	inFlight      inFlight
+	held          *held
+	introspecting chan struct{} // a place for each operation with introspection that runs
+	starting      inFlight      // operations on websockets that are prepared, refused, run or subscribed
+	router        replicaRouter
+	aroundFields  graphql.FieldMiddleware
+	introspect    graphql.FieldMiddleware // aroundFields, for operations with introspection
+	observer      Observer                // may be nil
+	debug         *Debug                  // nil in production
+	presenter     presenter
 }
 
 // operation is one operation of a request, from its document to its last response: what it is, and what holds for who
@@ -41,6 +42,10 @@ type operation struct {
 	bounds   *Bounds
 	quota    quotaKey
 }
+
+// maxIntrospecting bounds the operations with introspection that run at the same time. They wait for nothing else, so that
+// more would not be quicker, and each has a goroutine for each type, field and argument.
+const maxIntrospecting = 8
 
 func passField(ctx context.Context, next graphql.Resolver) (any, error) { return next(ctx) }
 
@@ -184,6 +189,13 @@ func (e *executor) execute(ctx context.Context, op operation) (response *graphql
 	defer e.inFlight.release(op.quota)
 	ctx, cancel := withTimeout(ctx, op.bounds.Time)
 	defer cancel()
+	if op.document.stats.introspects {
+		select {
+		case e.introspecting <- struct{}{}:
+			defer func() { <-e.introspecting }()
+		case <-ctx.Done():
+		}
+	}
 	if ctx.Err() != nil { // the time limit has passed already
 		return &graphql.Response{Errors: gqlerror.List{refusef(CodeTimeout, "this took too long")}}
 	}

@@ -118,16 +118,17 @@ func NewHandler(options Options) (*Handler, error) {
 	sessions := newSessions(options.CheckSession, options.Log, options.sessionPause)
 	held := newHeld(options.Limits)
 	exec := &executor{
-		held:         held,
-		schema:       schema,
-		documents:    documents,
-		limits:       options.Limits,
-		costs:        costs,
-		router:       replicaRouter{writers: options.Writers},
-		aroundFields: options.AroundFields,
-		observer:     options.Observer,
-		debug:        options.Debug,
-		presenter:    presenter{known: slices.Concat(options.Errors, publicErrors), log: options.Log, requestID: options.RequestID},
+		introspecting: make(chan struct{}, maxIntrospecting),
+		held:          held,
+		schema:        schema,
+		documents:     documents,
+		limits:        options.Limits,
+		costs:         costs,
+		router:        replicaRouter{writers: options.Writers},
+		aroundFields:  options.AroundFields,
+		observer:      options.Observer,
+		debug:         options.Debug,
+		presenter:     presenter{known: slices.Concat(options.Errors, publicErrors), log: options.Log, requestID: options.RequestID},
 	}
 	if options.Writers != nil {
 		exec.router.replica = options.DB.Replica()
