@@ -313,16 +313,11 @@ func (a *adder) table(ctx context.Context, found *catalog.Catalog, name string) 
 		return err
 	}
 	a.explain(plan)
-	files, err := plan.Files()
+	files, byHand, err := a.filesOf(ctx, found, plan)
 	if err != nil {
 		return err
 	}
-	tests, err := plan.Tests(found, func(sql string) error { return a.source.try(ctx, sql) })
-	if err != nil {
-		return err
-	}
-	maps.Copy(files, tests.Files)
-	a.byHand = append(a.byHand, tests.ByHand...)
+	a.byHand = append(a.byHand, byHand...)
 	for _, name := range slices.Sorted(maps.Keys(files)) {
 		if _, err := os.Stat(name); err == nil || a.files[name] != nil {
 			return fmt.Errorf("there is a file %s already, which add does not overwrite: give the table another name with --as Name", name)
@@ -334,6 +329,19 @@ func (a *adder) table(ctx context.Context, found *catalog.Catalog, name string) 
 	}
 	a.project = plan.Added()
 	return nil
+}
+
+// filesOf returns what a plan writes, tests included, and what in it must be finished by hand.
+func (a *adder) filesOf(ctx context.Context, found *catalog.Catalog, plan *tablegen.Plan) (files map[string][]byte, byHand []string, err error) {
+	if files, err = plan.Files(); err != nil {
+		return nil, nil, err
+	}
+	tests, err := plan.Tests(found, func(sql string) error { return a.source.try(ctx, sql) })
+	if err != nil {
+		return nil, nil, err
+	}
+	maps.Copy(files, tests.Files)
+	return files, tests.ByHand, nil
 }
 
 // cutLast cuts the column off table.column or schema.table.column.
@@ -392,15 +400,10 @@ func (a *adder) again(ctx context.Context, found *catalog.Catalog, table *catalo
 	if err != nil {
 		return err
 	}
-	files, err := plan.Files()
+	files, _, err := a.filesOf(ctx, found, plan)
 	if err != nil {
 		return err
 	}
-	tests, err := plan.Tests(found, func(sql string) error { return a.source.try(ctx, sql) })
-	if err != nil {
-		return err
-	}
-	maps.Copy(files, tests.Files)
 	fmt.Fprintf(a.Stdout, "%s is there already, as %s; nothing of it is written. What add would write now differs in:\n", table, model.Name)
 	differs := false
 	for _, name := range slices.Sorted(maps.Keys(files)) {

@@ -54,12 +54,7 @@ func (h *Handler) Serve(w http.ResponseWriter, r *http.Request, exchange Exchang
 	defer holding.release()
 	bounds := h.exec.limits.of(r.Context())
 	buffer := bodies.Get().(*bytes.Buffer)
-	defer func() {
-		if buffer.Cap() <= keepBytes {
-			buffer.Reset()
-			bodies.Put(buffer)
-		}
-	}()
+	defer putBody(buffer)
 	if refusal, status := readBody(buffer, w, r, bounds.BodyBytes, holding); refusal != nil {
 		refuse(status, refusal)
 		return

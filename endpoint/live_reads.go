@@ -25,25 +25,18 @@ func newAnswerTypes(schema graphql.ExecutableSchema) *answerTypes {
 		return a
 	}
 	var found []reflect.Type
-	for i := range root.NumMethod() {
-		object := root.Method(i)
-		for j := range object.Type.Out(0).NumMethod() {
-			field := object.Type.Out(0).Method(j)
-			if field.Type.NumOut() != 2 {
-				continue // sets a field of an input
-			}
-			found = append(found, field.Type.Out(0))
-			if rootOf(schema.Schema(), object.Name) != nil {
-				continue
-			}
-			parent, name := parentOf(field.Type.In(1)), plainName(field.Name)
-			found = append(found, parent)
-			if a.resolvers[parent] == nil {
-				a.resolvers[parent] = map[string][]reflect.Type{}
-			}
-			a.resolvers[parent][name] = append(a.resolvers[parent][name], field.Type.Out(0))
+	eachResolver(root, func(object string, field reflect.Method) {
+		found = append(found, field.Type.Out(0))
+		if rootOf(schema.Schema(), object) != nil {
+			return
 		}
-	}
+		parent, name := parentOf(field.Type.In(1)), plainName(field.Name)
+		found = append(found, parent)
+		if a.resolvers[parent] == nil {
+			a.resolvers[parent] = map[string][]reflect.Type{}
+		}
+		a.resolvers[parent][name] = append(a.resolvers[parent][name], field.Type.Out(0))
+	})
 	a.structs = (&modelWalk{children: map[reflect.Type][]reflect.Type{}}).reach(found, true)
 	return a
 }

@@ -37,29 +37,22 @@ func Models(schema graphql.ExecutableSchema) ([]Model, error) {
 	}
 	w := &modelWalk{children: map[reflect.Type][]reflect.Type{}}
 	var all, public, watched []reflect.Type
-	for i := range root.NumMethod() {
-		object := root.Method(i)
-		for j := range object.Type.Out(0).NumMethod() {
-			field := object.Type.Out(0).Method(j)
-			if field.Type.NumOut() != 2 {
-				continue // sets a field of an input
-			}
-			result := field.Type.Out(0)
-			definition := rootOf(schema.Schema(), object.Name)
-			if definition == nil {
-				parent := parentOf(field.Type.In(1))
-				w.children[parent] = append(w.children[parent], result)
-				continue
-			}
-			all = append(all, result)
-			if isPublic(definition, field.Name) {
-				public = append(public, result)
-			}
-			if definition == schema.Schema().Subscription {
-				watched = append(watched, result)
-			}
+	eachResolver(root, func(object string, field reflect.Method) {
+		result := field.Type.Out(0)
+		definition := rootOf(schema.Schema(), object)
+		if definition == nil {
+			parent := parentOf(field.Type.In(1))
+			w.children[parent] = append(w.children[parent], result)
+			return
 		}
-	}
+		all = append(all, result)
+		if isPublic(definition, field.Name) {
+			public = append(public, result)
+		}
+		if definition == schema.Schema().Subscription {
+			watched = append(watched, result)
+		}
+	})
 	for parent, results := range w.children {
 		w.known = append(w.known, w.reach(append(results, parent), true)...)
 	}
@@ -122,6 +115,19 @@ func resolverRoot(schema reflect.Value) (root reflect.Type, ok bool) {
 		return resolverRoot(embedded)
 	}
 	return nil, false
+}
+
+// eachResolver calls visit with each resolver of a schema, and with the name of ResolverRoot's method for its type.
+func eachResolver(root reflect.Type, visit func(object string, field reflect.Method)) {
+	for i := range root.NumMethod() {
+		object := root.Method(i)
+		for j := range object.Type.Out(0).NumMethod() {
+			// A method with one result sets a field of an input.
+			if field := object.Type.Out(0).Method(j); field.Type.NumOut() == 2 {
+				visit(object.Name, field)
+			}
+		}
+	}
 }
 
 // rootOf returns the root type for which ResolverRoot has a method of this name, or nil for another type.

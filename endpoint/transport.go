@@ -73,12 +73,7 @@ func (t httpTransport) post(w http.ResponseWriter, r *http.Request, exec *execut
 	ctx := r.Context()
 	bounds := t.limits.of(ctx)
 	buffer := bodies.Get().(*bytes.Buffer)
-	defer func() {
-		if buffer.Cap() <= keepBytes {
-			buffer.Reset()
-			bodies.Put(buffer)
-		}
-	}()
+	defer putBody(buffer)
 	if refusal, status := readBody(buffer, w, r, bounds.BodyBytes, holding); refusal != nil {
 		refuseBody(w, r, status, refusal)
 		return
@@ -134,6 +129,14 @@ func (t httpTransport) ofBatch(ctx context.Context, answer http.Header, exec *ex
 }
 
 var bodies = sync.Pool{New: func() any { return new(bytes.Buffer) }}
+
+// putBody returns the buffer of a body to bodies, unless the body was large.
+func putBody(buffer *bytes.Buffer) {
+	if buffer.Cap() <= keepBytes {
+		buffer.Reset()
+		bodies.Put(buffer)
+	}
+}
 
 // readBody reads at most atMost bytes, while held has room for them.
 func readBody(buffer *bytes.Buffer, w http.ResponseWriter, r *http.Request, atMost int, holding *holding) (*gqlerror.Error, int) {
