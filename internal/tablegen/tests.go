@@ -40,6 +40,9 @@ type fixture struct {
 // to a row of each table that they can refer to.
 func (p *Plan) fixture(database *catalog.Catalog, withParents bool) *fixture {
 	s := newSeeder(database)
+	if p.Table.Kind == "table" { // without the rows of the team's seed and migrations
+		s.statements = append(s.statements, "truncate "+p.Table.SQL()+" restart identity cascade;")
+	}
 	f := &fixture{plan: p, creator: ownerID}
 	for _, field := range p.Fields {
 		if _, _, json := field.known(p.Table, 1); json != "" && field.Shown && !field.IsOwner && field.Foreign == nil && len(f.given) < 3 {

@@ -13,6 +13,7 @@ import (
 
 const pricesSeed = `
 insert into auth.users (id) values ('00000000-0000-4000-8000-00000000000a'), ('00000000-0000-4000-8000-00000000000b'), ('00000000-0000-4000-8000-00000000000c') on conflict do nothing;
+truncate public.prices restart identity cascade;
 insert into public.prices (id, active, description, unit_amount) values ('A', true, 'A', 1) on conflict do nothing;
 insert into public.prices (id, active, description, unit_amount) values ('B', false, 'B', 2) on conflict do nothing;
 insert into public.prices (id, active, description, unit_amount) values ('C', true, 'C', 3) on conflict do nothing;

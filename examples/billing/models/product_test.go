@@ -13,6 +13,7 @@ import (
 
 const productsSeed = `
 insert into auth.users (id) values ('00000000-0000-4000-8000-00000000000a'), ('00000000-0000-4000-8000-00000000000b'), ('00000000-0000-4000-8000-00000000000c') on conflict do nothing;
+truncate public.products restart identity cascade;
 insert into public.products (id, active, name, description) values ('A', true, 'A', 'A') on conflict do nothing;
 insert into public.products (id, active, name, description) values ('B', false, 'B', 'B') on conflict do nothing;
 insert into public.products (id, active, name, description) values ('C', true, 'C', 'C') on conflict do nothing;

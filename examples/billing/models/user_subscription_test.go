@@ -13,6 +13,7 @@ import (
 
 const userSubscriptionsSeed = `
 insert into auth.users (id) values ('00000000-0000-4000-8000-00000000000a'), ('00000000-0000-4000-8000-00000000000b'), ('00000000-0000-4000-8000-00000000000c') on conflict do nothing;
+truncate public.subscriptions restart identity cascade;
 insert into public.subscriptions (id, user_id, status, quantity, cancel_at_period_end) values ('A', '00000000-0000-4000-8000-00000000000a', 'trialing', 1, true) on conflict do nothing;
 insert into public.subscriptions (id, user_id, status, quantity, cancel_at_period_end) values ('B', '00000000-0000-4000-8000-00000000000a', 'active', 2, false) on conflict do nothing;
 insert into public.subscriptions (id, user_id, status, quantity, cancel_at_period_end) values ('C', '00000000-0000-4000-8000-00000000000b', 'canceled', 3, true) on conflict do nothing;

@@ -36,3 +36,28 @@ insert into auth.identities (provider_id, user_id, identity_data, provider, last
 select id::text, id, raw_user_meta_data || jsonb_build_object('sub', id, 'email', email), 'email', now(), now(), now()
 from auth.users where email in ('ada@example.com', 'bob@example.com', 'noname@example.com')
 on conflict do nothing;
+
+-- What the example sells, Ada's subscription, and some todos.
+insert into public.products (id, active, name, description) values
+    ('prod_hobby', true, 'Hobby', 'For what you build at the weekend.'),
+    ('prod_team', true, 'Team', 'For what you build with others.')
+on conflict do nothing;
+insert into public.prices (id, product_id, active, unit_amount, currency, type, interval, interval_count) values
+    ('price_hobby_month', 'prod_hobby', true, 900, 'usd', 'recurring', 'month', 1),
+    ('price_hobby_year', 'prod_hobby', true, 9000, 'usd', 'recurring', 'year', 1),
+    ('price_team_month', 'prod_team', true, 2900, 'usd', 'recurring', 'month', 1),
+    ('price_team_year', 'prod_team', true, 29000, 'usd', 'recurring', 'year', 1)
+on conflict do nothing;
+insert into public.subscriptions (id, user_id, status, price_id, quantity, cancel_at_period_end) values
+    ('sub_ada', 'a0000000-0000-4000-8000-000000000001', 'active', 'price_hobby_month', 1, false)
+on conflict do nothing;
+insert into public.projects (id, user_id, name, color) overriding system value values
+    (1, 'a0000000-0000-4000-8000-000000000001', 'Analytical Engine', 'teal'),
+    (2, 'b0000000-0000-4000-8000-000000000002', 'Garden', 'green')
+on conflict do nothing;
+insert into public.todos (id, user_id, project_id, title, done, created_at) overriding system value
+select n, 'a0000000-0000-4000-8000-000000000001', case when n % 2 = 0 then 1 end, 'Punch card ' || n, n % 5 = 0, timestamptz '2026-11-01' + n * interval '1 hour'
+from generate_series(1, 45) as n
+on conflict do nothing;
+select setval(pg_get_serial_sequence('public.projects', 'id'), greatest(1000, (select max(id) from public.projects)));
+select setval(pg_get_serial_sequence('public.todos', 'id'), greatest(1000, (select max(id) from public.todos)));

@@ -3,8 +3,28 @@
 package generated
 
 import (
+	"usergraph/database/rows"
+
 	"github.com/99designs/gqlgen/graphql"
 )
+
+// The fields of a new project.
+type CreateProjectInput struct {
+	// The name.
+	Name string `json:"name"`
+	// The color.
+	Color graphql.Omittable[*string] `json:"color,omitempty"`
+}
+
+// The fields of a new todo.
+type CreateTodoInput struct {
+	// The id of the project.
+	ProjectID graphql.Omittable[*rows.ID] `json:"projectId,omitempty"`
+	// The title.
+	Title string `json:"title"`
+	// Whether it is done.
+	Done graphql.Omittable[*bool] `json:"done,omitempty"`
+}
 
 // The operations that change data.
 type Mutation struct {
@@ -25,4 +45,22 @@ type UpdateMeInput struct {
 	FullName graphql.Omittable[*string] `json:"fullName,omitempty"`
 	// The URL of the user's picture: http or https, at most 2048 characters. The host is a name or an IPv4 address.
 	AvatarURL graphql.Omittable[*string] `json:"avatarUrl,omitempty"`
+}
+
+// The fields of a project to change. An absent field keeps its value, null clears it.
+type UpdateProjectInput struct {
+	// The name. It cannot be null.
+	Name graphql.Omittable[*string] `json:"name,omitempty"`
+	// The color. It cannot be null.
+	Color graphql.Omittable[*string] `json:"color,omitempty"`
+}
+
+// The fields of a todo to change. An absent field keeps its value, null clears it.
+type UpdateTodoInput struct {
+	// The id of the project.
+	ProjectID graphql.Omittable[*rows.ID] `json:"projectId,omitempty"`
+	// The title. It cannot be null.
+	Title graphql.Omittable[*string] `json:"title,omitempty"`
+	// Whether it is done. It cannot be null.
+	Done graphql.Omittable[*bool] `json:"done,omitempty"`
 }
