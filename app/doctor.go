@@ -19,6 +19,7 @@ import (
 	"usergraph/internal/doctor"
 	"usergraph/internal/dsn"
 	"usergraph/internal/telemetry"
+	"usergraph/mcp"
 )
 
 // The errors of `usergraph doctor` if something is wrong.
@@ -79,7 +80,7 @@ func (p *application) runDoctor(ctx context.Context, args []string) error {
 		SupabaseURL: cfg.supabaseURL, JWKSURL: cfg.jwksURL, HasSecret: cfg.jwtSecret != "", AcceptsNoIssuer: cfg.acceptNoIssuer, Issuers: cfg.issuers,
 		DatabaseURL: cfg.databaseURL, ListenURL: cfg.databaseListenURL, Migrations: migrationVersions(p.Migrations),
 		ReadURL: cfg.databaseReadURL, MaxLag: cfg.databaseMaxLag, SharesWrites: cfg.redisURL != "",
-		Needs:   needs,
+		Agents: cfg.mcp, Needs: needs,
 		Origins: slices.Concat(splitList(p.Getenv("ALLOWED_ORIGINS")), cfg.sessionCookieOrigins),
 	}
 	if verifier, err := newVerifier(cfg, nil, quiet); err != nil && len(problems) > 0 {
@@ -89,6 +90,17 @@ func (p *application) runDoctor(ctx context.Context, args []string) error {
 	} else {
 		defer verifier.Close()
 		checks.Token, checks.Verify = *token, verifier.Verify
+		if cfg.mcp {
+			resource := ""
+			if cfg.publicURL != "" {
+				resource = mcp.Resource(cfg.publicURL)
+			}
+			door, err := verifier.Agents(resource)
+			if err != nil {
+				return err
+			}
+			checks.VerifyAgent = door.Verify
+		}
 	}
 	doctor.Examine(ctx, checks, report)
 	for _, f := range p.drift(ctx, cfg.databaseURL) {

@@ -124,6 +124,18 @@ func TestDoctorChecks(t *testing.T) {
 	}
 }
 
+// Where agents may ask, doctor asks Auth whether they can sign in.
+func TestDoctorOfAgents(t *testing.T) {
+	env := []string{"DATABASE_URL", pgtest.New(t).URL, "SUPABASE_URL", strings.TrimSuffix(authtest.New(t).URL(), issuerPath)}
+	if findings, _ := consult(t, nil, env...); find(findings, "agents", doctor.Error) != "" {
+		t.Errorf("without MCP=on: %+v", findings)
+	}
+	findings, err := consult(t, nil, append(env, "MCP", "on", "PUBLIC_URL", "https://api.example.com")...)
+	if !errors.Is(err, errErrors) || !strings.Contains(find(findings, "agents", doctor.Error), "this Auth has no OAuth server") {
+		t.Error(err, findings)
+	}
+}
+
 func TestMigrationVersions(t *testing.T) {
 	versions := migrationVersions(pgtest.Migrations)
 	if !slices.IsSorted(versions) || !slices.Contains(versions, "20261124000000") {

@@ -48,6 +48,9 @@ type Config struct {
 	// Token is a token to explain. Verify verifies it as the server does.
 	Token  string
 	Verify func(ctx context.Context, rawToken string) (*auth.Claims, error)
+	// Agents reports whether agents may call tools (MCP=on). VerifyAgent verifies Token as /mcp does.
+	Agents      bool
+	VerifyAgent func(ctx context.Context, rawToken string) (*auth.Claims, error)
 	// DatabaseURL is the server's connection string, ListenURL the one for notifications if it differs.
 	DatabaseURL, ListenURL string
 	// ReadURL is the replica that queries read from, and MaxLag its largest lag. SharesWrites reports whether servers
@@ -68,12 +71,13 @@ type examination struct {
 	Config
 	report  func(Finding)
 	reached bool // the database answered
+	ofAgent bool // the token is an agent's, and accepted
 }
 
 // Examine runs all checks in sequence, and reports each finding at once.
 func Examine(ctx context.Context, cfg Config, report func(Finding)) {
 	p := &examination{Config: cfg, report: report}
-	for _, check := range []func(context.Context){p.url, p.keys, p.clock, p.token, p.origins, p.database, p.schema, p.replica, p.changes} {
+	for _, check := range []func(context.Context){p.url, p.keys, p.clock, p.token, p.agents, p.origins, p.database, p.schema, p.replica, p.changes} {
 		ctx, cancel := context.WithTimeout(ctx, checkTimeout)
 		check(ctx)
 		cancel()

@@ -58,7 +58,12 @@ func project(t *testing.T, issuer *authtest.Issuer) doctor.Config {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = verifier.Close() })
+	door, err := verifier.Agents("")
+	if err != nil {
+		t.Fatal(err)
+	}
 	return doctor.Config{
+		VerifyAgent: door.Verify,
 		SupabaseURL: strings.TrimSuffix(issuer.URL(), "/auth/v1"), JWKSURL: issuer.JWKSURL(), Issuers: []string{issuer.URL()}, Verify: verifier.Verify,
 	}
 }

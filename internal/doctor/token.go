@@ -39,10 +39,15 @@ func (p *examination) token(ctx context.Context) {
 		return
 	}
 	says := p.explain(header, claims)
-	verdict, err := p.Verify(ctx, token)
+	verify, of := p.Verify, "user "
+	if p.Agents && text(claims["client_id"]) != "" {
+		verify, of = p.VerifyAgent, "at /mcp, for user "
+	}
+	verdict, err := verify(ctx, token)
+	p.ofAgent = err == nil && verdict.ClientID != ""
 	switch {
 	case err == nil:
-		p.found("token", OK, "accepted: "+says+", user "+verdict.UserID.String(), "")
+		p.found("token", OK, "accepted: "+says+", "+of+verdict.UserID.String(), "")
 	case errors.Is(err, auth.ErrAnonymous):
 		p.found("token", Warning, "this is a legacy anon key: as a bearer token it means nobody", "paste the access_token of a session")
 	default:
