@@ -69,14 +69,19 @@ var (
 	errClients           = &failure{429, "over_request_rate_limit", "1000 OAuth clients have registered: remove some from auth.oauth_clients, or start usergraph dev with --reset"}
 	errClientUnknown     = &failure{400, "oauth_client_not_found", "invalid client_id"}
 	errClientCredentials = &failure{400, "invalid_credentials", "Invalid client credentials"}
-	errClientMethod      = &failure{400, "invalid_credentials", "invalid authentication method: the client has registered another one"}
-	errAuthorizeClient   = &failure{400, "validation_failed", "client_id and redirect_uri are required"}
+	errClientSecret      = &failure{400, "invalid_credentials", "invalid client credentials"}
+	errClientFormat      = &failure{400, "invalid_credentials", "Invalid client_id format"}
+	errClientIDFormat    = &failure{400, "oauth_client_not_found", "invalid client_id format"}
+	errClientIDRequired  = &failure{400, "validation_failed", "client_id is required"}
+	errRedirectRequired  = &failure{400, "validation_failed", "redirect_uri is required"}
 	errRedirectURI       = &failure{400, "validation_failed", "invalid redirect_uri"}
 	errAuthorization     = &failure{404, "oauth_authorization_not_found", "authorization not found"}
 	errNotPending        = &failure{400, "validation_failed", "authorization request is no longer pending"}
+	errNotShown          = &failure{400, "validation_failed", "authorization request cannot be processed"}
 	errConsentAction     = &failure{400, "validation_failed", "action must be 'approve' or 'deny'"}
 	errConsentUser       = &failure{400, "validation_failed", "there is no such user"}
-	errGrantClient       = &failure{400, "validation_failed", "client_id is not the id of an OAuth client"}
+	errGrantClient       = &failure{400, "validation_failed", "client_id query parameter is required"}
+	errGrantClientFormat = &failure{400, "validation_failed", "invalid client_id format"}
 	errConsent           = &failure{404, "oauth_consent_not_found", "No active grant found for this client"}
 	errNoOAuth           = &failure{404, "feature_disabled", "OAuth server is disabled: the database has no tables for it, or the login may not write them"}
 )
@@ -89,8 +94,11 @@ type oauthFailure struct {
 
 func (f *oauthFailure) Error() string { return f.Code + ": " + f.Description }
 
-// errSessionClient means that a refresh token is not of this client's session.
-var errSessionClient = &oauthFailure{"invalid_client", "Client does not match the session's OAuth client"}
+// A refresh token is not of this client's session.
+var (
+	errSessionClient   = &oauthFailure{"invalid_client", "Client does not match the session's OAuth client"}
+	errSessionOfClient = &oauthFailure{"invalid_client", "Client authentication required for OAuth session"}
+)
 
 // ErrNoUser means that the user for a token does not exist.
 var ErrNoUser = errors.New("there is no such user")
@@ -129,7 +137,9 @@ func (s *Server) answerError(w http.ResponseWriter, r *http.Request, err error) 
 
 func writeJSON(w http.ResponseWriter, status int, body any) {
 	w.Header().Set("Content-Type", "application/json")
-	w.Header().Set("Cache-Control", "no-store")
+	if w.Header().Get("Cache-Control") == "" {
+		w.Header().Set("Cache-Control", "no-store")
+	}
 	w.WriteHeader(status)
 	_ = json.NewEncoder(w).Encode(body)
 }

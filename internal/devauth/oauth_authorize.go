@@ -48,8 +48,12 @@ type authorization struct {
 // page, except those which say that it is not the client's.
 func (s *Server) authorize(w http.ResponseWriter, r *http.Request) {
 	query := r.URL.Query()
-	if query.Get("client_id") == "" || query.Get("redirect_uri") == "" {
-		s.answerError(w, r, errAuthorizeClient)
+	if query.Get("client_id") == "" {
+		s.answerError(w, r, errClientIDRequired)
+		return
+	}
+	if query.Get("redirect_uri") == "" {
+		s.answerError(w, r, errRedirectRequired)
 		return
 	}
 	c, err := clientByID(r.Context(), s.db, query.Get("client_id"))
@@ -60,7 +64,7 @@ func (s *Server) authorize(w http.ResponseWriter, r *http.Request) {
 	a := &authorization{
 		id: rand.Text(), clientID: c.ID, redirectURI: query.Get("redirect_uri"), state: query.Get("state"), resource: query.Get("resource"),
 		nonce: query.Get("nonce"), challenge: challenge{query.Get("code_challenge"), query.Get("code_challenge_method")},
-		scope: cmp.Or(strings.Join(strings.Fields(query.Get("scope")), " "), defaultScope),
+		scope: cmp.Or(query.Get("scope"), defaultScope),
 	}
 	if !slices.Contains(c.RedirectURIs, a.redirectURI) {
 		s.answerError(w, r, errRedirectURI)
@@ -85,32 +89,45 @@ func (s *Server) authorize(w http.ResponseWriter, r *http.Request) {
 	http.Redirect(w, r, cmp.Or(s.cfg.ConsentPage, consentPath)+"?authorization_id="+a.id, http.StatusFound)
 }
 
-// check refuses a request that could not be completed. PKCE is required (RFC 7636, OAuth 2.1).
+// check refuses a request that could not be completed, in the order of Supabase Auth. PKCE is required (RFC 7636, OAuth 2.1).
 func (a *authorization) check(responseType string) error {
 	invalid := func(description string) error { return &oauthFailure{"invalid_request", description} }
-	switch {
-	case responseType != "code":
+	if responseType != "code" {
 		return invalid("only response_type=code is supported")
-	case !isText(a.state, maxStateBytes):
-		return invalid("state is too long, or no text")
-	case !isText(a.nonce, maxNonceBytes):
-		return invalid("nonce is too long, or no text")
-	case a.challenge.CodeChallenge == "" || a.challenge.CodeChallengeMethod == "":
-		return invalid("PKCE flow requires both code_challenge and code_challenge_method")
-	case a.challenge.check() != nil:
-		return invalid("code_challenge must be between 43 and 128 characters, and code_challenge_method 'S256' or 'plain'")
 	}
-	for _, scope := range strings.Fields(a.scope) {
+	scopes := strings.Fields(a.scope)
+	if len(scopes) == 0 {
+		return invalid("scope parameter cannot be empty")
+	}
+	for _, scope := range scopes {
 		if !slices.Contains(oauthScopes, scope) {
-			return invalid("unsupported scope: the scopes are " + strings.Join(oauthScopes, ", "))
+			return invalid("unsupported scope: " + scope)
 		}
 	}
 	if a.resource != "" { // RFC 8707, section 2
 		parsed, err := url.Parse(a.resource)
-		if err != nil || !parsed.IsAbs() || parsed.Fragment != "" || parsed.RawQuery != "" || !isText(a.resource, maxURIBytes) {
-			return invalid("resource must be an absolute URI without query and fragment")
+		switch {
+		case err != nil:
+			return invalid("resource must be a valid URI")
+		case !parsed.IsAbs():
+			return invalid("resource must be an absolute URI")
+		case parsed.Fragment != "":
+			return invalid("resource must not include a fragment component")
+		case parsed.RawQuery != "":
+			return invalid("resource must not include a query component")
 		}
 	}
+	switch method := strings.ToLower(a.challenge.CodeChallengeMethod); {
+	case a.challenge.CodeChallenge == "" || method == "":
+		return invalid("PKCE flow requires both code_challenge and code_challenge_method")
+	case method != "s256" && method != "plain":
+		return invalid("code_challenge_method must be 'S256' or 'plain'")
+	case a.challenge.check() != nil:
+		return invalid("code_challenge must be between 43 and 128 characters")
+	case !isText(a.state, maxStateBytes) || !isText(a.nonce, maxNonceBytes) || !isText(a.resource, maxURIBytes):
+		return &oauthFailure{"server_error", "error creating authorization"}
+	}
+	a.scope = strings.Join(scopes, " ")
 	return nil
 }
 

@@ -17,8 +17,6 @@ import (
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
-
-	"usergraph/auth"
 )
 
 const (
@@ -39,7 +37,7 @@ const (
 	authNone  = "none"
 )
 
-var clientAuthMethods = []string{authBasic, authPost, authNone}
+var clientAuthMethods = []string{authNone, authBasic, authPost}
 
 var oauthGrantTypes = []string{"authorization_code", "refresh_token"}
 
@@ -91,7 +89,7 @@ func (c *oauthClient) check() error {
 	}
 	for _, uri := range c.RedirectURIs {
 		if reason := redirectFault(uri); reason != "" {
-			return invalidClient("invalid redirect_uri: %s", reason)
+			return invalidClient("invalid redirect_uri '%s': %s", uri, reason)
 		}
 	}
 	for name, uri := range map[string]string{"client_uri": c.URI, "logo_uri": c.LogoURI} {
@@ -123,7 +121,7 @@ func (c *oauthClient) check() error {
 		of = "public"
 	}
 	if c.Type != "" && c.Type != of {
-		return invalidClient("client_type '%s' is inconsistent with token_endpoint_auth_method '%s'", c.Type, c.AuthMethod)
+		return invalidClient("client_type '%s' is inconsistent with token_endpoint_auth_method '%s' (expected client_type '%s')", c.Type, c.AuthMethod, of)
 	}
 	c.Type = of
 	return nil
@@ -134,6 +132,8 @@ func (c *oauthClient) check() error {
 func redirectFault(uri string) string {
 	parsed, err := url.Parse(uri)
 	switch {
+	case uri == "":
+		return "redirect URI cannot be empty"
 	case !isText(uri, maxURIBytes):
 		return fmt.Sprintf("cannot exceed %d characters", maxURIBytes)
 	case err != nil:
@@ -142,9 +142,9 @@ func redirectFault(uri string) string {
 		return "must have scheme and host"
 	case slices.Contains([]string{"javascript", "data", "file", "vbscript", "about", "blob"}, parsed.Scheme):
 		return fmt.Sprintf("scheme '%s' is not allowed for security reasons", parsed.Scheme)
-	case parsed.Scheme == "http" && !auth.IsLoopback(parsed.Hostname()):
+	case parsed.Scheme == "http" && !slices.Contains([]string{"localhost", "127.0.0.1", "::1"}, parsed.Hostname()):
 		return "HTTP scheme only allowed for localhost"
-	case parsed.Fragment != "" || strings.HasSuffix(uri, "#"):
+	case parsed.Fragment != "":
 		return "fragment not allowed in redirect URI"
 	case strings.Contains(uri, ","): // the separator of the column
 		return "comma not allowed in redirect URI"
@@ -177,7 +177,7 @@ func (s *Server) addClient(ctx context.Context, c *oauthClient) error {
 func clientByID(ctx context.Context, db querier, id string) (*oauthClient, error) {
 	parsed, err := uuid.Parse(id)
 	if err != nil {
-		return nil, errClientUnknown
+		return nil, errClientIDFormat
 	}
 	c := &oauthClient{ID: parsed}
 	var redirectURIs, grantTypes string
@@ -197,23 +197,37 @@ func clientByID(ctx context.Context, db querier, id string) (*oauthClient, error
 // section 2.3).
 func (s *Server) authenticateClient(r *http.Request, params tokenParams) (*oauthClient, error) {
 	id, secret, method := params.ClientID, params.ClientSecret, authPost
-	if user, password, ok := r.BasicAuth(); ok {
+	user, password, isBasic := r.BasicAuth()
+	switch {
+	case isBasic:
 		id, secret, method = user, password, authBasic
-	} else if secret == "" {
+	case strings.HasPrefix(r.Header.Get("Authorization"), "Basic "):
+		return nil, noCredentials("invalid basic auth encoding")
+	case id == "":
+		return nil, noCredentials("client_id is required")
+	case secret == "":
 		method = authNone
 	}
 	c, err := clientByID(r.Context(), s.db, id)
 	switch {
+	case errors.Is(err, errClientIDFormat):
+		return nil, errClientFormat
 	case errors.Is(err, errClientUnknown):
 		return nil, errClientCredentials
 	case err != nil:
 		return nil, err
 	case method != c.AuthMethod:
-		return nil, errClientMethod
+		return nil, &failure{http.StatusBadRequest, errClientCredentials.code,
+			fmt.Sprintf("invalid authentication method: client is registered for '%s' but '%s' was used", c.AuthMethod, method)}
 	case method != authNone && subtle.ConstantTimeCompare([]byte(hashSecret(secret)), []byte(c.secretHash)) != 1:
-		return nil, errClientCredentials
+		return nil, errClientSecret
 	}
 	return c, nil
+}
+
+// noCredentials says why a token request names no client.
+func noCredentials(reason string) error {
+	return &failure{http.StatusBadRequest, errClientCredentials.code, errClientCredentials.message + ": " + reason}
 }
 
 // hashSecret returns what is kept of a secret. The secret is random, so a fast hash is enough.
@@ -238,5 +252,5 @@ func isText(text string, maxBytes int) bool {
 }
 
 func invalidClient(format string, args ...any) error {
-	return &failure{http.StatusBadRequest, "validation_failed", fmt.Sprintf(format, args...)}
+	return &failure{http.StatusBadRequest, "validation_failed", "400: " + fmt.Sprintf(format, args...)} // as Supabase Auth has it
 }

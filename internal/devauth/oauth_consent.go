@@ -36,6 +36,9 @@ func (s *Server) readAuthorization(r *http.Request) (any, error) {
 	var details any
 	err = pgx.BeginFunc(ctx, s.db, func(tx pgx.Tx) error {
 		a, err := lockPending(ctx, tx, r.PathValue("authorization"))
+		if errors.Is(err, errNotPending) {
+			return errNotShown
+		}
 		if err != nil {
 			return err
 		}

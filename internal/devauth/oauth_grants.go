@@ -48,9 +48,12 @@ func (s *Server) revokeGrant(r *http.Request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
+	if r.URL.Query().Get("client_id") == "" {
+		return nil, errGrantClient
+	}
 	clientID, err := uuid.Parse(r.URL.Query().Get("client_id"))
 	if err != nil {
-		return nil, errGrantClient
+		return nil, errGrantClientFormat
 	}
 	return nil, pgx.BeginFunc(ctx, s.db, func(tx pgx.Tx) error {
 		revoked, err := tx.Exec(ctx, `update auth.oauth_consents set revoked_at = now() where user_id = $1 and client_id = $2 and revoked_at is null`, u.ID, clientID)

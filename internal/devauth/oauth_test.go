@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"slices"
 	"strings"
 	"testing"
 
@@ -200,6 +201,7 @@ func TestClientsRegister(t *testing.T) {
 		`{`:                       "bad_json",
 		`{}`:                      "redirect_uris is required",
 		`{"redirect_uris":["x"]}`: "scheme and host",
+		`{"redirect_uris":["http://127.0.0.2/cb"]}`:                                                         "HTTP scheme only allowed for localhost",
 		`{"redirect_uris":["http://example.com/cb"]}`:                                                       "HTTP scheme only allowed for localhost",
 		`{"redirect_uris":["JavaScript://x/%0aalert(1)"]}`:                                                  "not allowed for security",
 		`{"redirect_uris":["https://x/#a"]}`:                                                                "fragment",
@@ -234,31 +236,38 @@ func TestAuthorizeRefuses(t *testing.T) {
 	s := start(t)
 	c := s.public()
 	for want, change := range map[string][]string{
-		"are required":           {"client_id", ""},
-		"redirect_uri are":       {"redirect_uri", ""},
-		"oauth_client_not_found": {"client_id", ada},
-		"invalid client_id":      {"client_id", "\x00"},
-		"invalid redirect_uri":   {"redirect_uri", callback + "&more"},
+		"client_id is required":    {"client_id", ""},
+		"redirect_uri is required": {"redirect_uri", ""},
+		"oauth_client_not_found":   {"client_id", ada},
+		"invalid client_id format": {"client_id", "\x00"},
+		"invalid redirect_uri":     {"redirect_uri", callback + "&more"},
 	} {
 		if a, to := s.authorize(c, change...); a.status != 400 || to.String() != "" || !strings.Contains(a.text, want) {
 			t.Errorf("%q: %d %s %s", change, a.status, a.text, to)
 		}
 	}
 	for want, change := range map[string][]string{
-		"response_type=code":         {"response_type", "token"},
-		"requires both":              {"code_challenge", ""},
-		"PKCE flow":                  {"code_challenge_method", ""},
-		"between 43":                 {"code_challenge", "short"},
-		"'S256'":                     {"code_challenge_method", "S512"},
-		"unsupported scope":          {"scope", "email admin"},
-		"absolute URI":               {"resource", "/mcp"},
-		"without query and fragment": {"resource", "http://x/mcp?a"},
-		"state is":                   {"state", strings.Repeat("x", 4097)},
-		"nonce is":                   {"nonce", "\x00"},
+		"response_type=code":       {"response_type", "token"},
+		"requires both":            {"code_challenge", ""},
+		"PKCE flow":                {"code_challenge_method", ""},
+		"between 43":               {"code_challenge", "short"},
+		"'S256'":                   {"code_challenge_method", "S512"},
+		"unsupported scope: admin": {"scope", "email admin"},
+		"scope parameter":          {"scope", "  "},
+		"absolute URI":             {"resource", "/mcp"},
+		"query component":          {"resource", "http://x/mcp?a"},
+		"fragment component":       {"resource", "http://x/mcp#a"},
+		"valid URI":                {"resource", "http://x/\x00"},
+		"error creating":           {"state", strings.Repeat("x", 4097)},
+		"creating authorization":   {"nonce", "\x00"},
 	} {
 		a, to := s.authorize(c, change...)
 		query := to.Query()
-		if a.status != 302 || to.Host != "127.0.0.1:7777" || query.Get("error") != "invalid_request" || !strings.Contains(query.Get("error_description"), want) ||
+		kind := "invalid_request"
+		if strings.Contains(want, "creating") {
+			kind = "server_error"
+		}
+		if a.status != 302 || to.Host != "127.0.0.1:7777" || query.Get("error") != kind || !strings.Contains(query.Get("error_description"), want) ||
 			query.Get("state") != "a b&c" && change[0] != "state" || query.Get("from") != "agent" {
 			t.Errorf("%.60q: %d %s", change, a.status, to)
 		}
@@ -302,7 +311,7 @@ func TestAppActsUntilRevoked(t *testing.T) {
 		fmt.Sprint(got["amr"].([]any)[0].(map[string]any)["method"]) != "oauth_provider/authorization_code" {
 		t.Errorf("claims: %v", got)
 	}
-	if who := claims(t, given.IDToken); who["sub"] != ada || fmt.Sprint(who["aud"]) != "["+c.ClientID+"]" || who["nonce"] != "once" || who["email"] != "ada@example.com" {
+	if who := claims(t, given.IDToken); who["sub"] != ada || who["aud"] != c.ClientID || who["nonce"] != "once" || who["email"] != "ada@example.com" {
 		t.Errorf("claims of the ID token: %v", who)
 	}
 	session := one[string](s, "select oauth_client_id || ' ' || scopes from auth.sessions where id = $1", got["session_id"])
@@ -311,7 +320,7 @@ func TestAppActsUntilRevoked(t *testing.T) {
 	}
 
 	// The refresh token is the client's, and not a browser's.
-	if a := s.refresh(given.Refresh); a.status != 400 || !strings.Contains(a.text, "invalid_client") {
+	if a := s.refresh(given.Refresh); a.status != 400 || !strings.Contains(a.text, "Client authentication required") {
 		t.Errorf("as a browser: %s", a.text)
 	}
 	if a := s.redeem(s.public(), "", "grant_type", "refresh_token", "refresh_token", given.Refresh); a.OAuthError != "invalid_client" {
@@ -380,7 +389,6 @@ func TestCodesAreRefused(t *testing.T) {
 		"another verifier":      {c, []string{"code_verifier", verifier + "x"}, "invalid_grant"},
 		"the challenge":         {c, []string{"code_verifier", challengeOfIt}, "invalid_grant"},
 		"another page":          {c, []string{"redirect_uri", "http://127.0.0.1:7777/"}, "invalid_grant"},
-		"another resource":      {c, []string{"resource", "http://127.0.0.1:8080/other"}, "invalid_grant"},
 		"no grant type":         {c, []string{"grant_type", ""}, "invalid_request"},
 		"password":              {c, []string{"grant_type", "password"}, "unsupported_grant_type"},
 		"no refresh token":      {c, []string{"grant_type", "refresh_token"}, "invalid_request"},
@@ -392,7 +400,11 @@ func TestCodesAreRefused(t *testing.T) {
 			t.Errorf("%s: %d %s", name, a.status, a.text)
 		}
 	}
-	if a := s.redeem(c, code, "resource", "http://127.0.0.1:8080/mcp"); a.status != 200 {
+	body := fmt.Sprintf(`{"grant_type":"authorization_code","client_id":%q,"code":%q,"code_verifier":%q,"resource":"http://127.0.0.1:8080/other"}`, c.ClientID, code, verifier)
+	if a := s.ask("POST", "/auth/v1/oauth/token", body, "Content-Type", "application/json"); a.OAuthError != "invalid_grant" {
+		t.Errorf("another resource: %s", a.text)
+	}
+	if a := s.redeem(c, code, "resource", "http://127.0.0.1:8080/other"); a.status != 200 { // of a form, it is not read
 		t.Fatal(a.text)
 	}
 	if a := s.redeem(c, code); a.OAuthError != "invalid_grant" {
@@ -440,7 +452,7 @@ func TestConfidentialClients(t *testing.T) {
 	if a := s.ask("POST", "/auth/v1/oauth/token", body, "Content-Type", "application/json"); a.status != 200 || a.IDToken != "" {
 		t.Error(a.text)
 	}
-	if a := s.ask("POST", "/auth/v1/oauth/token", "{", "Content-Type", "application/json"); a.OAuthError != "invalid_request" {
+	if a := s.ask("POST", "/auth/v1/oauth/token", "{", "Content-Type", "application/json"); a.Code != "invalid_credentials" {
 		t.Error(a.text)
 	}
 	s.db.Exec(t, "update auth.oauth_clients set deleted_at = now()")
@@ -564,6 +576,41 @@ func TestNoTablesForClients(t *testing.T) {
 	for _, path := range []string{"/.well-known/oauth-authorization-server/auth/v1", "/auth/v1/oauth/authorize"} {
 		if a := s.ask("GET", path, ""); a.Code != "feature_disabled" {
 			t.Errorf("%s: %d %s", path, a.status, a.text)
+		}
+	}
+}
+
+// The scopes decide what the ID token and the endpoint of OpenID Connect say of the user.
+func TestScopesDecideWhoTheUserIs(t *testing.T) {
+	s := start(t)
+	mine := s.signIn().AccessToken
+	s.db.Exec(t, `update auth.users set raw_user_meta_data = raw_user_meta_data || '{"username":"countess","avatar_url":"https://example.com/ada.png"}'`)
+	for scope, want := range map[string][]string{
+		"openid":         nil,
+		"openid email":   {"email", "email_verified"},
+		"openid profile": {"name", "picture", "preferred_username", "updated_at"},
+		"openid phone":   nil, // Ada has none
+	} {
+		c := s.public()
+		given := s.redeem(c, s.code(c, mine, "scope", scope))
+		who, info := claims(t, given.IDToken), map[string]any{}
+		if a := s.ask("GET", "/auth/v1/oauth/userinfo", "", "Authorization", "Bearer "+given.Access); a.status != 200 || json.Unmarshal([]byte(a.text), &info) != nil {
+			t.Fatal(a.status, a.text)
+		}
+		for _, name := range []string{"email", "name", "picture", "preferred_username", "updated_at", "email_verified"} {
+			_, inInfo := info[name]
+			has := slices.Contains(want, name)
+			if inInfo != has || name != "email_verified" && has != (who[name] != nil) || name == "email_verified" && has != (who[name] == true) {
+				t.Errorf("%s: %s is %v in the token, %v in the information", scope, name, who[name], info[name])
+			}
+		}
+		if who["sub"] != ada || info["sub"] != ada || who["phone_number_verified"] != false {
+			t.Errorf("%s: %v, %v", scope, who, info)
+		}
+	}
+	for code, header := range map[string][]string{"no_authorization": nil, "bad_jwt": {"Authorization", "Bearer x"}} {
+		if a := s.ask("GET", "/auth/v1/oauth/userinfo", "", header...); a.Code != code {
+			t.Errorf("%s: %s", code, a.text)
 		}
 	}
 }

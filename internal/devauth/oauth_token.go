@@ -10,8 +10,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/golang-jwt/jwt/v5"
-	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 )
 
@@ -44,16 +42,16 @@ func (s *Server) tokenOfApp(r *http.Request) (any, error) {
 	params := tokenParams{}
 	if kind, _, _ := mime.ParseMediaType(r.Header.Get("Content-Type")); kind == "application/json" {
 		if err := readJSON(r, &params); err != nil {
-			return nil, &oauthFailure{"invalid_request", "Invalid JSON body"}
+			return nil, noCredentials("failed to parse JSON body")
 		}
 	} else {
 		if err := r.ParseForm(); err != nil {
-			return nil, &oauthFailure{"invalid_request", "Failed to parse form data"}
+			return nil, noCredentials("failed to parse form")
 		}
 		params = tokenParams{
 			GrantType: r.PostFormValue("grant_type"), Code: r.PostFormValue("code"), RefreshToken: r.PostFormValue("refresh_token"),
 			RedirectURI: r.PostFormValue("redirect_uri"), ClientID: r.PostFormValue("client_id"), ClientSecret: r.PostFormValue("client_secret"),
-			CodeVerifier: r.PostFormValue("code_verifier"), Resource: r.PostFormValue("resource"),
+			CodeVerifier: r.PostFormValue("code_verifier"), // Supabase Auth does not read resource of a form.
 		}
 	}
 	c, err := s.authenticateClient(r, params)
@@ -63,7 +61,7 @@ func (s *Server) tokenOfApp(r *http.Request) (any, error) {
 	case params.GrantType == "":
 		return nil, &oauthFailure{"invalid_request", "grant_type is required"}
 	case !slices.Contains(c.GrantTypes, params.GrantType):
-		return nil, &oauthFailure{"unsupported_grant_type", "Client is not allowed to use this grant type"}
+		return nil, &oauthFailure{"unsupported_grant_type", "Client is not allowed to use grant type: " + params.GrantType}
 	case params.GrantType == "refresh_token":
 		if !isText(params.RefreshToken, maxStateBytes) || params.RefreshToken == "" {
 			return nil, &oauthFailure{"invalid_request", "refresh_token is required for refresh_token grant"}
@@ -91,7 +89,7 @@ func (s *Server) redeem(ctx context.Context, c *oauthClient, params tokenParams,
 		a, err := lockAuthorization(ctx, tx, "authorization_code", params.Code)
 		switch {
 		case errors.Is(err, errAuthorization):
-			return invalid("Invalid authorization code, or it has expired")
+			return invalid("Invalid authorization code")
 		case err != nil:
 			return err
 		case a.clientID != c.ID:
@@ -100,6 +98,8 @@ func (s *Server) redeem(ctx context.Context, c *oauthClient, params tokenParams,
 			return invalid("Authorization code resource does not match the resource parameter")
 		case params.RedirectURI != "" && params.RedirectURI != a.redirectURI:
 			return invalid("Invalid redirect_uri")
+		case params.CodeVerifier == "":
+			return invalid("PKCE verification failed: code_verifier is required when PKCE challenge is present")
 		case !a.challenge.fits(params.CodeVerifier):
 			return invalid("PKCE verification failed: code challenge does not match previously saved code verifier")
 		}
@@ -111,6 +111,9 @@ func (s *Server) redeem(ctx context.Context, c *oauthClient, params tokenParams,
 			return &oauthFailure{"access_denied", "User is banned"}
 		}
 		if _, err := tx.Exec(ctx, `delete from auth.oauth_authorizations where authorization_id = $1`, a.id); err != nil {
+			return err
+		}
+		if u, err = noteSignIn(ctx, tx, u.ID); err != nil {
 			return err
 		}
 		begun, err := beginSession(ctx, tx, u.ID, methodOfApps, userAgent, nil)
@@ -136,31 +139,4 @@ func (s *Server) redeem(ctx context.Context, c *oauthClient, params tokenParams,
 		return err
 	})
 	return given, err
-}
-
-// identityClaims are those of Supabase Auth that say who the user is.
-// https://openid.net/specs/openid-connect-core-1_0.html#IDToken
-type identityClaims struct {
-	jwt.RegisteredClaims
-	Nonce         string    `json:"nonce,omitempty"`
-	AuthTime      int64     `json:"auth_time"` // seconds since 1970
-	Email         string    `json:"email,omitempty"`
-	EmailVerified bool      `json:"email_verified"`
-	ClientID      uuid.UUID `json:"client_id"`
-}
-
-// signIdentity returns an ID token, which lives for an hour as Supabase Auth's.
-func (i *issuer) signIdentity(u *user, clientID uuid.UUID, a *authorization) (string, error) {
-	now := time.Now()
-	claims := identityClaims{
-		RegisteredClaims: jwt.RegisteredClaims{
-			Issuer: i.url, Subject: u.ID.String(), Audience: jwt.ClaimStrings{clientID.String()},
-			IssuedAt: jwt.NewNumericDate(now), ExpiresAt: jwt.NewNumericDate(now.Add(time.Hour)),
-		},
-		Nonce: a.nonce, AuthTime: now.Unix(), ClientID: clientID,
-	}
-	if slices.Contains(strings.Fields(a.scope), "email") {
-		claims.Email, claims.EmailVerified = u.Email, u.EmailConfirmedAt != nil
-	}
-	return i.signClaims(claims)
 }

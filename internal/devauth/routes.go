@@ -31,6 +31,7 @@ func (s *Server) Handler() http.Handler {
 	open.Handle("GET "+consentPath, s.needsOAuth(s.askConsent))
 	open.Handle("POST "+consentPath, s.needsOAuth(s.takeConsent))
 	open.Handle("POST /auth/v1/oauth/token", s.needsOAuth(s.answer(s.tokenOfApp).ServeHTTP))
+	open.Handle("GET /auth/v1/oauth/userinfo", s.needsOAuth(s.answer(s.userInfo).ServeHTTP))
 	open.Handle("/", s.needsKey(keyed))
 
 	keyed.Handle("GET /auth/v1/health", s.answer(health))

@@ -100,12 +100,17 @@ func (s *Server) signIn(ctx context.Context, userAgent string, identify func(pgx
 	return given, err
 }
 
-// begin begins a session with a refresh token.
-func (s *Server) begin(ctx context.Context, tx pgx.Tx, u *user, method, userAgent string) (*grant, error) {
-	if _, err := tx.Exec(ctx, `update auth.users set last_sign_in_at = now(), updated_at = now() where id = $1`, u.ID); err != nil {
+// noteSignIn returns the user with the time of this sign-in.
+func noteSignIn(ctx context.Context, tx pgx.Tx, id uuid.UUID) (*user, error) {
+	if _, err := tx.Exec(ctx, `update auth.users set last_sign_in_at = now(), updated_at = now() where id = $1`, id); err != nil {
 		return nil, err
 	}
-	u, err := userByID(ctx, tx, u.ID)
+	return userByID(ctx, tx, id)
+}
+
+// begin begins a session with a refresh token.
+func (s *Server) begin(ctx context.Context, tx pgx.Tx, u *user, method, userAgent string) (*grant, error) {
+	u, err := noteSignIn(ctx, tx, u.ID)
 	if err != nil {
 		return nil, err
 	}
@@ -181,7 +186,11 @@ func (s *Server) refresh(ctx context.Context, token string, clientID uuid.UUID) 
 		if u, of, err = sessionByID(ctx, tx, sessionID); err != nil {
 			return err
 		}
-		if of.clientID != clientID {
+		switch {
+		case of.clientID == clientID:
+		case clientID == uuid.Nil:
+			return errSessionOfClient
+		default:
 			return errSessionClient
 		}
 		if !revoked {
