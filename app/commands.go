@@ -90,6 +90,15 @@ func (p *application) runSchema(_ context.Context, args []string) error {
 
 // sourceOf returns the SDL files of a schema, concatenated.
 func sourceOf(schema *ast.Schema) string {
+	var files []string
+	for _, source := range sourceFiles(schema) {
+		files = append(files, source.Input)
+	}
+	return strings.Join(files, "\n")
+}
+
+// sourceFiles returns the SDL files of a schema, by name.
+func sourceFiles(schema *ast.Schema) []*ast.Source {
 	sources := map[string]*ast.Source{}
 	add := func(position *ast.Position) {
 		if position != nil && !position.Src.BuiltIn {
@@ -112,11 +121,11 @@ func sourceOf(schema *ast.Schema) string {
 			add(directive.Position)
 		}
 	}
-	var files []string
+	var files []*ast.Source
 	for _, name := range slices.Sorted(maps.Keys(sources)) {
-		files = append(files, sources[name].Input)
+		files = append(files, sources[name])
 	}
-	return strings.Join(files, "\n")
+	return files
 }
 
 // runConfig prints the settings in use, and then fails with the problems that serve would report.

@@ -9,7 +9,9 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"os"
 	"os/signal"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"syscall"
@@ -74,13 +76,13 @@ func (p *application) runDev(ctx context.Context, args []string) error {
 	defer stop()
 
 	// The ports are opened first, so that a second start fails before it changes anything.
-	listener, err := listen(ctx, net.JoinHostPort(*host, strconv.Itoa(*port)), "--port")
+	listener, err := listen(ctx, net.JoinHostPort(*host, strconv.Itoa(*port)), "--port 8090")
 	if err != nil {
 		return err
 	}
 	defer listener.Close()
 	listenAuth := func() (net.Listener, error) {
-		return listen(ctx, net.JoinHostPort(*host, strconv.Itoa(*authPort)), "--auth-port")
+		return listen(ctx, net.JoinHostPort(*host, strconv.Itoa(*authPort)), "--auth-port 8091")
 	}
 
 	log := telemetry.NewLogger(p.Stdout, "auto", slog.LevelInfo)
@@ -137,6 +139,9 @@ func (p *application) runDev(ctx context.Context, args []string) error {
 	if cfg.mcp {
 		project.banner = "  Agents      " + mcp.Resource(cfg.publicURL) + "\n" + project.banner
 	}
+	if file := uncompiled(p.Schema(new(endpoint.Engine)).Schema()); file != "" {
+		fmt.Fprintf(p.Stdout, "%s is not what this program was compiled from: run `go generate .`, and then `go run . dev`\n", file)
+	}
 	if err := printBanner(ctx, p.Stdout, "http://"+listener.Addr().String(), firstQuery(p.Schema(new(endpoint.Engine)).Schema()), project, users, *life); err != nil {
 		return err
 	}
@@ -178,6 +183,26 @@ func (p *application) startDevDatabase(ctx context.Context, reset bool, cfg post
 		return nil, errors.Join(err, server.Stop())
 	}
 	return server, nil
+}
+
+// uncompiled returns a schema file of this folder that the program was not compiled from, or "": somebody has forgotten
+// `go generate`.
+func uncompiled(schema *ast.Schema) string {
+	compiled := map[string]string{}
+	for _, source := range sourceFiles(schema) {
+		compiled[strings.TrimPrefix(source.Name, "../../")] = source.Input
+	}
+	if compiled["schema.graphqls"] == "" {
+		return "" // a schema of another layout
+	}
+	more, _ := filepath.Glob("schema/*.graphqls")
+	for _, file := range append([]string{"schema.graphqls"}, more...) {
+		text, err := os.ReadFile(file)
+		if err == nil && string(text) != compiled[filepath.ToSlash(file)] {
+			return file
+		}
+	}
+	return ""
 }
 
 // explain returns a function that looks up a row, and the policies that let a role read its table, with a login that

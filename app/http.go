@@ -6,8 +6,10 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net/http"
+	"sync"
 	"time"
 
 	"usergraph/auth"
@@ -72,6 +74,44 @@ func ready(log *slog.Logger, draining *drain, db *database.DB, verifier *auth.Ve
 		w.Header().Set("Cache-Control", "no-store")
 		w.WriteHeader(status)
 		_ = json.NewEncoder(w).Encode(report)
+	})
+}
+
+// nothingHere answers requests to an address that has nothing, among them those for Supabase's own addresses.
+func nothingHere(w http.ResponseWriter, r *http.Request) {
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Cache-Control", "no-store")
+	w.Header().Set("X-Content-Type-Options", "nosniff")
+	w.WriteHeader(http.StatusNotFound)
+	_, _ = io.WriteString(w, `{"errors":[{"message":"there is nothing at this address: the API is at /graphql, without a slash at its end. `+
+		`Supabase's own addresses, such as /auth/v1 and /rest/v1, are at SUPABASE_URL","extensions":{"code":"BAD_REQUEST"}}]}`+"\n")
+}
+
+const (
+	// maxOrigins bounds the origins that the log names as not allowed, and maxOrigin the bytes of one.
+	maxOrigins = 20
+	maxOrigin  = 200
+)
+
+// warnOfOrigins logs each origin that is not allowed, once: the browser tells only its own console.
+func warnOfOrigins(log *slog.Logger, allowed *endpoint.Origins, next http.Handler) http.Handler {
+	var mu sync.Mutex
+	told := map[string]bool{}
+	first := func(origin string) bool {
+		mu.Lock()
+		defer mu.Unlock()
+		if told[origin] || len(told) == maxOrigins {
+			return false
+		}
+		told[origin] = true
+		return true
+	}
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		origin := r.Header.Get("Origin")
+		if r.Method == http.MethodOptions && origin != "" && len(origin) <= maxOrigin && !allowed.Contains(origin) && first(origin) {
+			log.WarnContext(r.Context(), "a page may not use the API: its origin is not in ALLOWED_ORIGINS", "origin", origin)
+		}
+		next.ServeHTTP(w, r)
 	})
 }
 

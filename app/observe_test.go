@@ -322,7 +322,7 @@ func TestMetrics(t *testing.T) {
 		`usergraph_operations_total{code="GRAPHQL_VALIDATION_FAILED",field="none",kind="none"} 1`,
 		`usergraph_operation_duration_seconds_count{field="me",kind="query"} 4`,
 		`usergraph_http_requests_total{route="/graphql",status="401"} 1`,
-		`usergraph_http_requests_total{route="none",status="404"} 1`,
+		`usergraph_http_requests_total{route="/",status="404"} 1`,
 		`usergraph_tokens_verified_total{algorithm="ES256",cache="miss"} 1`,
 		`usergraph_tokens_verified_total{algorithm="ES256",cache="hit"} 2`,
 		`usergraph_tokens_refused_total{code="TOKEN_INVALID"} 1`,

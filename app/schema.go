@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"usergraph/database"
+	"usergraph/internal/doctor"
 )
 
 const (
@@ -36,6 +37,7 @@ type schemaWatch struct {
 	mu      sync.Mutex
 	at      time.Time // of the last answer
 	right   bool      // it has been right once
+	failed  error     // of the last look, nil if it was answered
 	missing []database.Missing
 }
 
@@ -52,23 +54,29 @@ func (w *schemaWatch) run(ctx context.Context) {
 }
 
 // look compares, unless the last answer is younger than age, and logs a difference to that. If the database does not answer,
-// it changes nothing.
+// it logs why, once, and keeps what is known.
 func (w *schemaWatch) look(ctx context.Context, age time.Duration) {
 	w.looking.Lock()
 	defer w.looking.Unlock()
 	if w.answeredWithin(age) {
 		return
 	}
-	ctx, cancel := context.WithTimeout(ctx, schemaTimeout)
+	asking, cancel := context.WithTimeout(ctx, schemaTimeout)
 	defer cancel()
-	missing, err := w.db.Missing(ctx, w.needs)
-	if err != nil {
-		w.log.DebugContext(ctx, "the schema of the database could not be checked", "error", err)
+	missing, err := w.db.Missing(asking, w.needs)
+	if ctx.Err() != nil {
 		return
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	before := named(w.missing)
+	before, failed := named(w.missing), w.failed
+	w.failed = err
+	if err != nil {
+		if failed == nil {
+			w.log.ErrorContext(ctx, "the database does not say what it has", "reason", doctor.Reason(err), "advice", doctor.Advice(err))
+		}
+		return
+	}
 	w.at, w.missing, w.right = time.Now(), missing, w.right || len(missing) == 0
 	switch now := named(missing); {
 	case now == before:
@@ -101,6 +109,8 @@ func (w *schemaWatch) ready(ctx context.Context) error {
 	switch {
 	case w.right:
 		return nil
+	case w.at.IsZero() && doctor.MayNotSwitch(w.failed):
+		return errors.New("not checked yet, because the login cannot become the callers' roles: usergraph doctor says what to do")
 	case w.at.IsZero():
 		return errors.New("not checked yet, because the database has not answered")
 	}

@@ -58,7 +58,7 @@ func (p *application) runServe(ctx context.Context, args []string) error {
 		return usageError{err}
 	}
 	log := telemetry.NewLogger(p.Stdout, cfg.logFormat, cfg.logLevel)
-	listener, err := listen(ctx, cfg.listen(), "PORT")
+	listener, err := listen(ctx, cfg.listen(), "PORT=8090")
 	if err != nil {
 		return err
 	}
@@ -70,11 +70,11 @@ func (p *application) runServe(ctx context.Context, args []string) error {
 	})
 }
 
-// listen opens a port. Its error says what to do if the port is in use.
-func listen(ctx context.Context, address, setting string) (net.Listener, error) {
+// listen opens a port. Its error says what to do if the port is in use. another names another address, such as "--port 8090".
+func listen(ctx context.Context, address, another string) (net.Listener, error) {
 	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", address)
 	if errors.Is(err, syscall.EADDRINUSE) {
-		return nil, usageError{fmt.Errorf("%s is in use: stop what listens there, or choose another port with %s", address, setting)}
+		return nil, usageError{fmt.Errorf("%s is in use, perhaps by another usergraph: stop what listens there, or choose another port, as with %s", address, another)}
 	}
 	return listener, err
 }
@@ -144,7 +144,7 @@ func (p *application) serve(ctx context.Context, cfg config, log *slog.Logger, l
 	observed.WatchConnections(handler.Connections)
 	guard := func(handler http.Handler) http.Handler {
 		checked := auth.Middleware(verifier, auth.Options{Refuse: limiter.Refused(refuseCaller)})(limiter.Middleware(handler))
-		return endpoint.CrossSite(cfg.endpoint.origins, checked)
+		return warnOfOrigins(log, cfg.endpoint.origins, endpoint.CrossSite(cfg.endpoint.origins, checked))
 	}
 
 	needs, err := p.needs()
@@ -157,6 +157,7 @@ func (p *application) serve(ctx context.Context, cfg config, log *slog.Logger, l
 	looking, stopLooking := context.WithCancel(ctx)
 	var looks sync.WaitGroup
 	looks.Go(func() { schema.run(looking) })
+	looks.Go(func() { _ = verifier.Ready(looking) }) // a failure is logged before the first caller meets it
 	defer looks.Wait()
 	defer stopLooking()
 
@@ -183,6 +184,8 @@ func (p *application) serve(ctx context.Context, cfg config, log *slog.Logger, l
 		own := http.NewServeMux()
 		p.Routes(own, handler.Engine())
 		mux.Handle("/", guard(telemetry.Routed(own)))
+	} else {
+		mux.HandleFunc("/", nothingHere)
 	}
 
 	if cfg.adminAddress != "" {
@@ -247,7 +250,7 @@ func newServer(log *slog.Logger, handler http.Handler) *http.Server {
 
 // serveAdmin serves the admin listener until stop is called.
 func serveAdmin(ctx context.Context, address string, log *slog.Logger, handler http.Handler) (stop func(), err error) {
-	listener, err := listen(ctx, address, "ADMIN_ADDR")
+	listener, err := listen(ctx, address, "ADMIN_ADDR=127.0.0.1:9091")
 	if err != nil {
 		return nil, err
 	}

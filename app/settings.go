@@ -109,8 +109,9 @@ const minSecretBytes = 32
 // ownPrefix begins the names of variables that belong to this program.
 const ownPrefix = "USERGRAPH_"
 
-// errNothingSet means that no setting is set. The user is probably trying the program.
-var errNothingSet = errors.New(`no settings: DATABASE_URL and SUPABASE_URL are missing
+// errNothingSet means that no setting is set. The user is probably trying the program, or is in another folder than the
+// file with the settings.
+var errNothingSet = errors.New(`no settings: DATABASE_URL and SUPABASE_URL are neither in the environment nor in .env.local or .env of this folder
 
 To try usergraph here, with a database and users of its own:   usergraph dev
 To run it with your Supabase project, set DATABASE_URL and SUPABASE_URL; ` + "`usergraph serve --help`" + ` lists all settings`)
@@ -406,6 +407,9 @@ func setProject(target *string, value string) error {
 	if err != nil {
 		return err
 	}
+	if mistaken := otherAddress(parsed); mistaken != nil {
+		return mistaken
+	}
 	host := strings.ToLower(parsed.Host)
 	if port := map[string]string{"https": ":443", "http": ":80"}[parsed.Scheme]; parsed.Port() != "" {
 		host = strings.TrimSuffix(host, port)
@@ -414,6 +418,35 @@ func setProject(target *string, value string) error {
 	if right := parsed.Scheme + "://" + host; *target != right {
 		return fmt.Errorf("is not the address of a project alone: write %s, without a path such as /rest/v1. "+
 			"A project that has a path on purpose is named by SUPABASE_JWT_ISSUER and SUPABASE_JWKS_URL", right)
+	}
+	return nil
+}
+
+// projectRef is the name of a project, as the dashboard and the database's host have it.
+var projectRef = regexp.MustCompile(`^[a-z0-9]{20}$`)
+
+// otherAddress refuses addresses of Supabase that are no project's, and says which one belongs there.
+func otherAddress(parsed *url.URL) error {
+	host, ref := strings.ToLower(parsed.Hostname()), "<ref>"
+	refuse := func(what string) error {
+		return fmt.Errorf("is the address of %s: write that of the project, https://%s.supabase.co", what, ref)
+	}
+	named := func(text string) {
+		if projectRef.MatchString(text) {
+			ref = text
+		}
+	}
+	switch {
+	case host == "supabase.com" || host == "app.supabase.com":
+		_, rest, _ := strings.Cut(parsed.Path, "/project/")
+		rest, _, _ = strings.Cut(rest, "/")
+		named(rest)
+		return refuse("the dashboard")
+	case strings.HasPrefix(host, "db.") && strings.HasSuffix(host, ".supabase.co"):
+		named(strings.TrimSuffix(strings.TrimPrefix(host, "db."), ".supabase.co"))
+		return refuse("the database")
+	case strings.HasSuffix(host, ".pooler.supabase.com"):
+		return refuse("the database's pooler")
 	}
 	return nil
 }
@@ -492,6 +525,9 @@ func setJWKS(target *string, value string) error {
 
 func setDatabase(target *string, value string) error {
 	*target = value
+	if strings.HasPrefix(value, "https://") {
+		return errors.New("is the address of a web server: the database's begins with postgres://, and the project's belongs into SUPABASE_URL")
+	}
 	_, err := dsn.Postgres(value)
 	return err
 }

@@ -14,7 +14,7 @@ import (
 // wrongValues are invalid values of settings. Those of secrets contain the word hunter, which must never be shown.
 var wrongValues = map[string][]string{
 	"DATABASE_URL": {
-		"db.example", "mysql://u:hunter@db.example/postgres", "postgres://u:hun/hunter@db.example/postgres", "postgres://u:12/hunter@db.example/postgres", "postgres://u:12?hunter@db.example/postgres",
+		"db.example", "https://abc.supabase.co", "mysql://u:hunter@db.example/postgres", "postgres://u:hun/hunter@db.example/postgres", "postgres://u:12/hunter@db.example/postgres", "postgres://u:12?hunter@db.example/postgres",
 		"postgres://u:12#hunter@db.example/postgres", "postgres://u:hunter%@db.example/postgres", "postgres://u:hunter@db.example:99999/postgres", "postgres://u:hunter@/postgres", "postgres://u:[YOUR-PASSWORD]@db.example/postgres",
 		"postgres://u:hunter@db.example/postgres?sslmode=maybe", "postgres://u:hunter@db.example/postgres?schema=hunter", "postgres://u:hunter@db.example/postgres?unheardof=hunter", "host=db.example password=hunter",
 	},
@@ -28,7 +28,7 @@ var wrongValues = map[string][]string{
 	"SUPABASE_URL": {
 		"abc.supabase.co", "ftp://abc.supabase.co", "https://", "http://abc.supabase.co", "https://abc.supabase.co/rest/v1", "https://abc.supabase.co/auth/v1", "https://abc.supabase.co/auth/v1/", "https://abc.supabase.co//",
 		"https://abc.supabase.co/?x=1", "https://abc.supabase.co?", "https://abc.supabase.co#x", "https://ABC.supabase.co", "https://abc.supabase.co:443", "https://abc.supabase.co:99999", "https://u:hunter@abc.supabase.co",
-		"https://supabase.com/dashboard/project/abc", "postgres://u:hunter@db.example/postgres", "https://abc supabase.co",
+		"https://supabase.com/dashboard/project/abc", "https://db.abc.supabase.co", "https://aws-0-eu-west-1.pooler.supabase.com", "postgres://u:hunter@db.example/postgres", "https://abc supabase.co",
 	},
 	"SUPABASE_JWT_ISSUER":       {"abc", "https://", "ftp://abc.example", "https://u:hunter@abc.example/auth/v1", "https://abc.example:99999/auth/v1", "https://abc.example,https://abc.example", "https://abc.example,def", ","},
 	"SUPABASE_JWKS_URL":         {"abc", "http://abc.example/jwks.json", "https://u:hunter@abc.example/jwks.json", "https://abc.example:0/jwks.json", "ftp://abc.example"},

@@ -63,7 +63,7 @@ func (a advice) Error() string { return string(a) }
 
 const (
 	adviceNoIssuer    advice = "if the project signs tokens without iss, set SUPABASE_ACCEPT_NO_ISSUER=on"
-	adviceIssuer      advice = "if it is another name of the project, add it to SUPABASE_JWT_ISSUER"
+	adviceIssuer      advice = "the front end and this server may have different projects: compare their SUPABASE_URL. If it is another name of the same project, add it to SUPABASE_JWT_ISSUER"
 	adviceSecret      advice = "if the project signs with its secret, set SUPABASE_JWT_SECRET"
 	adviceOAuthClient advice = "if the app may act for users, add its id to SUPABASE_OAUTH_CLIENTS"
 )

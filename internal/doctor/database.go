@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"slices"
 	"strings"
 	"time"
@@ -39,7 +40,7 @@ func (p *examination) database(ctx context.Context) {
 	start := time.Now()
 	conn, err := pgx.ConnectConfig(ctx, config)
 	if err != nil {
-		p.found("database", Error, fmt.Sprintf("%s:%d: %s", config.Host, config.Port, reason(err)), connectAdvice(err))
+		p.found("database", Error, fmt.Sprintf("%s:%d: %s", config.Host, config.Port, Reason(err)), Advice(err))
 		return
 	}
 	defer conn.Close(context.WithoutCancel(ctx))
@@ -48,16 +49,22 @@ func (p *examination) database(ctx context.Context) {
 	p.tls("tls", config)
 	for _, check := range []func(context.Context, *pgx.Conn) error{p.latency, p.pooler, p.login, p.tables, p.policies, p.indexes, p.migrations, p.extensions} {
 		if err := check(ctx, conn); err != nil {
-			p.found("database", Error, "a check failed: "+reason(err), "")
+			p.found("database", Error, "a check failed: "+Reason(err), "")
 		}
 	}
 }
 
-// reason returns the message of PostgreSQL or of the network, without the connection string.
-func reason(err error) string {
+// Reason returns the message of PostgreSQL or of the network, without the connection string.
+func Reason(err error) string {
 	var refused *pgconn.PgError
 	if errors.As(err, &refused) {
 		return refused.Message
+	}
+	if unknown := (*net.DNSError)(nil); errors.As(err, &unknown) && unknown.IsNotFound {
+		return "no such host"
+	}
+	if failed := (*net.OpError)(nil); errors.As(err, &failed) && failed.Op == "dial" {
+		return failed.Err.Error()
 	}
 	if parsed := (*pgconn.ConnectError)(nil); errors.As(err, &parsed) {
 		err = parsed.Unwrap()
@@ -66,9 +73,18 @@ func reason(err error) string {
 	return strings.TrimSpace(first)
 }
 
-func connectAdvice(err error) string {
+// MayNotSwitch reports whether PostgreSQL refused a change of role.
+func MayNotSwitch(err error) bool {
+	var refused *pgconn.PgError
+	return errors.As(err, &refused) && refused.Code == "42501" && strings.HasPrefix(refused.Message, "permission denied to set role")
+}
+
+// Advice says what to do about an error of the connection of DATABASE_URL.
+func Advice(err error) string {
 	var refused *pgconn.PgError
 	switch {
+	case MayNotSwitch(err):
+		return "grant anon, authenticated to the login of DATABASE_URL; usergraph doctor names it"
 	case errors.As(err, &refused) && refused.Code[:2] == "28":
 		return "check user and password in DATABASE_URL; behind Supabase's pooler the user is usergraph.<ref> or authenticator.<ref>"
 	case errors.As(err, &refused) && refused.Code == "3D000":
@@ -206,7 +222,7 @@ func (p *examination) changes(ctx context.Context) {
 	case err == nil:
 		p.found("changes", OK, "arrive: subscriptions work", "")
 	case errors.Is(err, database.ErrNotAnnounced):
-		p.found("changes", Warning, "do not arrive: "+reason(err), "until then subscriptions are refused")
+		p.found("changes", Warning, "do not arrive: "+Reason(err), "until then subscriptions are refused")
 	default:
 		p.found("changes", Warning, "the connection for changes cannot be opened", "subscriptions wait until it can: check DATABASE_LISTEN_URL")
 	}

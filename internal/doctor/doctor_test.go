@@ -307,13 +307,10 @@ func TestURLs(t *testing.T) {
 		severity doctor.Severity
 		says     string
 	}{
-		"https://abcdefghijklmnopqrst.supabase.co":                    {doctor.OK, ""},
-		"https://abc.supabase.co":                                     {doctor.Warning, "20 letters"},
-		"https://supabase.com/dashboard/project/abcdefghijklmnopqrst": {doctor.Error, "the dashboard"},
-		"https://db.abcdefghijklmnopqrst.supabase.co":                 {doctor.Error, "the database"},
-		"https://abcdefghijklmnopqrst.supabase.co/auth/v1":            {doctor.Error, "end it after the host: https://abcdefghijklmnopqrst.supabase.co"},
-		"https://auth.example.com":                                    {doctor.Note, "SUPABASE_JWT_ISSUER"},
-		"http://127.0.0.1:54321":                                      {doctor.OK, ""},
+		"https://abcdefghijklmnopqrst.supabase.co": {doctor.OK, ""},
+		"https://abc.supabase.co":                  {doctor.Warning, "20 letters"},
+		"https://auth.example.com":                 {doctor.Note, "SUPABASE_JWT_ISSUER"},
+		"http://127.0.0.1:54321":                   {doctor.OK, ""},
 	} {
 		expect(t, examine(t, doctor.Config{SupabaseURL: url}), "url", want.severity, want.says)
 	}

@@ -39,12 +39,6 @@ func (p *examination) url(context.Context) {
 	host := parsed.Hostname()
 	const advice = "take the URL from Supabase's dashboard, Connect: https://<ref>.supabase.co"
 	switch {
-	case host == "supabase.com" || host == "app.supabase.com":
-		p.found("url", Error, "SUPABASE_URL is the address of the dashboard", advice)
-	case strings.HasPrefix(host, "db.") && strings.HasSuffix(host, ".supabase.co"), strings.HasSuffix(host, ".pooler.supabase.com"):
-		p.found("url", Error, "SUPABASE_URL is the address of the database", advice)
-	case strings.Trim(parsed.Path, "/") != "":
-		p.found("url", Error, "SUPABASE_URL has a path, "+parsed.Path, "end it after the host: "+parsed.Scheme+"://"+parsed.Host)
 	case strings.HasSuffix(host, ".supabase.co") && !projectHost.MatchString(host):
 		p.found("url", Warning, host+" does not look like a project: a ref has 20 letters and digits", advice)
 	case projectHost.MatchString(host) || auth.IsLoopback(host):

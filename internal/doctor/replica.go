@@ -38,7 +38,7 @@ func (p *examination) replica(ctx context.Context) {
 		},
 	}})
 	if err != nil {
-		p.found("replica", Error, "cannot be opened: "+reason(err), "check DATABASE_READ_URL")
+		p.found("replica", Error, "cannot be opened: "+Reason(err), "check DATABASE_READ_URL")
 		return
 	}
 	defer db.Close()
@@ -49,10 +49,10 @@ func (p *examination) replica(ctx context.Context) {
 	}
 	switch {
 	case errors.Is(err, database.ErrUnavailable):
-		p.found("replica", Warning, fmt.Sprintf("%s:%d: %s; all read from the primary", config.Host, config.Port, reason(err)), "check host, port, user and password in DATABASE_READ_URL")
+		p.found("replica", Warning, fmt.Sprintf("%s:%d: %s; all read from the primary", config.Host, config.Port, Reason(err)), "check host, port, user and password in DATABASE_READ_URL")
 		return
 	case err != nil:
-		p.found("replica", Warning, reason(err)+"; all read from the primary",
+		p.found("replica", Warning, Reason(err)+"; all read from the primary",
 			"name one streaming replica of this very database; if it is, pg_stat_replication on the primary tells how far it is")
 		return
 	}

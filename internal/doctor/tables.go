@@ -30,7 +30,7 @@ func (p *examination) schema(ctx context.Context) {
 	defer db.Close()
 	missing, err := db.Missing(ctx, p.Needs)
 	if err != nil {
-		p.found("schema", Error, "could not be checked as the role authenticated: "+reason(err), "see what the check of the login says")
+		p.found("schema", Error, "could not be checked as the role authenticated: "+Reason(err), "see what the check of the login says")
 		return
 	}
 	for _, m := range missing {

@@ -13,6 +13,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"path/filepath"
 	"strings"
 	"sync/atomic"
@@ -132,6 +133,19 @@ func without(t *testing.T, m *mirror) Config {
 	cfg.cache = filepath.Join(filepath.Dir(cfg.DataDir), "cache")
 	cfg.Mirror = m.URL + "/"
 	return cfg
+}
+
+// Without a PostgreSQL and without a network, the message has ways out, and docs/first-hour.md has the message.
+func TestNoPostgreSQL(t *testing.T) {
+	cfg := without(t, newMirror(t))
+	cfg.DataDir, cfg.Mirror = filepath.Join(filepath.Dir(cfg.cache), "new"), "http://127.0.0.1:1"
+	_, err := Start(t.Context(), cfg)
+	const message = "PostgreSQL 15 or newer is not on this machine and could not be downloaded: "
+	wantError(t, err, message, "apt-get install postgresql", "docker compose up")
+	page, unread := os.ReadFile("../../docs/first-hour.md")
+	if unread != nil || !strings.Contains(string(page), "| `"+message+"…` |") {
+		t.Error("docs/first-hour.md does not list it", unread)
+	}
 }
 
 func TestDownload(t *testing.T) {

@@ -29,9 +29,14 @@ func (t *Telemetry) KeysFetched(fetch auth.Fetch) {
 	}
 	if fetch.Err != nil {
 		t.metrics.fetches.WithLabelValues(fetch.URL, "error").Inc()
-		t.log.Warn("keys could not be fetched, the last good ones stay in use for a while", "error", fetch.Err)
+		if t.fetchedKeys.Load() {
+			t.log.Warn("keys could not be fetched, the last good ones stay in use for a while", "error", fetch.Err)
+		} else {
+			t.log.Error("keys could not be fetched, so that nobody can sign in: see whether SUPABASE_URL is the project's, and ask usergraph doctor", "error", fetch.Err)
+		}
 		return
 	}
+	t.fetchedKeys.Store(true)
 	if fetch.Keys == 0 {
 		t.log.Warn("the published key set is empty: only tokens signed with SUPABASE_JWT_SECRET can be verified", "url", fetch.URL)
 	}

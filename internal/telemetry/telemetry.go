@@ -5,6 +5,7 @@ package telemetry
 import (
 	"context"
 	"log/slog"
+	"sync/atomic"
 	"time"
 
 	"go.opentelemetry.io/otel/trace"
@@ -24,6 +25,8 @@ type Telemetry struct {
 	metrics *metrics
 	tracer  trace.Tracer // nil if no traces are exported
 	flush   func(context.Context) error
+	// fetchedKeys reports whether a key set has been fetched.
+	fetchedKeys atomic.Bool
 }
 
 // New returns a Telemetry. It reads the variables OTEL_…, see newTracer. Close must be called at the end.
