@@ -13,6 +13,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/uuid"
 	"golang.org/x/tools/txtar"
@@ -33,6 +34,11 @@ var update = flag.Bool("update", false, "write the answers into testdata")
 //	-- 1.graphql --       the operation
 //	-- 1.variables.json --  its variables
 //	-- 1.json --          the response
+//
+// A subscription is asked in the same way. Its response is the first state, and two files follow:
+//
+//	-- 1.sql --           SQL that the superuser runs then
+//	-- 1.next.json --     the next state
 //
 // go test -update writes the responses. It never stores an INTERNAL_SERVER_ERROR, and a FORBIDDEN only if the sentence
 // mentions one.
@@ -67,14 +73,33 @@ func run(t *testing.T, api app.API, document *txtar.Archive) (changed bool) {
 	}
 	d := postgres(t, api.Migrations, needs.Announced...)
 	d.Exec(t, api.Seed)
-	handler, err := endpoint.NewHandler(endpoint.Options{
-		Schema: api.Schema, Errors: api.Errors, DB: d.db, Log: slog.New(slog.DiscardHandler), Introspection: endpoint.IntrospectionOn,
-	})
+	options := endpoint.Options{Schema: api.Schema, Errors: api.Errors, DB: d.db, Log: slog.New(slog.DiscardHandler), Introspection: endpoint.IntrospectionOn}
+	if slices.ContainsFunc(document.Files, func(f txtar.File) bool { return f.Name != "seed.sql" && strings.HasSuffix(f.Name, ".sql") }) {
+		options.Changes = listen(t, d)
+	}
+	handler, err := endpoint.NewHandler(options)
 	if err != nil {
 		t.Fatal(err)
 	}
 	var asked question
 	answers := 0
+	// answered compares a response with the file after the present one, and counts it.
+	answered := func(i *int, name, got string) {
+		answers++
+		if *i+1 == len(document.Files) || document.Files[*i+1].Name != name {
+			document.Files = slices.Insert(document.Files, *i+1, txtar.File{Name: name})
+		}
+		*i++
+		want := &document.Files[*i]
+		if got == string(want.Data) {
+			return
+		}
+		if !*update || !storable(t, string(document.Comment), got) {
+			t.Errorf("%s:\ngot  %swant %s", name, got, want.Data)
+			return
+		}
+		want.Data, changed = []byte(got), true
+	}
 	for i := 0; i < len(document.Files); i++ {
 		part := document.Files[i]
 		text := strings.TrimSpace(string(part.Data))
@@ -87,25 +112,28 @@ func run(t *testing.T, api app.API, document *txtar.Archive) (changed bool) {
 		case part.Name == "claims.json":
 			asked.claims = text
 		case isQuestion:
-			answers++
 			asked.query, asked.variables = text, ""
 			if i+1 < len(document.Files) && document.Files[i+1].Name == name+".variables.json" {
 				i++
 				asked.variables = string(document.Files[i].Data)
 			}
-			if i+1 == len(document.Files) || document.Files[i+1].Name != name+".json" {
-				document.Files = slices.Insert(document.Files, i+1, txtar.File{Name: name + ".json"})
-			}
-			want := &document.Files[i+1]
-			got := ask(t, handler, asked)
-			if got == string(want.Data) {
+			change := slices.IndexFunc(document.Files, func(f txtar.File) bool { return f.Name == name+".sql" })
+			if change < 0 {
+				answered(&i, name+".json", ask(t, handler, asked))
 				continue
 			}
-			if !*update || !storable(t, string(document.Comment), got) {
-				t.Errorf("%s:\ngot  %swant %s", part.Name, got, want.Data)
-				continue
+			next := states(t, handler, asked)
+			first := next()
+			answered(&i, name+".json", first)
+			if i++; i == len(document.Files) || document.Files[i].Name != name+".sql" {
+				t.Fatalf("%s.sql does not follow %s.json", name, name)
 			}
-			want.Data, changed = []byte(got), true
+			d.Exec(t, string(document.Files[i].Data))
+			state := next()
+			for state == first { // what announces the rows of the seed may come late
+				state = next()
+			}
+			answered(&i, name+".next.json", state)
 		}
 	}
 	if answers == 0 {
@@ -131,8 +159,8 @@ func storable(t *testing.T, sentence, answer string) bool {
 // question is a caller's request.
 type question struct{ caller, claims, query, variables string }
 
-// ask returns the response, indented.
-func ask(t *testing.T, handler http.Handler, q question) string {
+// body is what a client sends.
+func (q question) body(t *testing.T) []byte {
 	t.Helper()
 	request := map[string]any{"query": q.query}
 	if q.variables != "" {
@@ -142,18 +170,20 @@ func ask(t *testing.T, handler http.Handler, q question) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	r := httptest.NewRequest(http.MethodPost, "/graphql", bytes.NewReader(body))
+	return body
+}
+
+// ask returns the response, indented.
+func ask(t *testing.T, handler http.Handler, q question) string {
+	t.Helper()
+	r := httptest.NewRequest(http.MethodPost, "/graphql", bytes.NewReader(q.body(t)))
 	r.Header.Set("Content-Type", "application/json")
 	if q.caller != "" {
 		r = r.WithContext(auth.NewContext(r.Context(), claimsOf(t, q)))
 	}
 	answer := httptest.NewRecorder()
 	handler.ServeHTTP(answer, r)
-	var indented bytes.Buffer
-	if err := json.Indent(&indented, answer.Body.Bytes(), "", "  "); err != nil {
-		t.Fatalf("%v: %s", err, answer.Body)
-	}
-	return indented.String() + "\n"
+	return indented(t, answer.Body.Bytes())
 }
 
 // claimsOf returns the claims of the caller's token.
@@ -173,7 +203,7 @@ func claimsOf(t *testing.T, q question) *auth.Claims {
 	if err != nil {
 		t.Fatal(err)
 	}
-	claims := &auth.Claims{UserID: id, Role: "authenticated", Email: fmt.Sprint(payload["email"]), Payload: text}
+	claims := &auth.Claims{UserID: id, Role: "authenticated", Email: fmt.Sprint(payload["email"]), Payload: text, ExpiresAt: time.Now().Add(time.Hour)}
 	claims.AAL, _ = payload["aal"].(string)
 	claims.IsAnonymous, _ = payload["is_anonymous"].(bool)
 	claims.AppMetadata, _ = json.Marshal(payload["app_metadata"])
