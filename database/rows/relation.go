@@ -104,6 +104,27 @@ func HasMany[T, P any](ctx context.Context, query *bun.SelectQuery, parents []*P
 	})
 }
 
+// HasOne reads the row that references each parent, of several the first in an order, and nil if there is none. The order
+// "" is that of the key. The columns and the query are as for HasMany.
+func HasOne[T, P any](ctx context.Context, query *bun.SelectQuery, parents []*P, order Order, columns ...string) ([]*T, error) {
+	one := 1
+	page := Page{First: &one}
+	if order != "" {
+		page.Order = &order
+	}
+	pages, err := HasMany[T](ctx, query, parents, page, nil, columns...)
+	if err != nil {
+		return nil, err
+	}
+	first := make([]*T, len(parents))
+	for i, page := range pages {
+		if len(page.Nodes) > 0 {
+			first[i] = page.Nodes[0]
+		}
+	}
+	return first, nil
+}
+
 // keyOf tells relations of the same rows apart: by what is read of them, and by which columns.
 func keyOf(query *bun.SelectQuery, columns []string) string {
 	return query.String() + " " + strings.Join(columns, ",")

@@ -104,6 +104,29 @@ func (e *Enum) UnmarshalGQL(value any) error {
 	return nil
 }
 
+// EnumNames are the names in GraphQL of an enum's labels, where they are not the labels in capitals: X_LARGE for "extra
+// large". A type of the table's own has them: type Size string, with MarshalGQL and UnmarshalGQL that call these.
+type EnumNames[T ~string] map[T]string
+
+// MarshalGQL writes the name of a label.
+func (names EnumNames[T]) MarshalGQL(w io.Writer, label T) {
+	name, ok := names[label]
+	if !ok {
+		name = strings.ToUpper(string(label)) // the schema does not have it either, which usergraph check says
+	}
+	writeJSON(w, name)
+}
+
+// UnmarshalGQL returns the label of a name. The schema's validation has checked that the enum has it.
+func (names EnumNames[T]) UnmarshalGQL(value any) (T, error) {
+	for label, name := range names {
+		if name == value {
+			return label, nil
+		}
+	}
+	return "", badInput("a value of an enum is its name")
+}
+
 type textUnmarshaler interface{ UnmarshalText([]byte) error }
 
 func unmarshalText(target textUnmarshaler, value any, want string) error {
