@@ -328,7 +328,8 @@ func advise(err error) error {
 	switch refused.Code {
 	case "42P07", "42710", "42723": // duplicate_table, duplicate_object, duplicate_function
 		return fmt.Errorf("%w. Something else has made it, and it stays as it is: if it is your project's own, delete this file and "+
-			"run usergraph migrate again; then usergraph doctor says whether the API can read it", err)
+			"run usergraph migrate again; if it is what this file makes, `supabase migration repair --status applied` with the file's version "+
+			"writes it into the ledger; then usergraph doctor says whether the API can read it", err)
 	case "42501": // insufficient_privilege
 		return fmt.Errorf("%w. The login may not do this: %s", err, migrateAs)
 	}
