@@ -201,6 +201,23 @@ func (t *Table) Indexed(columns ...string) bool {
 	})
 }
 
+// Unique reports whether an index allows only one row for each value of these columns.
+func (t *Table) Unique(columns ...string) bool {
+	return slices.ContainsFunc(t.Indexes, func(index Index) bool {
+		return index.Unique && !index.Partial && !slices.ContainsFunc(index.Columns, func(column string) bool { return !slices.Contains(columns, column) })
+	})
+}
+
+// Created returns the column that says when a row was made, nil if there is none.
+func (t *Table) Created() *Column {
+	for _, name := range []string{"created_at", "created", "inserted_at"} {
+		if c := t.Column(name); c != nil && strings.HasPrefix(c.Base, "timestamp") {
+			return c
+		}
+	}
+	return nil
+}
+
 // May reports whether a role may select, insert or update some column, or delete rows.
 func (t *Table) May(role, command string) bool {
 	if !slices.Contains(t.Usage, role) {
@@ -224,6 +241,12 @@ func (c *Column) May(role, command string) bool {
 		return grants.Update
 	}
 	return false
+}
+
+// IsStamp reports whether PostgreSQL sets the column to the time.
+func (c *Column) IsStamp() bool {
+	d := strings.ToLower(c.Default)
+	return strings.HasPrefix(c.Base, "timestamp") && (strings.Contains(d, "now()") || strings.Contains(d, "current_timestamp") || strings.Contains(d, "timezone("))
 }
 
 // Quote quotes a name where SQL needs it.

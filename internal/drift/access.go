@@ -91,18 +91,29 @@ func (c *comparison) writers() {
 		return
 	}
 	for _, change := range []struct{ prefix, command string }{{"create", "insert"}, {"update", "update"}, {"delete", "delete"}} {
-		field := c.Schema.Mutation.Fields.ForName(change.prefix + c.model.name)
 		may := c.access.Access(change.command)
-		switch {
-		case field == nil && may.Who == access.Owner && c.Schema.Types[c.model.name+"Connection"] != nil:
+		fields := c.mutations(change.prefix)
+		if len(fields) == 0 && may.Who == access.Owner && c.Schema.Types[c.model.name+"Connection"] != nil {
 			c.report(Note, "", "there is no %s%s, and policies let: %s", change.prefix, c.model.name, may)
-		case field == nil:
-		case may.Who == access.Nobody:
-			c.report(Error, position(field.Position)+": take the mutation out, or write a policy and a grant", "%s is there, and nobody may %s (%s)", field.Name, change.command, may.Without)
-		default:
+		}
+		for _, field := range fields {
+			if may.Who == access.Nobody {
+				c.report(Error, position(field.Position)+": take the mutation out, or write a policy and a grant", "%s is there, and nobody may %s (%s)", field.Name, change.command, may.Without)
+				continue
+			}
 			c.inputs(field, change.command)
 		}
 	}
+}
+
+// mutations returns those that return a row of the model and whose names begin with a verb, such as updateTodo and updateMe.
+func (c *comparison) mutations(verb string) (fields []*ast.FieldDefinition) {
+	for _, field := range c.Schema.Mutation.Fields {
+		if strings.HasPrefix(field.Name, verb) && field.Type.Name() == c.model.name {
+			fields = append(fields, field)
+		}
+	}
+	return fields
 }
 
 // inputs compares the fields of an input with the grants.
@@ -115,16 +126,26 @@ func (c *comparison) inputs(mutation *ast.FieldDefinition, command string) {
 	if input == nil {
 		return
 	}
-	for _, given := range input.Fields {
-		f, ok := c.model.field(given.Name)
+	given, required := map[string]bool{}, map[string]bool{} // columns
+	for _, taken := range input.Fields {
+		f, ok := c.model.field(taken.Name)
 		column := c.table.Column(f.column)
 		if !ok || column == nil {
 			continue
 		}
+		given[f.column], required[f.column] = true, taken.Type.NonNull
 		if !column.May(catalog.Authenticated, command) {
-			c.report(Error, fmt.Sprintf("grant %s (%s) on %s to authenticated; or take %s out of %s at %s", command, catalog.Quote(column.Name), c.table.SQL(), given.Name, input.Name, position(given.Position)),
-				"%s takes %s, and authenticated may not %s %s", mutation.Name, given.Name, command, column.Name)
+			c.report(Error, fmt.Sprintf("grant %s (%s) on %s to authenticated; or take %s out of %s at %s", command, catalog.Quote(column.Name), c.table.SQL(), taken.Name, input.Name, position(taken.Position)),
+				"%s takes %s, and authenticated may not %s %s", mutation.Name, taken.Name, command, column.Name)
 		}
+	}
+	for _, f := range c.model.fields {
+		column := c.table.Column(f.column)
+		if column == nil || given[f.column] || !column.May(catalog.Authenticated, command) || c.isSet(column) {
+			continue
+		}
+		c.report(Note, fmt.Sprintf("%s: add the field to %s; or revoke the grant, and grant %s on the other columns", position(input.Position), input.Name, command),
+			"authenticated may %s %s, and %s does not take it", command, column.Name, mutation.Name)
 	}
 	if command != "insert" {
 		return
@@ -132,14 +153,15 @@ func (c *comparison) inputs(mutation *ast.FieldDefinition, command string) {
 	for i := range c.table.Columns {
 		column := &c.table.Columns[i]
 		needed := column.NotNull && column.Default == "" && !column.Identity && !column.Generated && column.Name != c.model.owner
-		isGiven := slices.ContainsFunc(input.Fields, func(given *ast.FieldDefinition) bool {
-			f, ok := c.model.field(given.Name)
-			return ok && f.column == column.Name && given.Type.NonNull
-		})
-		if needed && !isGiven {
+		if needed && !required[column.Name] {
 			c.report(Error, fmt.Sprintf("%s: add the field to %s, with !; or give the column a default", position(input.Position), input.Name), "each new row needs %s, which %s does not require", column.Name, input.Name)
 		}
 	}
+}
+
+// isSet reports whether clients have no say in a column: it is the key, the owner's, or PostgreSQL's own.
+func (c *comparison) isSet(column *catalog.Column) bool {
+	return slices.Contains(c.model.keys, column.Name) || column.Name == c.model.owner || column.Generated || column.Identity || column.IsStamp()
 }
 
 // indexes looks for the indexes that conditions, orders and owners need.

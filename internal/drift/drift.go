@@ -4,8 +4,12 @@
 package drift
 
 import (
+	"bytes"
+	"encoding/json"
 	"fmt"
+	"io"
 	"reflect"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -189,15 +193,14 @@ func (c *comparison) enum(f field, column *catalog.Column, definition *ast.Defin
 	}
 	var labels []string
 	for _, value := range column.Enum {
-		name := strings.ToUpper(strings.Map(func(r rune) rune {
-			if r == ' ' || r == '-' {
-				return '_'
-			}
-			return r
-		}, value.Value))
+		name := nameOfLabel(f.typ, value.Value)
 		labels = append(labels, name)
 		if enum.EnumValues.ForName(name) == nil {
-			c.report(Error, fmt.Sprintf("%s: add the value %s, with its description", position(enum.Position), name), "the enum %s has the value %q, and %s has not: a row with it is an error", column.Type, value.Value, enum.Name)
+			advice := fmt.Sprintf("%s: add the value %s, with its description", position(enum.Position), name)
+			if !plainName.MatchString(name) {
+				advice = fmt.Sprintf("%s: add a value, with its description, and its name for %q to the rows.EnumNames of %s", position(enum.Position), value.Value, enum.Name)
+			}
+			c.report(Error, advice, "the enum %s has the value %q, and %s has not: a row with it is an error", column.Type, value.Value, enum.Name)
 		}
 	}
 	for _, value := range enum.EnumValues {
@@ -205,6 +208,29 @@ func (c *comparison) enum(f field, column *catalog.Column, definition *ast.Defin
 			c.report(Warning, fmt.Sprintf("%s: take the value %s out", position(enum.Position), value.Name), "%s has the value %s, and the enum %s has not", enum.Name, value.Name, column.Type)
 		}
 	}
+}
+
+// plainName matches what may be the name of a value.
+var plainName = regexp.MustCompile(`^[_A-Z][_0-9A-Z]*$`)
+
+// nameOfLabel returns the name that a field's type gives to a label, in capitals if the type says nothing.
+func nameOfLabel(t reflect.Type, label string) string {
+	for t.Kind() == reflect.Pointer || t.Kind() == reflect.Slice {
+		t = t.Elem()
+	}
+	if t.Kind() == reflect.String {
+		value := reflect.New(t)
+		value.Elem().SetString(label)
+		if named, ok := value.Interface().(interface{ MarshalGQL(io.Writer) }); ok {
+			var text bytes.Buffer
+			var name string
+			named.MarshalGQL(&text)
+			if json.Unmarshal(text.Bytes(), &name) == nil {
+				return name
+			}
+		}
+	}
+	return strings.ToUpper(strings.NewReplacer(" ", "_", "-", "_").Replace(label))
 }
 
 func (c *comparison) key() {

@@ -1,7 +1,9 @@
 package drift_test
 
 import (
+	"io"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 	"testing/fstest"
@@ -49,8 +51,8 @@ enum Mood { SAD SO_SO }
 type TodoConnection { nodes: [Todo!]! }
 enum TodoOrder { CREATED_AT_ASC CREATED_AT_DESC ID_ASC }
 input TodoFilter { dueOn: String }
-input CreateTodoInput { title: String! mood: Mood dueOn: String }
-input UpdateTodoInput { title: String mood: Mood dueOn: String }
+input CreateTodoInput { title: String! mood: Mood dueOn: String tags: [String!] }
+input UpdateTodoInput { title: String mood: Mood dueOn: String tags: [String!] }
 `
 
 const table = `
@@ -64,9 +66,14 @@ create index by_day on public.todos (user_id, due_on, id);
 `
 
 // compare compares the model with the table after a migration.
-func compare(t *testing.T, migration, schema string) (found []string) {
+func compare(t *testing.T, migration, schema string) []string {
 	t.Helper()
-	pg := pgtest.With(t, fstest.MapFS{"migrations/1_todos.sql": {Data: []byte(table)}, "migrations/2_change.sql": {Data: []byte("select 1;" + migration)}})
+	return compareModel(t, table+migration, "schema/todos.graphqls", schema, reflect.TypeFor[Todo]())
+}
+
+func compareModel(t *testing.T, sql, file, schema string, model reflect.Type) (found []string) {
+	t.Helper()
+	pg := pgtest.With(t, fstest.MapFS{"migrations/1_tables.sql": {Data: []byte(sql)}})
 	conn, err := pgx.Connect(t.Context(), pg.AdminURL)
 	if err != nil {
 		t.Fatal(err)
@@ -76,11 +83,11 @@ func compare(t *testing.T, migration, schema string) (found []string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	parsed, err := gqlparser.LoadSchema(&ast.Source{Name: "schema/todos.graphqls", Input: schema})
+	parsed, err := gqlparser.LoadSchema(&ast.Source{Name: file, Input: schema})
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, f := range drift.Compare(database, drift.API{Schema: parsed, Models: []reflect.Type{reflect.TypeFor[Todo]()}, Place: func(_, field string) string {
+	for _, f := range drift.Compare(database, drift.API{Schema: parsed, Models: []reflect.Type{model}, Place: func(_, field string) string {
 		return "models/todo.go:" + field
 	}}) {
 		found = append(found, string(f.Severity)+" "+f.Message+" -> "+f.Advice)
@@ -122,6 +129,7 @@ func TestMigrations(t *testing.T) {
 		{`create policy everybody on public.todos for select using (true); grant select on public.todos to anon`, "note todos is @authenticated, and anonymous callers may read the table"},
 		{`revoke select on public.todos from authenticated; grant select (id, user_id, title, mood, tags, created_at) on public.todos to authenticated`, "error authenticated may not read due_on, and each read asks for it -> grant select (due_on) on public.todos to authenticated;"},
 		{`revoke update on public.todos from authenticated; grant update (title, mood) on public.todos to authenticated`, "error updateTodo takes dueOn, and authenticated may not update due_on -> grant update (due_on) on public.todos to authenticated; or take dueOn out of UpdateTodoInput at schema/todos.graphqls:19"},
+		{`revoke insert on public.todos from authenticated; grant insert (title, mood, due_on) on public.todos to authenticated`, "error createTodo takes tags, and authenticated may not insert tags -> grant insert (tags) on public.todos to authenticated; or take tags out of CreateTodoInput at schema/todos.graphqls:18"},
 		{`revoke delete on public.todos from authenticated`, "error deleteTodo is there, and nobody may delete (no grant)"},
 		{`drop index public.by_time`, "warning no index begins with user_id, created_at, by which CREATED_AT_ASC has rows in order -> create index on public.todos (user_id, created_at);"},
 		{`drop index public.by_day`, "warning no index begins with due_on, by which TodoFilter looks for rows -> create index on public.todos (due_on);"},
@@ -134,6 +142,55 @@ func TestMigrations(t *testing.T) {
 		}
 		if !ok {
 			t.Errorf("%s:\n%s\nwant\n%s", test.migration, strings.Join(found, "\n"), test.want)
+		}
+	}
+}
+
+// A column that callers may change and no input takes, and updateMe beside updateTodo.
+func TestInputs(t *testing.T) {
+	schema := strings.Replace(sdl, "input UpdateTodoInput { title: String ", "input UpdateTodoInput { ", 1)
+	found := compare(t, "", schema)
+	if want := "note authenticated may update title, and updateTodo does not take it -> schema/todos.graphqls:19: add the field to UpdateTodoInput; or revoke the grant, and grant update on the other columns"; !slices.Equal(found, []string{want}) {
+		t.Error(strings.Join(found, "\n"))
+	}
+	schema = strings.Replace(sdl, "type Mutation {", "type Mutation { updateMe(input: UpdateMeInput!): Todo @authenticated", 1) + "input UpdateMeInput { title: String mood: Mood dueOn: String tags: [String!] }"
+	found = compare(t, "revoke update on public.todos from authenticated; grant update (title, mood, tags) on public.todos to authenticated;", schema)
+	if want := "error updateMe takes dueOn, and authenticated may not update due_on -> grant update (due_on) on public.todos to authenticated; or take dueOn out of UpdateMeInput at schema/todos.graphqls:20"; !slices.Contains(found, want) {
+		t.Error(strings.Join(found, "\n"))
+	}
+}
+
+// size is an enum whose names are not its labels in capitals.
+type size string
+
+var sizes = rows.EnumNames[size]{"X-Large": "X_LARGE", "+": "VALUE_2"}
+
+func (s size) MarshalGQL(w io.Writer) { sizes.MarshalGQL(w, s) }
+
+// Shirt has it, in a list too.
+type Shirt struct {
+	bun.BaseModel `bun:"table:shirts,alias:s"`
+
+	ID    int64  `bun:"id,pk"`
+	Size  *size  `bun:"size"`
+	Sizes []size `bun:"sizes,array"`
+}
+
+// The names of an enum's values are those of its type.
+func TestEnumNames(t *testing.T) {
+	const schema = `
+directive @public on FIELD_DEFINITION
+type Query { shirt(id: ID!): Shirt @public }
+type Shirt { id: ID! size: Size sizes: [Size!] }
+enum Size { X_LARGE VALUE_2 }`
+	for change, want := range map[string]string{
+		"":                                     "",
+		"alter type public.size add value 'ü'": `error the enum public.size has the value "ü", and Size has not: a row with it is an error -> schema/shirts.graphqls:5: add a value, with its description, and its name for "ü" to the rows.EnumNames of Size`,
+	} {
+		found := compareModel(t, `create type public.size as enum ('X-Large', '+'); create table public.shirts (id bigint primary key, size public.size, sizes public.size[]);
+			alter table public.shirts enable row level security; create policy p on public.shirts for select using (true); `+change, "schema/shirts.graphqls", schema, reflect.TypeFor[Shirt]())
+		if want == "" && found != nil || want != "" && !slices.Contains(found, want) {
+			t.Errorf("%s: %s", change, strings.Join(found, "\n"))
 		}
 	}
 }
