@@ -115,7 +115,7 @@ func policies(table *catalog.Table, command, role string) (formula, []string) {
 	var names []string
 	var permissive, restrictive []formula
 	for _, policy := range table.Policies {
-		if !applies(policy, command, role) {
+		if !applies(policy, command, role) || stopsAgents(policy) { // users are asked about, not their agents
 			continue
 		}
 		f := read(expression(policy, command), table).as(role)
@@ -152,7 +152,7 @@ func expression(policy catalog.Policy, command string) string {
 func newRow(table *catalog.Table, before Access) string {
 	var permissive, restrictive []formula
 	for _, policy := range table.Policies {
-		if !applies(policy, "update", catalog.Authenticated) {
+		if !applies(policy, "update", catalog.Authenticated) || stopsAgents(policy) {
 			continue
 		}
 		f := read(expression(policy, "insert"), table).as(catalog.Authenticated)

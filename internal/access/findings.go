@@ -140,8 +140,8 @@ func indexes(table *catalog.Table, access Table) (all []Finding) {
 			missing(fmt.Sprintf("no index begins with %s, so that each list reads all rows", a.Column), a.Column)
 		}
 	}
-	if a := access.Select; a.Who == Owner && table.Column("created_at") != nil && table.Indexed(a.Column) {
-		missing(fmt.Sprintf("no index begins with %s and created_at, so that a list cannot begin with the newest", a.Column), a.Column, "created_at")
+	if a, created := access.Select, table.Created(); a.Who == Owner && created != nil && table.Indexed(a.Column) {
+		missing(fmt.Sprintf("no index begins with %s and %s, so that a list cannot begin with the newest", a.Column, created.Name), a.Column, created.Name)
 	}
 	for _, key := range table.ForeignKeys {
 		missing(fmt.Sprintf("no index begins with %s, which refers to %s: a list of what refers to a row reads all rows, and so does a delete there", strings.Join(key.Columns, ", "), key.Table), key.Columns...)
@@ -152,7 +152,7 @@ func indexes(table *catalog.Table, access Table) (all []Finding) {
 // pageIndex returns the columns of an index by which pages are read: the newest first, if rows say when they were made.
 func pageIndex(table *catalog.Table, columns []string) []string {
 	all := slices.Clone(columns)
-	if c := table.Column("created_at"); c != nil && !slices.Contains(all, c.Name) {
+	if c := table.Created(); c != nil && !slices.Contains(all, c.Name) {
 		all = append(all, c.Name)
 	}
 	for _, key := range table.PrimaryKey {
