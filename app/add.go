@@ -34,6 +34,7 @@ type addOptions struct {
 	tables                []string
 	databaseURL           string
 	dryRun, fix, skipTest bool
+	agentsReadOnly        bool
 }
 
 // runAdd writes the API of tables into the project in the current folder.
@@ -63,10 +64,12 @@ func (p *application) parseAdd(args []string) (*addOptions, error) {
 	flags.StringVar(&o.databaseURL, "database", "", "the `url` of a database to read, and not the migrations; any login may read it")
 	flags.BoolVar(&o.dryRun, "dry-run", false, "print what would be written, and write nothing")
 	flags.BoolVar(&o.fix, "fix", false, "write a migration for what is wrong with the table")
+	flags.BoolVar(&o.agentsReadOnly, "agents-read-only", false, "with --fix, write policies too that let agents read and not write")
 	flags.BoolVar(&o.skipTest, "no-test", false, "do not run the project's tests afterwards")
 	flags.BoolVar(&o.ReadOnly, "read-only", false, "write no mutations")
 	flags.BoolVar(&o.Last, "last", false, "let lists be read from their end too: last, before")
 	flags.BoolVar(&o.TotalCount, "total-count", false, "let lists say how many rows they have; PostgreSQL counts them each time")
+	flags.StringVar(&o.Newest, "newest", "", "a `TYPE.FIELD` that shows the newest row of what the type has a page of, as in User.subscription")
 	flags.StringVar(&o.As, "as", "", "the `name` of the type, if it is not the table's")
 	columns := flags.String("columns", "", "the `columns` to take, separated by commas; all if not given")
 	key := flags.String("key", "", "the `columns` that are the key of a view")
@@ -90,8 +93,11 @@ func (p *application) parseAdd(args []string) (*addOptions, error) {
 	if len(o.tables) == 0 {
 		return nil, usageError{errors.New("add: name a table, as in `usergraph add todos`")}
 	}
-	if len(o.tables) > 1 && (o.As != "" || len(o.Columns) > 0 || len(o.Key) > 0 || o.Who != "") {
-		return nil, usageError{errors.New("add: --as, --columns, --key and --who speak of one table")}
+	if o.agentsReadOnly && !o.fix {
+		return nil, usageError{errors.New("add: --agents-read-only writes a migration, as --fix does: say both")}
+	}
+	if len(o.tables) > 1 && (o.As != "" || o.Newest != "" || len(o.Columns) > 0 || len(o.Key) > 0 || o.Who != "") {
+		return nil, usageError{errors.New("add: --as, --newest, --columns, --key and --who speak of one table")}
 	}
 	return o, nil
 }
@@ -279,10 +285,13 @@ func (a *adder) fix(ctx context.Context, found *catalog.Catalog) (*catalog.Catal
 			continue // it is refused
 		}
 		findings := access.Findings(table, access.Of(table))
+		if sql := access.AgentsReadOnly(table); sql != "" && a.options.agentsReadOnly {
+			findings = append(findings, access.Finding{Message: "agents may write what their users may", SQL: sql})
+		}
 		for _, finding := range findings {
 			fmt.Fprintf(a.Stdout, "%s: %s\n", table, finding.Message)
 			if finding.SQL != "" {
-				fmt.Fprintf(a.Stdout, "    %s\n", finding.SQL)
+				fmt.Fprintf(a.Stdout, "    %s\n", strings.ReplaceAll(finding.SQL, "\n", "\n    "))
 				a.fixes = append(a.fixes, fmt.Sprintf("-- %s: %s.\n", table, finding.Message)+finding.SQL)
 			}
 		}
@@ -441,6 +450,9 @@ func (a *adder) explain(plan *tablegen.Plan) {
 	fmt.Fprintf(a.Stdout, "%s is %s:\n", plan.Table, plan.Entity)
 	for i, command := range access.Commands {
 		fmt.Fprintf(a.Stdout, "  %-7s %s\n", []string{"read:", "create:", "update:", "delete:"}[i], plan.Access.Access(command))
+	}
+	if plan.AgentsReadOnly() {
+		fmt.Fprintln(a.Stdout, "  agents: they only read")
 	}
 	for _, r := range plan.Relations {
 		fmt.Fprintf(a.Stdout, "  %s.%s shows %s\n", r.On, r.Field, r.Shows())

@@ -1,9 +1,10 @@
 package tablegen
 
 import (
-	"errors"
+	"cmp"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/vektah/gqlparser/v2/ast"
 
@@ -30,10 +31,7 @@ func (p *Plan) enum(f *Field) error {
 	if !slices.ContainsFunc(p.Enums, func(other Enum) bool { return other.Name == e.Name }) {
 		p.Enums = append(p.Enums, *e)
 	}
-	f.Enum, f.GoType, f.Type, f.Filter = e, e.Name, e.Name, ""
-	if e.Lower {
-		f.Filter = e.Name + "Filter"
-	}
+	f.Enum, f.GoType, f.Type, f.Filter = e, e.Name, e.Name, e.Name+"Filter"
 	f.sample = func(n int) (string, string, string) {
 		v := e.Values[(n-1)%len(e.Values)]
 		return quoteText(v.Label), v.Name, `"` + v.Name + `"`
@@ -47,21 +45,18 @@ func newEnum(name string, labels []catalog.EnumValue) (*Enum, error) {
 	if e.Name == "" || !isLetter(e.Name[0]) || len(labels) == 0 {
 		return nil, fmt.Errorf("no name in GraphQL can be made of its type %s", name)
 	}
-	taken := map[string]string{}
-	for _, label := range labels {
-		value := enumValue(label.Value)
-		switch {
-		case value == "" || value == "TRUE" || value == "FALSE" || value == "NULL":
-			return nil, fmt.Errorf("its value %q has no name in GraphQL", label.Value)
-		case taken[value] != "":
-			return nil, fmt.Errorf("its values %q and %q have the same name in GraphQL, %s", taken[value], label.Value, value)
+	taken := map[string]bool{}
+	for i, label := range labels {
+		name := enumValue(label.Value)
+		if name == "" || taken[name] { // its description is the label
+			name = fmt.Sprintf("%s_%d", cmp.Or(name, "VALUE"), i+1)
 		}
-		taken[value] = label.Value
-		e.Lower = e.Lower && isUpperForm(label.Value)
-		e.Values = append(e.Values, EnumValue{value, e.Name + typeName(words(label.Value)), label.Value})
-	}
-	if !e.Lower {
-		return nil, errors.New("its labels are not all like in_progress, in lower case: write the field by hand")
+		if taken[name] {
+			return nil, fmt.Errorf("its value %q has no name of its own in GraphQL", label.Value)
+		}
+		taken[name] = true
+		e.Lower = e.Lower && strings.ToLower(name) == label.Value
+		e.Values = append(e.Values, EnumValue{name, label.Value})
 	}
 	return e, nil
 }

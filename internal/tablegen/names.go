@@ -109,8 +109,3 @@ func enumValue(value string) string {
 	}
 	return name
 }
-
-// isUpperForm reports whether a label of an enum is its GraphQL value in lower case, which rows.Enum takes for granted.
-func isUpperForm(label string) bool {
-	return enumValue(label) != "" && strings.ToLower(enumValue(label)) == label
-}

@@ -27,6 +27,8 @@ type Options struct {
 	ReadOnly bool
 	// Last adds the arguments last and before to lists, TotalCount the field totalCount.
 	Last, TotalCount bool
+	// Newest names a field that shows the newest row of what a page shows: "User.subscription".
+	Newest string
 	// Key names the key of a view, and Who the owner's column, or "everybody", or "signed-in".
 	Key []string
 	Who string
@@ -116,8 +118,8 @@ type Enum struct {
 	Known bool
 }
 
-// EnumValue is a value of an enum: its name in GraphQL and in Go, and its label in PostgreSQL.
-type EnumValue struct{ Name, Go, Label string }
+// EnumValue is a value of an enum: its name in GraphQL, and its label in PostgreSQL.
+type EnumValue struct{ Name, Label string }
 
 // NewPlan decides what to write for a table. It refuses a table that has no safe or no meaningful answer, with the reason
 // and the SQL that changes it.
@@ -140,6 +142,9 @@ func NewPlan(project Project, database *catalog.Catalog, table *catalog.Table, o
 	p.filters()
 	p.orders()
 	p.relations(database)
+	if err := p.newest(); err != nil {
+		return nil, err
+	}
 	p.hideForeignKeys()
 	return p, p.checkNames()
 }
@@ -424,17 +429,11 @@ func (f *Field) Null() bool { return !f.Column.NotNull && !f.IsKey }
 // HasDefault reports whether a new row needs no value for the field.
 func (f *Field) HasDefault() bool { return f.Column.Default != "" || f.Column.Identity || f.Null() }
 
-// isStamp reports whether PostgreSQL sets the column to the time.
-func (f *Field) isStamp() bool {
-	d := strings.ToLower(f.Column.Default)
-	return f.GoType == "time.Time" && (strings.Contains(d, "now()") || strings.Contains(d, "current_timestamp") || strings.Contains(d, "timezone("))
-}
-
 // operations decides the mutations and the fields of their inputs.
 func (p *Plan) operations() {
 	for _, f := range p.Fields {
 		f.Shown = !(f.IsKey && len(p.Keys) == 1) && !(f.IsOwner && p.Access.Select.Who == access.Owner)
-		if f.Column.Generated || f.IsOwner || f.isStamp() || f.Column.IdentityAlways {
+		if f.Column.Generated || f.IsOwner || f.Column.IsStamp() || f.Column.IdentityAlways {
 			continue
 		}
 		f.Created = f.Column.May(catalog.Authenticated, "insert") && !(f.IsKey && (f.Column.Identity || f.Column.Default != ""))
@@ -530,7 +529,10 @@ func (p *Plan) orders() {
 
 // DefaultOrder is the order of a list that asks for none: the newest first, by the time or by a key that counts up.
 func (p *Plan) DefaultOrder() string {
-	names := []string{"CREATED_AT_DESC", "CREATED_DESC"}
+	var names []string
+	if created := p.Table.Created(); created != nil {
+		names = append(names, strings.ToUpper(created.Name)+"_DESC")
+	}
 	if p.Keys[0].Column.Identity || strings.HasPrefix(p.Keys[0].Column.Default, "nextval(") {
 		names = append(names, "ID_DESC")
 	}

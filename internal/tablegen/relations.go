@@ -12,7 +12,7 @@ import (
 // The kinds of relations.
 const (
 	BelongsTo = "belongs to" // a field shows the one row that the columns refer to
-	HasOne    = "has one"    // the other way, for columns that are the whole key of the row
+	HasOne    = "has one"    // the other way, where a unique index allows one row; or the newest row, by an order
 	HasMany   = "has many"   // the other way: a page of the rows
 )
 
@@ -27,6 +27,8 @@ type Relation struct {
 	Field         string // in GraphQL
 	Func          string // in models
 	Columns       []string
+	// Order is that by which HasOne shows the first of several rows, "" where there is only one.
+	Order string
 	// Owner is the condition on the owner of what is shown, "" if there is none.
 	Owner string
 	// Public reports whether anonymous callers may read what is shown, Guarded whether only the field has to refuse them.
@@ -159,8 +161,8 @@ func (p *Plan) relateOwner(database *catalog.Catalog, own side) {
 		if !ok {
 			continue
 		}
-		if one := graphQLName(words(own.name)); slices.Equal(own.keys, []string{p.Owner.Column.Name}) && !user.has(one) {
-			p.add(Relation{Kind: HasOne, On: user.name, To: own.name, Child: own.name, Field: one, Columns: model.Keys, Func: goName(own.many) + "Of" + goName(user.many)}, user, own)
+		if one := graphQLName(words(own.name)); p.Table.Unique(p.Owner.Column.Name) && !user.has(one) {
+			p.add(Relation{Kind: HasOne, On: user.name, To: own.name, Child: own.name, Field: one, Columns: []string{p.Owner.Column.Name}, Func: goName(own.many) + "Of" + goName(user.many)}, user, own)
 		} else if !user.has(own.many) {
 			p.add(Relation{Kind: HasMany, On: user.name, To: own.name, Child: own.name, Field: own.many, Columns: []string{p.Owner.Column.Name}, Func: goName(own.many) + "Of" + goName(user.many)}, user, own)
 		}
@@ -214,8 +216,11 @@ func (p *Plan) relate(key catalog.ForeignKey, from *catalog.Table, child, parent
 		p.LeftOut = append(p.LeftOut, LeftOut{child.name + "." + field, "it has a field of that name"})
 	}
 	reversed := Relation{Kind: HasMany, On: parent.name, To: child.name, Child: child.name, Field: down, Columns: columns, Func: goName(child.many) + "Of" + parents}
-	if slices.Equal(sorted(child.keys), sorted(columns)) && child.name != parent.name {
-		reversed.Kind, reversed.Field, reversed.Columns = HasOne, graphQLName(words(child.name)), inOrderOf(child.keys, columns, parent.keys)
+	if from.Unique(columns...) && child.name != parent.name {
+		reversed.Kind, reversed.Field = HasOne, graphQLName(words(child.name))
+		if several > 1 {
+			reversed.Field += "By" + goName(field)
+		}
 	}
 	switch {
 	case parent.has(reversed.Field):
@@ -226,8 +231,6 @@ func (p *Plan) relate(key catalog.ForeignKey, from *catalog.Table, child, parent
 		p.add(reversed, parent, child)
 	}
 }
-
-func sorted(names []string) []string { return slices.Sorted(slices.Values(names)) }
 
 // inOrder returns the columns of a foreign key in the order of the key that they refer to. ok is false if they refer to
 // something else.
@@ -245,12 +248,35 @@ func inOrder(key catalog.ForeignKey, keys []string) (columns []string, ok bool) 
 	return columns, true
 }
 
-// inOrderOf returns the parent's keys in the order in which the child's keys refer to them.
-func inOrderOf(childKeys, columns, parentKeys []string) (ordered []string) {
-	for _, name := range childKeys {
-		ordered = append(ordered, parentKeys[slices.Index(columns, name)])
+// newest adds the field of Options.Newest, beside the page of the same rows.
+func (p *Plan) newest() error {
+	if p.Newest == "" {
+		return nil
 	}
-	return ordered
+	on, field, _ := strings.Cut(p.Newest, ".")
+	var pages []Relation
+	for _, r := range p.Relations {
+		if r.Kind == HasMany && r.Child == p.Entity && r.On == on {
+			pages = append(pages, r)
+		}
+	}
+	switch {
+	case len(pages) == 0:
+		return fmt.Errorf("--newest %s: %s has no page of %s: name a type that has one, and the new field, as in --newest User.subscription", p.Newest, on, p.Nouns)
+	case len(pages) > 1:
+		return fmt.Errorf("--newest %s: %s has several pages of %s, %s and %s: write the field by hand", p.Newest, on, p.Nouns, pages[0].Field, pages[1].Field)
+	case field == "" || field != graphQLName(words(field)):
+		return fmt.Errorf("--newest %s: %q is not the name of a field, such as subscription", p.Newest, field)
+	case p.Project.Schema.Types[on].Fields.ForName(field) != nil || slices.ContainsFunc(p.Relations, func(r Relation) bool { return r.On == on && r.Field == field }):
+		return fmt.Errorf("--newest %s: %s has a field of that name already", p.Newest, on)
+	case len(p.Orders) == 0 || !strings.HasSuffix(p.DefaultOrder(), "_DESC"):
+		return fmt.Errorf("--newest %s: no index has %s in the order in which they were made: a column such as created_at with an index, which --fix writes, or a key that counts up", p.Newest, p.Nouns)
+	}
+	r := pages[0]
+	_, ofParents, _ := strings.Cut(r.Func, "Of")
+	r.Kind, r.Field, r.Func, r.Order, r.Arguments = HasOne, field, goName(field)+"Of"+ofParents, p.DefaultOrder(), Arguments{}
+	p.Relations = append(p.Relations, r)
+	return nil
 }
 
 // add adds the field of a relation to on, which shows rows of to.
@@ -284,6 +310,9 @@ func (r Relation) Description() string {
 		}
 		return fmt.Sprintf("The %s of the %s. Null if it has none, or if the caller may not see it.", phrase(words(r.Field)), on)
 	case HasOne:
+		if r.Order != "" {
+			return fmt.Sprintf("The newest %s of the %s. Null if it has none, or if the caller may not see it.", r.ToNoun, on)
+		}
 		return fmt.Sprintf("The %s of the %s. Null if it has none, or if the caller may not see it.", r.ToNoun, on)
 	}
 	return fmt.Sprintf("The %s of the %s that the caller may see.", r.ToNouns, on)
@@ -295,18 +324,6 @@ func (r Relation) parent() string {
 		return r.To
 	}
 	return r.On
-}
-
-// childColumns returns the columns of the child that refer to the parent's key, in the order of that key.
-func (r Relation) childColumns(p *Plan, parent Model) []string {
-	if r.Kind != HasOne {
-		return r.Columns
-	}
-	var columns []string
-	for _, name := range parent.Keys {
-		columns = append(columns, p.Keys[slices.Index(r.Columns, name)].Column.Name)
-	}
-	return columns
 }
 
 // model returns a model of the project.
@@ -322,6 +339,9 @@ func (p Project) model(name string) (Model, bool) {
 func (r Relation) Shows() string {
 	if r.Kind == HasMany {
 		return "a page of " + r.ToNouns
+	}
+	if r.Order != "" {
+		return "the newest " + r.ToNoun
 	}
 	return "the " + r.ToNoun
 }

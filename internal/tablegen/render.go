@@ -46,7 +46,7 @@ func execute(form string, of any, project Project) ([]byte, error) {
 // withImports adds the imports of the packages whose names a file uses.
 func withImports(source string, project Project) string {
 	groups := [][]struct{ name, path string }{
-		{{"context", "context"}, {"errors", "errors"}, {"json", "encoding/json"}, {"testing", "testing"}, {"time", "time"}},
+		{{"context", "context"}, {"errors", "errors"}, {"io", "io"}, {"json", "encoding/json"}, {"testing", "testing"}, {"time", "time"}},
 		{{"uuid", "github.com/google/uuid"}, {"bun", "github.com/uptrace/bun"}},
 		{
 			{"apitest", project.Engine + "/apitest"}, {"rows", project.Engine + "/database/rows"}, {"endpoint", project.Engine + "/endpoint"},
@@ -119,6 +119,11 @@ func (p *Plan) ManySentence() string {
 		return "The caller's " + p.Nouns + "."
 	}
 	return "The " + p.Nouns + " that the caller may see."
+}
+
+// AgentsReadOnly reports whether policies stop agents from writing what their users may write.
+func (p *Plan) AgentsReadOnly() bool {
+	return slices.ContainsFunc([]string{"insert", "update", "delete"}, func(command string) bool { return !access.AgentsMay(p.Table, command) })
 }
 
 // Live reports whether the list can be subscribed to: changes of tables are announced, those of views are not.
@@ -214,8 +219,16 @@ func (p *Plan) NewEnums() []Enum {
 	return slices.DeleteFunc(slices.Clone(p.Enums), func(e Enum) bool { return e.Known })
 }
 
-// Filtered reports whether there are conditions on the enum.
-func (e Enum) Filtered() bool { return e.Lower }
+// Var is the name of the variable that holds the names of the values.
+func (e Enum) Var() string { return strings.ToLower(e.Name[:1]) + e.Name[1:] + "Names" }
+
+// Description is the label of a value.
+func (v EnumValue) Description() string {
+	if strings.TrimSpace(v.Label) == "" {
+		return "An empty text"
+	}
+	return strings.Join(strings.Fields(strings.ReplaceAll(v.Label, `"""`, `'''`)), " ")
+}
 
 // Pointer is what makes the field nullable in Go; a slice and raw JSON are nil by themselves.
 func (f *Field) Pointer() string {

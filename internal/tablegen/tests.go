@@ -110,7 +110,7 @@ func (p *Plan) referTo(s *seeder, given map[string]string, user string) {
 			continue
 		}
 		parent := s.parent(s.database.Table(model.Schema, model.Table), n, user)
-		for i, column := range r.childColumns(p, model) {
+		for i, column := range r.Columns {
 			if given[column] == "" {
 				given[column] = parent[model.Keys[i]]
 			}
@@ -230,15 +230,28 @@ func (d *document) as(caller string) {
 // ask adds a request and its answer. Without an answer the document fails.
 func (d *document) ask(query, answer string) {
 	d.number++
-	d.archive.Files = append(d.archive.Files, txtar.File{Name: fmt.Sprintf("%d.graphql", d.number), Data: []byte(query + "\n")})
-	if answer == "" {
-		return
+	d.add(".graphql", query)
+	if answer != "" {
+		d.add(".json", indentJSON(answer))
 	}
+}
+
+// change adds what changes the last answer, and the next one.
+func (d *document) change(sql, answer string) {
+	d.add(".sql", sql)
+	d.add(".next.json", indentJSON(answer))
+}
+
+func (d *document) add(ending, text string) {
+	d.archive.Files = append(d.archive.Files, txtar.File{Name: fmt.Sprint(d.number) + ending, Data: []byte(text + "\n")})
+}
+
+func indentJSON(text string) string {
 	var indented bytes.Buffer
-	if json.Indent(&indented, []byte(answer), "", "  ") == nil {
-		answer = indented.String()
+	if json.Indent(&indented, []byte(text), "", "  ") != nil {
+		return text
 	}
-	d.archive.Files = append(d.archive.Files, txtar.File{Name: fmt.Sprintf("%d.json", d.number), Data: []byte(answer + "\n")})
+	return indented.String()
 }
 
 // refused is the answer of a request whose only field is refused.
@@ -261,6 +274,7 @@ func (p *Plan) Tests(database *catalog.Catalog, refusedBy func(sql string) error
 	if p.Owned("select") {
 		p.testWithoutPolicies(t, f, file)
 	}
+	p.testLive(t, f, file, refusedBy)
 	p.testRelations(t, p.fixture(database, true), database, file, refusedBy)
 	text, err := p.renderTest(f)
 	if err != nil {
@@ -458,6 +472,28 @@ func (p *Plan) testWithoutPolicies(t *Tests, f *fixture, file string) {
 	t.add(file+"_no_row_level_security", d)
 }
 
+// testLive tests that a list moves when a row is deleted.
+func (p *Plan) testLive(t *Tests, f *fixture, file string, refusedBy func(string) error) {
+	row := f.own[0]
+	var same []string
+	for _, key := range p.Keys {
+		same = append(same, catalog.Quote(key.Column.Name)+" = "+row[key.Column.Name])
+	}
+	change := fmt.Sprintf("delete from %s where %s;", p.Table.SQL(), strings.Join(same, " and "))
+	if !p.Live() || !isPlain(p.Access.Select) || refusedBy(strings.Join(append(slices.Clone(f.statements), change), "\n")) != nil {
+		return
+	}
+	rows := slices.Clone(f.own)
+	if a := p.Access.Select; a.Who != access.Owner && a.Who != access.Member && f.other != nil {
+		rows = append(rows, f.other)
+	}
+	d := f.document("A list of " + p.Nouns + " that is subscribed to has a new state when a row is gone.")
+	d.as(ownerID)
+	d.ask(fmt.Sprintf("subscription { %s { nodes { %s } } }", p.Many, f.selection()), f.list(rows))
+	d.change(change, f.list(rows[1:]))
+	t.add(file+"_live", d)
+}
+
 // testRelations asks for the rows that rows refer to, and the other way.
 func (p *Plan) testRelations(t *Tests, f *fixture, database *catalog.Catalog, file string, refusedBy func(string) error) {
 	if !isPlain(p.Access.Select) || refusedBy(strings.Join(f.statements, "\n")) != nil {
@@ -476,7 +512,7 @@ func (p *Plan) testRelations(t *Tests, f *fixture, database *catalog.Catalog, fi
 			continue
 		}
 		row := f.own[0]
-		parent := literal(row[r.childColumns(p, model)[0]])
+		parent := literal(row[r.Columns[0]])
 		if r.Kind == BelongsTo {
 			d.ask(fmt.Sprintf("{ %s(id: %s) { %s { id } } }", p.One, f.id(row), r.Field), fmt.Sprintf(`{"data":{%q:{%q:{"id":%s}}}}`, p.One, r.Field, parent))
 			asked = true
@@ -485,6 +521,9 @@ func (p *Plan) testRelations(t *Tests, f *fixture, database *catalog.Catalog, fi
 		root, query := p.rootField(r.On, parent)
 		if root == "" {
 			continue
+		}
+		if r.Order != "" {
+			row = f.own[len(f.own)-1]
 		}
 		inner, answer := "{ id }", fmt.Sprintf(`{"id":%s}`, f.id(row))
 		if r.Kind == HasMany {

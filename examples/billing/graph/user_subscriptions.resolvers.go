@@ -58,6 +58,14 @@ func (r *userResolver) UserSubscriptions(ctx context.Context, objs []*models.Use
 	return models.UserSubscriptionsOfUsers(ctx, r.As(caller), caller.UserID, objs, rows.Page{First: first, After: after, Order: orderBy}, filter)
 }
 
+func (r *userResolver) Subscription(ctx context.Context, objs []*models.User) ([]*models.UserSubscription, error) {
+	caller, err := endpoint.CallerFrom(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return models.SubscriptionOfUsers(ctx, r.As(caller), caller.UserID, objs)
+}
+
 func (r *userSubscriptionResolver) Price(ctx context.Context, objs []*models.UserSubscription) ([]*models.Price, error) {
 	return models.PricesOfUserSubscriptions(ctx, r.As(endpoint.AnyCaller(ctx)), objs)
 }

@@ -28,7 +28,8 @@ type UserSubscription struct {
 
 // UserSubscriptionFilter is the input of that name.
 type UserSubscriptionFilter struct {
-	PriceID *rows.IDFilter `bun:"price_id"`
+	PriceID *rows.IDFilter       `bun:"price_id"`
+	Created *rows.DateTimeFilter `bun:"created"`
 }
 
 // The other GraphQL types of user subscriptions.
@@ -63,4 +64,9 @@ func UserSubscriptionsOfPrices(ctx context.Context, db bun.IDB, owner uuid.UUID,
 // UserSubscriptionsOfUsers reads a page of an owner's user subscriptions for each of the users.
 func UserSubscriptionsOfUsers(ctx context.Context, db bun.IDB, owner uuid.UUID, users []*User, page rows.Page, filter *UserSubscriptionFilter) ([]*UserSubscriptionConnection, error) {
 	return rows.HasMany[UserSubscription](ctx, db.NewSelect().Where("us.user_id = ?", owner), users, page, filter, "user_id")
+}
+
+// SubscriptionOfUsers reads the newest user subscription of each of the users: nil where the owner has none.
+func SubscriptionOfUsers(ctx context.Context, db bun.IDB, owner uuid.UUID, users []*User) ([]*UserSubscription, error) {
+	return rows.HasOne[UserSubscription](ctx, db.NewSelect().Where("us.user_id = ?", owner), users, "CREATED_DESC", "user_id")
 }

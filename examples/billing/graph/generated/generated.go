@@ -107,6 +107,7 @@ type UserResolver interface {
 	Projects(ctx context.Context, objs []*models.User, first *int, after *string, filter *models.ProjectFilter, orderBy *rows.Order) ([]*rows.Connection[models.Project], error)
 	Todos(ctx context.Context, objs []*models.User, first *int, after *string, filter *models.TodoFilter, orderBy *rows.Order) ([]*rows.Connection[models.Todo], error)
 	UserSubscriptions(ctx context.Context, objs []*models.User, first *int, after *string, filter *models.UserSubscriptionFilter, orderBy *rows.Order) ([]*rows.Connection[models.UserSubscription], error)
+	Subscription(ctx context.Context, objs []*models.User) ([]*models.UserSubscription, error)
 }
 type UserSubscriptionResolver interface {
 	Price(ctx context.Context, objs []*models.UserSubscription) ([]*models.Price, error)
@@ -1131,7 +1132,7 @@ extend type User {
     filter: UserSubscriptionFilter
 
     "The order of the user subscriptions."
-    orderBy: UserSubscriptionOrder = ID_ASC
+    orderBy: UserSubscriptionOrder = CREATED_DESC
   ): UserSubscriptionConnection @authenticated @cost(weight: 5) @listSize(slicingArguments: ["first"], sizedFields: ["edges", "nodes"])
 }
 
@@ -1149,7 +1150,7 @@ extend type Subscription {
     filter: UserSubscriptionFilter
 
     "The order of the user subscriptions."
-    orderBy: UserSubscriptionOrder = ID_ASC
+    orderBy: UserSubscriptionOrder = CREATED_DESC
   ): UserSubscriptionConnection @authenticated @cost(weight: 10) @listSize(slicingArguments: ["first"], sizedFields: ["edges", "nodes"])
 }
 
@@ -1203,6 +1204,12 @@ type UserSubscriptionEdge {
 
 "The orders of user subscriptions. User subscriptions that are equal in it are ordered by their key."
 enum UserSubscriptionOrder {
+  "By created, the earliest first."
+  CREATED_ASC
+
+  "By created, the latest first."
+  CREATED_DESC
+
   "By id, A to Z."
   ID_ASC
 
@@ -1214,6 +1221,9 @@ enum UserSubscriptionOrder {
 input UserSubscriptionFilter {
   "The id of the price."
   priceId: IDFilter
+
+  "The created."
+  created: DateTimeFilter
 }
 
 "The values of subscription_status."
@@ -1272,7 +1282,7 @@ extend type Price {
     filter: UserSubscriptionFilter
 
     "The order of the user subscriptions."
-    orderBy: UserSubscriptionOrder = ID_ASC
+    orderBy: UserSubscriptionOrder = CREATED_DESC
   ): UserSubscriptionConnection @authenticated @cost(weight: 5) @listSize(slicingArguments: ["first"], sizedFields: ["edges", "nodes"])
 }
 
@@ -1289,8 +1299,11 @@ extend type User {
     filter: UserSubscriptionFilter
 
     "The order of the user subscriptions."
-    orderBy: UserSubscriptionOrder = ID_ASC
+    orderBy: UserSubscriptionOrder = CREATED_DESC
   ): UserSubscriptionConnection @cost(weight: 5) @listSize(slicingArguments: ["first"], sizedFields: ["edges", "nodes"])
+
+  "The newest user subscription of the user. Null if it has none, or if the caller may not see it."
+  subscription: UserSubscription @cost(weight: 5)
 }
 `, BuiltIn: false},
 }
@@ -1500,6 +1513,8 @@ func (ec *executionContext) childFields_User(ctx context.Context, field graphql.
 		return ec.fieldContext_User_todos(ctx, field)
 	case "userSubscriptions":
 		return ec.fieldContext_User_userSubscriptions(ctx, field)
+	case "subscription":
+		return ec.fieldContext_User_subscription(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type User", field.Name)
 }
@@ -5801,6 +5816,61 @@ func (ec *executionContext) resolveBatch_User_userSubscriptions(ctx context.Cont
 	)
 }
 
+func (ec *executionContext) _User_subscription(ctx context.Context, field graphql.CollectedField, obj *models.User) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_User_subscription(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return ec.resolveBatch_User_subscription(ctx, field, obj)
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *models.UserSubscription) graphql.Marshaler {
+			return ec.marshalOUserSubscription2ᚖexampleᚗcomᚋbillingᚋmodelsᚐUserSubscription(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_User_subscription(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "User",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_UserSubscription(ctx, field)
+		},
+	}
+	return fc, nil
+}
+func (ec *executionContext) resolveBatch_User_subscription(ctx context.Context, field graphql.CollectedField, obj *models.User) (any, error) {
+	resolver := ec.Resolvers.User()
+	if batch, ok := graphql.BatchParentsFor[*models.User](ctx, "User"); ok {
+		result := batch.FieldResult(field, func() (any, error) {
+			return resolver.Subscription(ctx, batch.Parents)
+		})
+		return graphql.ResolveBatchGroupResult[*models.UserSubscription](
+			ctx,
+			batch.Index,
+			len(batch.Parents),
+			result,
+			"User.subscription",
+			batch.IndexMap,
+		)
+	}
+	results, err := resolver.Subscription(ctx, []*models.User{obj})
+	return graphql.ResolveBatchSingleResult[*models.UserSubscription](
+		ctx,
+		results,
+		err,
+		"User.subscription",
+	)
+}
+
 func (ec *executionContext) _UserSubscription_id(ctx context.Context, field graphql.CollectedField, obj *models.UserSubscription) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
@@ -7644,7 +7714,7 @@ func (ec *executionContext) unmarshalInputUserSubscriptionFilter(ctx context.Con
 		asMap[k] = v
 	}
 
-	fieldsInOrder := [...]string{"priceId"}
+	fieldsInOrder := [...]string{"priceId", "created"}
 	for _, k := range fieldsInOrder {
 		v, ok := asMap[k]
 		if !ok {
@@ -7658,6 +7728,13 @@ func (ec *executionContext) unmarshalInputUserSubscriptionFilter(ctx context.Con
 				return it, err
 			}
 			it.PriceID = data
+		case "created":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("created"))
+			data, err := ec.unmarshalODateTimeFilter2ᚖusergraphᚋdatabaseᚋrowsᚐFilter(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Created = data
 		}
 	}
 	return it, nil
@@ -8597,6 +8674,12 @@ func (ec *executionContext) _User(ctx context.Context, sel ast.SelectionSet, obj
 				true, false,
 				func(ctx context.Context) graphql.Marshaler {
 					return ec._User_userSubscriptions(ctx, field, obj)
+				})
+		case "subscription":
+			out.ResolveConcurrently(ec.OperationContext, &deferred, i,
+				true, false,
+				func(ctx context.Context) graphql.Marshaler {
+					return ec._User_subscription(ctx, field, obj)
 				})
 		default:
 			panic("unknown field " + strconv.Quote(field.Name))
