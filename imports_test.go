@@ -35,7 +35,7 @@ var houses = []struct {
 	{"usergraph/internal/devauth", []string{"usergraph/auth"}, nil, false},
 	{"usergraph/internal/localstack", nil, nil, false},
 	{"usergraph/app", []string{"usergraph/auth", "usergraph/database/...", "usergraph/endpoint", "usergraph/mcp", "usergraph/playground", "usergraph/internal/..."}, nil, false},
-	{"usergraph/apitest", []string{"usergraph/auth", "usergraph/database/...", "usergraph/endpoint", "usergraph/app", "usergraph/internal/..."}, nil, false},
+	{"usergraph/apitest", []string{"usergraph/auth/...", "usergraph/database/...", "usergraph/endpoint", "usergraph/app", "usergraph/internal/..."}, nil, false},
 	// The API half.
 	{"usergraph/models", []string{"usergraph/database/rows", "usergraph/database/values"}, []string{"net/http"}, false},
 	{"usergraph/graph", []string{"usergraph/endpoint", "usergraph/models", "usergraph/database", "usergraph/database/rows", "usergraph/graph/generated"}, []string{"net/http", "github.com/jackc/pgx/v5"}, false},

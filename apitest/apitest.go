@@ -2,7 +2,7 @@
 //
 // Documents runs the documents of testdata: each is one behaviour, requested by the owner, by another user or
 // anonymously, on a real PostgreSQL. Schema checks a schema against the rules of the house. Postgres is for tests of
-// queries. The first test of a process starts a PostgreSQL, and downloads one if none is installed.
+// queries, Serve for those of routes. The first test of a process starts a PostgreSQL, and downloads one if none is installed.
 package apitest
 
 import (

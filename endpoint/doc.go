@@ -11,6 +11,7 @@
 //
 //	transport.go             POST, GET and batches over HTTP
 //	sse.go                   server-sent events
+//	eventstream.go           server-sent events of a team's own route
 //	websocket.go             graphql-transport-ws: a socket and its messages
 //	websocket_operation.go   an operation on a socket
 //	websocket_queue.go       the frames that a socket has yet to write

@@ -2,6 +2,7 @@ package endpoint
 
 import (
 	"bytes"
+	"context"
 	"net/http"
 	"strings"
 
@@ -33,17 +34,8 @@ func (h *Handler) Serve(w http.ResponseWriter, r *http.Request, exchange Exchang
 		setRetryAfter(w.Header(), gqlerror.List{refusal})
 		exchange.Refuse(w, r, status, refusal)
 	}
-	if r.Method != http.MethodPost {
-		w.Header().Set("Allow", http.MethodPost)
-		refuse(http.StatusMethodNotAllowed, refusef(CodeBadRequest, "send POST"))
-		return
-	}
-	if !isJSON(r.Header.Get("Content-Type")) {
-		refuse(http.StatusUnsupportedMediaType, refusef(CodeBadRequest, "send JSON in UTF-8: Content-Type: application/json"))
-		return
-	}
-	if encoding := r.Header.Get("Content-Encoding"); encoding != "" && !strings.EqualFold(encoding, "identity") {
-		refuse(http.StatusUnsupportedMediaType, refusef(CodeBadRequest, "send the body as it is, not compressed"))
+	if status, refusal := checkJSON(w, r); refusal != nil {
+		refuse(status, refusal)
 		return
 	}
 	holding, refusal := h.exec.held.begin(r)
@@ -66,6 +58,31 @@ func (h *Handler) Serve(w http.ResponseWriter, r *http.Request, exchange Exchang
 	}
 	status, response, repeatable := exchange.Answer(r, message, buffer.Bytes())
 	(&responseWriter{body: response}).send(w, r, mediaJSON, status, holding, repeatable)
+}
+
+// Decode reads one JSON object of at most so many values and levels as a body of the caller of ctx, with the types of
+// Exchange.Answer.
+func (h *Handler) Decode(ctx context.Context, object []byte) (map[string]any, error) {
+	message, refusal := decodeMessage(object, h.exec.limits.of(ctx))
+	if refusal != nil {
+		return nil, refusal
+	}
+	return message, nil
+}
+
+// checkJSON refuses a request that is not JSON, sent by POST.
+func checkJSON(w http.ResponseWriter, r *http.Request) (int, *gqlerror.Error) {
+	if r.Method != http.MethodPost {
+		w.Header().Set("Allow", http.MethodPost)
+		return http.StatusMethodNotAllowed, refusef(CodeBadRequest, "send POST")
+	}
+	if !isJSON(r.Header.Get("Content-Type")) {
+		return http.StatusUnsupportedMediaType, refusef(CodeBadRequest, "send JSON in UTF-8: Content-Type: application/json")
+	}
+	if encoding := r.Header.Get("Content-Encoding"); encoding != "" && !strings.EqualFold(encoding, "identity") {
+		return http.StatusUnsupportedMediaType, refusef(CodeBadRequest, "send the body as it is, not compressed")
+	}
+	return 0, nil
 }
 
 // decodeMessage reads one JSON object.

@@ -13,7 +13,6 @@ import (
 
 	"usergraph/auth"
 	"usergraph/database"
-	"usergraph/internal/address"
 )
 
 // Options configure a Handler.
@@ -67,6 +66,7 @@ type Handler struct {
 	engine      *Engine
 	exec        *executor
 	transports  []transport
+	events      *sseTransport // of transports
 	watcher     *watcher
 	connections *connections
 }
@@ -146,8 +146,10 @@ func NewHandler(options Options) (*Handler, error) {
 	exec.introspect = func(ctx context.Context, next graphql.Resolver) (any, error) {
 		return exec.aroundFields(ctx, func(ctx context.Context) (any, error) { return introspector.field(ctx, next) })
 	}
-	return &Handler{
+	events := &sseTransport{log: options.Log, connections: connections, sessions: sessions, limits: options.Limits, held: held, timeouts: options.timeouts}
+	handler := &Handler{
 		engine:      engine,
+		events:      events,
 		exec:        exec,
 		watcher:     watcher,
 		connections: connections,
@@ -157,10 +159,12 @@ func NewHandler(options Options) (*Handler, error) {
 				verifier: options.Verifier, log: options.Log, connections: connections, sessions: sessions, admit: options.Admit,
 				limits: options.Limits, timeouts: options.timeouts, origins: options.Origins,
 			},
-			&sseTransport{log: options.Log, connections: connections, sessions: sessions, limits: options.Limits, held: held, timeouts: options.timeouts},
+			events,
 			httpTransport{limits: options.Limits, held: held, admit: options.Admit},
 		},
-	}, nil
+	}
+	engine.handler = handler
+	return handler, nil
 }
 
 // Engine returns the engine that the resolvers hold, for a team's own routes.
@@ -177,9 +181,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			refuse(w, r, http.StatusInternalServerError, h.exec.presenter.internal(r.Context()))
 		}
 	}()
-	if _, signedIn := auth.FromContext(r.Context()); !signedIn {
-		r = r.WithContext(context.WithValue(r.Context(), addressKey{}, address.Key(r.RemoteAddr)))
-	}
+	r = withAddress(r)
 	for _, transport := range h.transports {
 		if transport.Supports(r) {
 			transport.Do(w, r, h.exec)

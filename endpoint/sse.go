@@ -2,7 +2,9 @@ package endpoint
 
 import (
 	"bytes"
+	"cmp"
 	"context"
+	"errors"
 	"io"
 	"log/slog"
 	"net/http"
@@ -44,19 +46,14 @@ func wantsEventStream(r *http.Request) bool {
 
 // Do sends events until the operation, the token or the connection ends.
 func (t *sseTransport) Do(w http.ResponseWriter, r *http.Request, exec *executor) {
-	claims, signedIn := auth.FromContext(r.Context())
 	ctx, cancel := context.WithCancel(r.Context())
 	defer cancel()
-	s := &events{w: w, control: http.NewResponseController(w), timeouts: t.timeouts, stopping: make(chan struct{})}
-	if err := t.connections.add(s, quotaKeyOf(ctx)); err != nil {
+	s, leave, err := t.join(w, r)
+	if err != nil {
 		refuseConnection(w, r, err)
 		return
 	}
-	defer t.connections.remove(s)
-	if signedIn {
-		t.sessions.add(s, claims)
-		defer t.sessions.remove(s, claims)
-	}
+	defer leave()
 
 	bounds := t.limits.of(ctx)
 	header, refusal := t.held.begin(r)
@@ -72,15 +69,7 @@ func (t *sseTransport) Do(w http.ResponseWriter, r *http.Request, exec *executor
 		refuseBody(w, r, status, refusal)
 		return
 	}
-	// Clear the server's read deadline: it bounds the request body, and a stream lasts longer.
-	if err := s.control.SetReadDeadline(time.Time{}); err != nil {
-		t.log.WarnContext(ctx, "an event stream will end early", "error", err)
-	}
-	w.Header().Set("Content-Type", eventStream+"; charset=utf-8")
-	w.Header().Set("Cache-Control", "no-store")
-	w.Header().Set("X-Accel-Buffering", "no") // turns off the buffering of nginx
-	w.WriteHeader(http.StatusOK)
-	s.comment()
+	t.begin(ctx, s)
 
 	answers := make(chan []byte)
 	go t.run(ctx, exec, body.Bytes(), reading, answers)
@@ -90,9 +79,54 @@ func (t *sseTransport) Do(w http.ResponseWriter, r *http.Request, exec *executor
 		for range answers {
 		}
 	}()
+	switch err := t.forward(ctx, s, answers, s.next); {
+	case err == nil:
+		s.complete()
+	case s.err != nil:
+		t.log.WarnContext(ctx, "event stream cut off", "error", s.err)
+	case errors.Is(err, errStopping) || ctx.Err() != nil: // without complete the client connects again
+	default:
+		s.refuse(err)
+	}
+}
 
-	var expired <-chan time.Time
+// join counts an event stream until leave is called, or returns the reason to refuse it.
+func (t *sseTransport) join(w http.ResponseWriter, r *http.Request) (s *events, leave func(), err error) {
+	s = &events{w: w, control: http.NewResponseController(w), timeouts: t.timeouts, stopping: make(chan struct{})}
+	if err := t.connections.add(s, quotaKeyOf(r.Context())); err != nil {
+		return nil, nil, err
+	}
+	claims, signedIn := auth.FromContext(r.Context())
 	if signedIn {
+		t.sessions.add(s, claims)
+	}
+	return s, func() {
+		if signedIn {
+			t.sessions.remove(s, claims)
+		}
+		t.connections.remove(s)
+	}, nil
+}
+
+// begin sends the headers of an event stream.
+func (t *sseTransport) begin(ctx context.Context, s *events) {
+	// Clear the server's read deadline: it bounds the request body, and a stream lasts longer.
+	if err := s.control.SetReadDeadline(time.Time{}); err != nil {
+		t.log.WarnContext(ctx, "an event stream will end early", "error", err)
+	}
+	header := s.w.Header()
+	header.Set("Content-Type", eventStream+"; charset=utf-8")
+	header.Set("Cache-Control", "no-store")
+	header.Set("X-Accel-Buffering", "no") // turns off the buffering of nginx
+	s.w.WriteHeader(http.StatusOK)
+	s.comment()
+}
+
+// forward writes answers until they are closed. Its error says why it has stopped before: the token has expired, the
+// session has ended, the server is stopping, the client has left, or does not read.
+func (t *sseTransport) forward(ctx context.Context, s *events, answers <-chan []byte, write func([]byte)) error {
+	var expired <-chan time.Time
+	if claims, signedIn := auth.FromContext(ctx); signedIn {
 		expired = time.After(time.Until(claims.ExpiresAt.Add(expiryLeeway)))
 	}
 	alive := time.NewTicker(t.timeouts.ping)
@@ -101,25 +135,20 @@ func (t *sseTransport) Do(w http.ResponseWriter, r *http.Request, exec *executor
 		select {
 		case answer, ok := <-answers:
 			if !ok {
-				s.complete()
-				return
+				return nil
 			}
-			s.next(answer)
+			write(answer)
 		case <-alive.C:
 			s.comment()
 		case <-expired:
-			s.refuse(auth.ErrTokenExpired)
-			return
+			return auth.ErrTokenExpired
 		case <-s.stopping:
-			if s.revoked != nil {
-				s.refuse(s.revoked)
-			}
-			return // without complete the client connects again
+			return cmp.Or(s.revoked, errStopping)
 		case <-ctx.Done():
-			return
+			return ctx.Err()
 		}
 	}
-	t.log.WarnContext(ctx, "event stream cut off", "error", s.err)
+	return s.err
 }
 
 // run executes the operation of a body and sends its responses until ctx ends. Then it closes answers.

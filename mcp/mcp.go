@@ -8,6 +8,7 @@
 //	wire.go      JSON-RPC: what is refused before the SDK reads it, and what of the SDK's errors a client sees
 //	plain.go     the answers to requests of tools, without the SDK where nothing needs it
 //	tools.go     a tool of a document, who may use it, and its call
+//	local.go     the same tools for a model that the team's own code asks
 //	schema.go    JSON Schema of variables and selections
 //	resource.go  the protected resource (RFC 9728): routes, metadata, challenge, Host and Origin
 //
@@ -76,7 +77,7 @@ func New(options Options) (*Handler, error) {
 	if h.origin, err = parseOrigin(options.PublicURL); err != nil {
 		return nil, fmt.Errorf("mcp: Options.PublicURL %w", err)
 	}
-	if h.tools, err = newTools(options); err != nil {
+	if h.tools, err = newTools(options.Endpoint, options.Documents, options.Mutations); err != nil {
 		return nil, err
 	}
 	self := &sdk.Implementation{Name: "usergraph", Title: h.origin.Host, Version: options.Version}
@@ -164,7 +165,7 @@ func (h *Handler) receive(next sdk.MethodHandler) sdk.MethodHandler {
 				return nil, current.refuse(jsonrpc.CodeInvalidParams, "there is no tool of this name: tools/list has the names")
 			}
 			// The context of the request, since that of the SDK outlives its client in older versions of the protocol.
-			return h.run(current.request.Context(), tool, current).ofSDK(), nil
+			return h.tools.run(current.request.Context(), tool, current).ofSDK(), nil
 		}
 		return next(ctx, method, request)
 	}

@@ -29,7 +29,7 @@ func (h *Handler) answerPlain(r *http.Request, current *call, message map[string
 	case method == "tools/list" && params["cursor"] == nil:
 		response = append(h.tools.appendList(h.begin(message["id"], newer), current.claims), '}')
 	case method == "tools/call" && h.tools.byName[name] != nil:
-		result := h.run(r.Context(), h.tools.byName[name], current)
+		result := h.tools.run(r.Context(), h.tools.byName[name], current)
 		response = append(result.append(h.begin(message["id"], newer)), '}')
 	default:
 		return nil, false

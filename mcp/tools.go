@@ -30,20 +30,21 @@ type tool struct {
 
 // tools are all tools, in the order of their files.
 type tools struct {
-	all    []*tool
-	byName map[string]*tool
-	bytes  int // of the list of all, about
+	endpoint *endpoint.Handler
+	all      []*tool
+	byName   map[string]*tool
+	bytes    int // of the list of all, about
 }
 
 // newTools validates the documents with a description, and makes tools of the queries and, where they are on, of the mutations.
-func newTools(options Options) (tools, error) {
-	made := tools{byName: map[string]*tool{}}
+func newTools(handler *endpoint.Handler, documents []endpoint.Document, mutations bool) (tools, error) {
+	made := tools{endpoint: handler, byName: map[string]*tool{}}
 	var problems []error
-	for _, document := range options.Documents {
-		if document.Description == "" || document.Kind == ast.Subscription || document.Kind == ast.Mutation && !options.Mutations {
+	for _, document := range documents {
+		if document.Description == "" || document.Kind == ast.Subscription || document.Kind == ast.Mutation && !mutations {
 			continue
 		}
-		prepared, err := options.Endpoint.Prepare(document)
+		prepared, err := handler.Prepare(document)
 		if err == nil && len(document.Name) > maxNameBytes {
 			err = fmt.Errorf("documents/%s: the name of a tool has at most %d bytes", document.File, maxNameBytes)
 		}
@@ -51,7 +52,7 @@ func newTools(options Options) (tools, error) {
 			problems = append(problems, err)
 			continue
 		}
-		listed := listedTool(options.Endpoint.Schema(), prepared)
+		listed := listedTool(handler.Schema(), prepared)
 		t := &tool{prepared, listed, encodeJSON(listed), prepared.Restricted()}
 		made.all = append(made.all, t)
 		made.byName[document.Name] = t
@@ -112,12 +113,12 @@ type result struct {
 }
 
 // run runs a tool as the caller. Its errors are for a model to act on.
-func (h *Handler) run(ctx context.Context, t *tool, current *call) *result {
-	if problem := t.checkArguments(h.Endpoint.Schema(), current.arguments); problem != "" {
+func (t *tools) run(ctx context.Context, tool *tool, current *call) *result {
+	if problem := tool.checkArguments(t.endpoint.Schema(), current.arguments); problem != "" {
 		return &result{texts: []string{problem}}
 	}
-	current.writes = t.Operation.Operation == ast.Mutation
-	response := h.Endpoint.Run(ctx, t.Prepared, current.arguments, current.request.Header)
+	current.writes = tool.Operation.Operation == ast.Mutation
+	response := t.endpoint.Run(ctx, tool.Prepared, current.arguments, current.request.Header)
 	text := string(response.Data)
 	if len(response.Errors) == 0 {
 		return &result{response.Data, []string{text}}
