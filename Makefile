@@ -1,4 +1,4 @@
-.PHONY: drills validate bench bench-quick bench-growth profile init-check add-check billing billing-check rename rename-check
+.PHONY: drills validate bench bench-quick bench-growth profile init-check add-check billing billing-check assistant-check rename rename-check
 
 # About 12 minutes; writes the table into bench/README.md.
 bench:
@@ -39,6 +39,10 @@ billing-check:
 
 billing:
 	.ci/billing-check --write
+
+# examples/assistant is what init, add and people write, and its tests pass.
+assistant-check:
+	.ci/assistant-check
 
 # Gives the module another path: make rename MODULE=host/path. The profile names functions by it: make profile afterwards.
 rename:
