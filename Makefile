@@ -1,4 +1,4 @@
-.PHONY: drills validate bench bench-quick bench-growth profile init-check add-check billing billing-check assistant-check rename rename-check
+.PHONY: drills validate bench bench-quick bench-growth profile init-check add-check billing billing-check assistant-check assistant-memory rename rename-check
 
 # About 12 minutes; writes the table into bench/README.md.
 bench:
@@ -43,6 +43,10 @@ billing:
 # examples/assistant is what init, add and people write, and its tests pass.
 assistant-check:
 	.ci/assistant-check
+
+# Under a minute: what 1,000 open answers of examples/assistant keep in memory.
+assistant-memory:
+	cd examples/assistant && go test -tags memory -run Memory -count=1 ./chat
 
 # Gives the module another path: make rename MODULE=host/path. The profile names functions by it: make profile afterwards.
 rename:

@@ -13,6 +13,7 @@ import (
 
 const messagesSeed = `
 insert into auth.users (id) values ('00000000-0000-4000-8000-00000000000a'), ('00000000-0000-4000-8000-00000000000b'), ('00000000-0000-4000-8000-00000000000c') on conflict do nothing;
+truncate public.messages restart identity cascade;
 insert into public.threads (id, user_id, title) values (1001, '00000000-0000-4000-8000-00000000000a', 'A') on conflict do nothing;
 insert into public.messages (id, thread_id, user_id, author, parts, ending) values (1001, 1001, '00000000-0000-4000-8000-00000000000a', 'user', '{}', 'finished') on conflict do nothing;
 insert into public.threads (id, user_id, title) values (1002, '00000000-0000-4000-8000-00000000000a', 'B') on conflict do nothing;

@@ -290,7 +290,7 @@ input UpdateMeInput {
 }
 
 extend type User {
-  "What the user has used of the model today. Null for other users, and before the first question."
+  "What the user has used of the model today. Null for other users."
   usage: Usage @cost(weight: 5)
 }
 
