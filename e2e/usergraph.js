@@ -19,6 +19,11 @@ export function startTestAPI(...args) {
   return startDev(folder => build(folder, './internal/testapi/server'), args);
 }
 
+/** Starts it with the tools that the conformance suite of the Model Context Protocol calls. */
+export function startConformance() {
+  return startDev(folder => build(folder, './internal/testapi/conformance'), []);
+}
+
 async function startDev(binaryIn, args) {
   const folder = mkdtempSync(join(tmpdir(), 'usergraph-e2e-'));
   // PostgreSQL runs as another user when this is root.
