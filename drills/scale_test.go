@@ -66,6 +66,8 @@ http {
 		listen 127.0.0.1:%s;
 		location / {
 			proxy_pass http://usergraph;
+			proxy_set_header Host $http_host;
+			add_header X-Upstream $upstream_addr always;
 			proxy_http_version 1.1;
 			proxy_set_header Upgrade $http_upgrade;
 			proxy_set_header Connection $connection_header;
@@ -90,11 +92,12 @@ func (b *balancer) use(t *testing.T, servers ...*server) {
 
 // replicas starts three servers that share few sessions of PostgreSQL by way of PgBouncer in transaction mode, and nginx in
 // front of them.
-func replicas(t *testing.T, users int) (around *surroundings, settings []string, three []*server, b *balancer) {
+func replicas(t *testing.T, users int, more ...string) (around *surroundings, settings []string, three []*server, b *balancer) {
 	t.Helper()
 	fresh := pgtest.New(t)
 	around = populate(t, fresh.AdminURL, users)
 	settings = append(around.settings(pgtest.PgBouncer(t, fresh.URL)), "DATABASE_LISTEN_URL="+fresh.URL, "DATABASE_MAX_CONNS=4", "DRAIN_DELAY=1s")
+	settings = append(settings, more...)
 	for range 3 {
 		three = append(three, start(t, settings...))
 	}

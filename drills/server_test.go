@@ -199,11 +199,13 @@ func getOK(url string) error {
 type surroundings struct {
 	issuer  *authtest.Issuer
 	callers []caller
+	admin   *pgtest.Database // by its superuser
 }
 
 // caller is a user of the database with a token.
 type caller struct {
 	name, token string
+	id          uuid.UUID
 }
 
 // settings are those of a server on a database.
@@ -217,12 +219,11 @@ func (s *surroundings) settings(databaseURL string) []string {
 // populate adds users to a migrated database.
 func populate(t *testing.T, adminURL string, users int) *surroundings {
 	t.Helper()
-	s := &surroundings{issuer: authtest.New(t)}
-	admin := &pgtest.Database{AdminURL: adminURL}
+	s := &surroundings{issuer: authtest.New(t), admin: &pgtest.Database{AdminURL: adminURL}}
 	for i := range users {
 		id, name := uuid.New(), fmt.Sprintf("user %d", i)
-		admin.Exec(t, "insert into auth.users (id, raw_user_meta_data) values ($1, jsonb_build_object('full_name', $2::text))", id, name)
-		s.callers = append(s.callers, caller{name, s.issuer.Token(id)})
+		s.admin.Exec(t, "insert into auth.users (id, raw_user_meta_data) values ($1, jsonb_build_object('full_name', $2::text))", id, name)
+		s.callers = append(s.callers, caller{name, s.issuer.Token(id), id})
 	}
 	return s
 }

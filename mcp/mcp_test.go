@@ -96,11 +96,15 @@ func (described) Exec(context.Context) graphql.ResponseHandler {
 // newHandler makes tools of documents, each a file.
 func newHandler(t testing.TB, mutations bool, documents ...string) (*mcp.Handler, error) {
 	t.Helper()
+	return newHandlerWithLog(t, slog.New(slog.DiscardHandler), mutations, documents...)
+}
+
+func newHandlerWithLog(t testing.TB, log *slog.Logger, mutations bool, documents ...string) (*mcp.Handler, error) {
+	t.Helper()
 	schema, err := gqlparser.LoadSchema(&ast.Source{Name: "engine.graphqls", Input: endpoint.SDL}, &ast.Source{Name: "types.graphqls", Input: types})
 	if err != nil {
 		t.Fatal(err)
 	}
-	log := slog.New(slog.DiscardHandler)
 	run, err := endpoint.NewHandler(endpoint.Options{Log: log, Schema: func(*endpoint.Engine) graphql.ExecutableSchema { return described{schema} }})
 	if err != nil {
 		t.Fatal(err)
