@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"runtime/pprof"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -422,4 +423,90 @@ func TestAgentsAreRefused(t *testing.T) {
 			}
 		})
 	}
+}
+
+// A tool that fails in PostgreSQL tells an agent nothing of it but the request's id, by which the log has it all.
+func TestAgentSeesNoSQL(t *testing.T) {
+	p := serveAgents(t, "MCP_MUTATIONS", "on")
+	p.database.Exec(t, "alter table public.users rename to people")
+	session := p.connect(t, p.issuer.Token(ada, ofAgent))
+	for name, arguments := range map[string]map[string]any{
+		"WhoAmI":       nil,
+		"ChangeMyName": {"input": map[string]any{"fullName": "Ada King"}},
+	} {
+		result, err := session.CallTool(t.Context(), &sdk.CallToolParams{Name: name, Arguments: arguments})
+		if err != nil {
+			t.Fatal(err)
+		}
+		text := textOf(result)
+		if !result.IsError || !strings.HasPrefix(text, "INTERNAL_SERVER_ERROR at ") || !strings.Contains(text, ": internal error (request ") {
+			t.Errorf("%s: %t, %s", name, result.IsError, text)
+		}
+		for _, leak := range []string{"users", "relation", "SQLSTATE", "42P01", "select", "SELECT", "King", ".go"} {
+			if strings.Contains(text, leak) {
+				t.Errorf("%s: it says %q: %s", name, leak, text)
+			}
+		}
+	}
+	if !strings.Contains(p.log(), "42P01") {
+		t.Error("the log does not have the cause")
+	}
+}
+
+// Arguments that do not fit are refused before a statement reaches PostgreSQL, where each would fail.
+func TestAgentsArgumentsAreCheckedFirst(t *testing.T) {
+	p := serveAgents(t, "MCP_MUTATIONS", "on")
+	p.database.Exec(t, "alter table public.users rename to people")
+	token := p.issuer.Token(ada, ofAgent)
+	call := func(tool, arguments string) rawAnswer {
+		t.Helper()
+		return p.ask(t, token, `{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"`+tool+`","arguments":`+arguments+`}}`)
+	}
+	if good := call("ChangeMyName", `{"input":{"fullName":"Ada King"}}`); !strings.Contains(good.body, "INTERNAL_SERVER_ERROR") {
+		t.Fatalf("nothing has run: %+v", good)
+	}
+	for _, wrong := range [][2]string{
+		{"WhoAmI", `{"as":"bob"}`},
+		{"ChangeMyName", `{}`},
+		{"ChangeMyName", `{"input":null}`},
+		{"ChangeMyName", `{"input":[]}`},
+		{"ChangeMyName", `{"input":{"fullName":1}}`},
+		{"ChangeMyName", `{"input":{"fullName":"x","id":"1"}}`},
+		{"ChangeMyName", `{"input":{"fullName":"x"},"more":1}`},
+	} {
+		if answer := call(wrong[0], wrong[1]); answer.status != http.StatusOK || !strings.Contains(answer.body, `"isError":true`) || strings.Contains(answer.body, "INTERNAL_SERVER_ERROR") {
+			t.Errorf("%s: %+v", wrong, answer)
+		}
+	}
+}
+
+// Clients that begin sessions, ask for streams and say no more leave nothing behind: no session, no stream, no goroutine.
+func TestAgentsKeepNothing(t *testing.T) {
+	p := serveAgents(t)
+	token := p.issuer.Token(ada, ofAgent)
+	for i := range 100 {
+		begun := p.ask(t, token, `{"jsonrpc":"2.0","id":1,"method":"initialize","params":{"protocolVersion":"2025-11-25","capabilities":{},"clientInfo":{"name":"x","version":"1"}}}`)
+		if begun.status != http.StatusOK || begun.header.Get("Mcp-Session-Id") != "" || !strings.HasPrefix(begun.header.Get("Content-Type"), "application/json") {
+			t.Fatalf("%+v", begun)
+		}
+		inSession := func(r *http.Request) { r.Header.Set("Mcp-Session-Id", fmt.Sprint(i)) }
+		stream := p.ask(t, token, "", inSession, func(r *http.Request) { r.Method, r.Body, r.ContentLength = http.MethodGet, nil, 0 })
+		if stream.status != http.StatusMethodNotAllowed {
+			t.Fatalf("%+v", stream)
+		}
+		if listen := p.ask(t, token, `{"jsonrpc":"2.0","id":1,"method":"subscriptions/listen","params":{"notifications":{"toolsListChanged":true}}}`, inSession); !strings.Contains(listen.body, "-32601") {
+			t.Fatalf("%+v", listen)
+		}
+	}
+	var stacks bytes.Buffer
+	for deadline := time.Now().Add(time.Minute); time.Now().Before(deadline); time.Sleep(10 * time.Millisecond) {
+		stacks.Reset()
+		if err := pprof.Lookup("goroutine").WriteTo(&stacks, 1); err != nil {
+			t.Fatal(err)
+		}
+		if !strings.Contains(stacks.String(), "modelcontextprotocol/go-sdk") {
+			return
+		}
+	}
+	t.Errorf("goroutines of the SDK are left:\n%s", stacks.String())
 }

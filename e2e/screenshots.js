@@ -1,5 +1,6 @@
 // Takes the pictures of the documentation: npm run screenshots.
 import { fileURLToPath } from 'node:url';
+import { register } from './agent.js';
 import { openPage, startBrowser } from './browser.js';
 import { startApp } from './nextjs.js';
 import { startUsergraph } from './usergraph.js';
@@ -22,6 +23,19 @@ try {
     await page.locator('.graphiql-explorer-root').getByText('fullName').waitFor();
     await page.locator('.detected-link').last().waitFor();
     await page.screenshot({ path: images + name });
+    await close();
+  }
+
+  {
+    // The page on which dev asks whether an agent may act for a user.
+    const redirect_uri = 'http://127.0.0.1:6276/oauth/callback';
+    const client_id = await register(server, redirect_uri, 'MCP Inspector');
+    const { page, close } = await openPage(browser, [server.supabaseURL], { viewport: { width: 720, height: 520 }, deviceScaleFactor: 1.5 });
+    await page.goto(`${server.supabaseURL}/auth/v1/oauth/authorize?${new URLSearchParams({
+      client_id, redirect_uri, code_challenge: 'x'.repeat(43), code_challenge_method: 'S256',
+    })}`);
+    await page.getByRole('button', { name: 'Approve' }).waitFor();
+    await page.screenshot({ path: `${images}consent.png` });
     await close();
   }
 
