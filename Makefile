@@ -1,4 +1,4 @@
-.PHONY: drills validate bench bench-quick bench-growth profile init-check add-check billing billing-check assistant-check assistant-memory rename rename-check
+.PHONY: drills validate bench bench-quick bench-growth bench-lists bench-lists-quick profile init-check add-check billing billing-check assistant-check assistant-memory rename rename-check
 
 # About 12 minutes; writes the table into bench/README.md.
 bench:
@@ -11,6 +11,14 @@ bench-quick:
 # About 3 minutes; writes the growth tables into bench/README.md.
 bench-growth:
 	go run ./bench -growth -write
+
+# About 20 minutes, 3 a workload; writes the tables of lists into bench/README.md.
+bench-lists:
+	go run ./bench -lists -write
+
+# Under 2 minutes; writes nothing.
+bench-lists-quick:
+	go run ./bench -lists -quick
 
 # Under a minute; releases and the bench are compiled with it: https://go.dev/doc/pgo
 profile:

@@ -26,10 +26,11 @@ const (
 
 // caller is a user with their tokens.
 type caller struct {
-	id    string
-	name  string // full_name: as long for all, and no other user's begins with it
-	es256 string
-	hs256 string
+	number int // the nth user
+	id     string
+	name   string // full_name: as long for all, and no other user's begins with it
+	es256  string
+	hs256  string
 }
 
 // userID and userName are what the database holds about the nth user. The ids are scattered, as random ones are.
@@ -104,7 +105,7 @@ func (i *issuer) callers(count, users int) ([]caller, error) {
 		}
 		es256 := jwt.NewWithClaims(jwt.SigningMethodES256, claims)
 		es256.Header["kid"] = keyID
-		c := caller{id: id, name: userName(n)}
+		c := caller{number: n, id: id, name: userName(n)}
 		var err error
 		if c.es256, err = es256.SignedString(i.key); err != nil {
 			return nil, err

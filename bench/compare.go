@@ -38,7 +38,7 @@ type bench struct {
 	callers []caller
 }
 
-// prepare starts PostgreSQL, fills it and signs the tokens.
+// prepare starts PostgreSQL and signs the tokens.
 func prepare(ctx context.Context, o options) (_ *bench, err error) {
 	b := &bench{options: o}
 	defer func() {
@@ -53,17 +53,19 @@ func prepare(ctx context.Context, o options) (_ *bench, err error) {
 	if b.cluster, err = startCluster(ctx); err != nil {
 		return nil, err
 	}
-	if err = b.cluster.create(ctx, databaseName, o.users); err != nil {
-		return nil, err
-	}
-	if err = b.cluster.open(ctx, databaseName, openName); err != nil {
-		return nil, err
-	}
 	if b.issuer, err = newIssuer(); err != nil {
 		return nil, err
 	}
-	b.callers, err = b.issuer.callers(o.tokens, o.users)
+	b.callers, err = b.issuer.callers(min(o.tokens, o.users), o.users)
 	return b, err
+}
+
+// fill makes the databases of the comparison.
+func (b *bench) fill(ctx context.Context) error {
+	if err := b.cluster.create(ctx, databaseName, b.users); err != nil {
+		return err
+	}
+	return b.cluster.open(ctx, databaseName, openName)
 }
 
 func (b *bench) close() {
@@ -108,23 +110,34 @@ type score struct {
 	rounds    []measurement
 }
 
-// compare keeps all contenders up, and lets one after the other answer for a short turn: what else the machine does happens
-// to all of them, and a figure of two of them in the same round can be compared.
+// compare measures all contenders on one row.
 func (b *bench) compare(ctx context.Context) (*report, error) {
-	scores, err := b.build(ctx)
+	scores, err := b.build(ctx, contenders)
 	if err != nil {
 		return nil, err
 	}
+	if err := b.takeTurns(ctx, scores); err != nil {
+		return nil, err
+	}
+	return b.report(ctx, scores)
+}
+
+// takeTurns keeps all contenders up, and lets one after the other answer for a short turn: what else the machine does happens
+// to all of them, and a figure of two of them in the same round can be compared.
+func (b *bench) takeTurns(ctx context.Context, scores []*score) error {
 	for _, s := range scores {
 		if s.Skipped != "" {
 			continue
 		}
 		progress("start %s", s.Name)
-		if err := b.enter(ctx, s); err != nil {
-			s.leave(err)
-		}
+		err := b.enter(ctx, s)
 		if s.server != nil {
 			defer s.server.stop()
+		}
+		if err != nil {
+			if err = s.leave(err); err != nil {
+				return err
+			}
 		}
 	}
 	turns := slices.Clone(scores)
@@ -136,12 +149,12 @@ func (b *bench) compare(ctx context.Context) (*report, error) {
 				}
 				m, err := b.measureLoad(ctx, s.server, s.requests, conns)
 				if err != nil {
-					s.leave(fmt.Errorf("%d connections: %w", conns, err))
+					err = s.leave(fmt.Errorf("%d connections: %w", conns, err))
 				} else {
 					s.rounds = append(s.rounds, m)
 				}
-				if ctx.Err() != nil {
-					return nil, ctx.Err()
+				if err = errors.Join(ctx.Err(), err); err != nil {
+					return err
 				}
 			}
 		}
@@ -151,7 +164,7 @@ func (b *bench) compare(ctx context.Context) (*report, error) {
 	for _, s := range scores {
 		s.Medians = medians(s.rounds)
 	}
-	return b.report(ctx, scores)
+	return nil
 }
 
 // enter starts a contender and warms it up.
@@ -162,22 +175,31 @@ func (b *bench) enter(ctx context.Context, s *score) (err error) {
 	for _, c := range b.callers {
 		s.requests = append(s.requests, s.contender.request(s.server.address, c))
 	}
+	if s.contender.verify != nil {
+		if err := s.contender.verify(ctx, s); err != nil {
+			return err
+		}
+	}
 	if err := startLoad(ctx, s.server.address, s.requests, warmUpConns).finish(ctx, warmUp); err != nil {
 		return fmt.Errorf("warm-up: %w", err)
 	}
 	return nil
 }
 
-// leave ends the measurement of a contender that does not answer rightly.
-func (s *score) leave(why error) {
+// leave ends the measurement of a contender that does not answer rightly, or the run if all must.
+func (s *score) leave(why error) error {
+	if s.contender.verify != nil {
+		return fmt.Errorf("%s: %w", s.Name, why)
+	}
 	progress("%s: %v", s.Name, why)
 	s.Skipped, s.rounds = why.Error(), nil
+	return nil
 }
 
 // build makes the chosen contenders ready.
-func (b *bench) build(ctx context.Context) ([]*score, error) {
+func (b *bench) build(ctx context.Context, all []contender) ([]*score, error) {
 	var scores []*score
-	for _, c := range contenders {
+	for _, c := range all {
 		if b.only != nil && !slices.Contains(b.only, c.name) {
 			continue
 		}
@@ -227,7 +249,8 @@ func (b *bench) start(ctx context.Context, s *score, database string) (*running,
 	r := &running{p, net.JoinHostPort("127.0.0.1", strconv.Itoa(port))}
 	deadline := time.Now().Add(startTimeout)
 	for {
-		err := ask(ctx, r.address, s.contender.request(r.address, b.callers[0]))
+		first := []request{s.contender.request(r.address, b.callers[0])}
+		err := ask(ctx, r.address, first, func(int, []byte) error { return nil })
 		if err == nil {
 			return r, nil
 		}

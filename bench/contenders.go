@@ -32,6 +32,9 @@ type contender struct {
 	// packages are those whose versions the table shows.
 	packages []string
 	request  func(address string, c caller) request
+	// verify compares the answers to its requests with what the database says, before it is measured. Where it is set, the run
+	// ends with a contender that fails.
+	verify func(ctx context.Context, s *score) error
 }
 
 const meDocument = `{"query":"query Me { me { id fullName avatarUrl } }","operationName":"Me"}`

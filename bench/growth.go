@@ -14,7 +14,7 @@ import (
 func (b *bench) growth(ctx context.Context) (string, error) {
 	b.only = []string{"usergraph"}
 	b.measure *= 3 // each point is measured once
-	scores, err := b.build(ctx)
+	scores, err := b.build(ctx, contenders)
 	if err != nil {
 		return "", err
 	}

@@ -196,27 +196,49 @@ func quantile[T any](sorted []T, q float64) T {
 
 // get makes the request of a REST contender, post that of a GraphQL contender.
 func get(address, path, token string, c caller) request {
-	text := fmt.Sprintf("GET %s HTTP/1.1\r\nHost: %s\r\nAccept: application/json\r\nAuthorization: Bearer %s\r\n\r\n", path, address, token)
-	return request{[]byte(text), []byte(`"` + c.name + `"`), 1}
+	return request{message("GET", address, path, token, ""), []byte(`"` + c.name + `"`), 1}
 }
 
 func post(address, token, document string, c caller) request {
-	text := fmt.Sprintf("POST /graphql HTTP/1.1\r\nHost: %s\r\nAccept: application/json\r\nAuthorization: Bearer %s\r\n"+
-		"Content-Type: application/json\r\nContent-Length: %d\r\n\r\n%s", address, token, len(document), document)
-	return request{[]byte(text), []byte(`"` + c.name + `"`), 1}
+	return request{message("POST", address, "/graphql", token, document), []byte(`"` + c.name + `"`), 1}
 }
 
-// ask sends one request on a connection of its own.
-func ask(ctx context.Context, address string, r request) error {
+// message writes a request. A body is JSON.
+func message(method, address, path, token, body string) []byte {
+	text := fmt.Appendf(nil, "%s %s HTTP/1.1\r\nHost: %s\r\nAccept: application/json\r\nAuthorization: Bearer %s\r\n", method, path, address, token)
+	if body != "" {
+		text = fmt.Appendf(text, "Content-Type: application/json\r\nContent-Length: %d\r\n", len(body))
+	}
+	return append(append(text, "\r\n"...), body...)
+}
+
+// ask sends requests one after the other on a connection of its own, and hands the body of each answer over.
+func ask(ctx context.Context, address string, requests []request, answered func(n int, body []byte) error) error {
 	conn, err := new(net.Dialer).DialContext(ctx, "tcp", address)
 	if err != nil {
 		return err
 	}
-	defer conn.Close()
-	_ = conn.SetDeadline(time.Now().Add(answerTimeout))
-	if _, err := conn.Write(r.bytes); err != nil {
-		return err
+	defer func() { conn.Close() }()
+	in, body := bufio.NewReader(conn), new(bytes.Buffer)
+	for n := range requests {
+		_ = conn.SetDeadline(time.Now().Add(answerTimeout))
+		if _, err := conn.Write(requests[n].bytes); err != nil {
+			return err
+		}
+		again, err := readAnswer(in, body, &requests[n])
+		if err == nil {
+			err = answered(n, body.Bytes())
+		}
+		if err != nil {
+			return err
+		}
+		if !again {
+			conn.Close()
+			if conn, err = new(net.Dialer).DialContext(ctx, "tcp", address); err != nil {
+				return err
+			}
+			in.Reset(conn)
+		}
 	}
-	_, err = readAnswer(bufio.NewReader(conn), new(bytes.Buffer), &r)
-	return err
+	return nil
 }

@@ -45,10 +45,13 @@ func run(ctx context.Context, args []string) error {
 		users: 100_000, tokens: 1000, pool: 16}
 	flags := flag.NewFlagSet("bench", flag.ContinueOnError)
 	quick := flags.Bool("quick", false, "this server and the floors at 1 and 64 connections")
+	lists := flags.Bool("lists", false, "pages, relations and inserts on the tables of examples/billing")
+	var work []string
 	growth := flags.Bool("growth", false, "how this server's cost grows with rows, aliases, callers, writers and idle sockets")
-	write := flags.Bool("write", false, "write the tables into bench/README.md and the figures into bench/results.json")
+	write := flags.Bool("write", false, "write the tables into bench/README.md and the figures into bench/results.json, or lists.json")
 	profile := flags.String("profile", "", "write a CPU profile of this server into this file, and measure nothing")
 	flags.Func("only", "contenders to measure, separated by commas", func(v string) error { o.only = strings.Split(v, ","); return nil })
+	flags.Func("workloads", "with -lists: "+workloadNames()+"; all of them if absent", func(v string) error { work = strings.Split(v, ","); return nil })
 	flags.Func("conns", "numbers of connections, separated by commas", func(v string) (err error) { o.conns, err = numbers(v); return err })
 	flags.IntVar(&o.rounds, "rounds", o.rounds, "rounds; the table shows medians")
 	flags.DurationVar(&o.measure, "measure", o.measure, "length of a measurement")
@@ -59,7 +62,26 @@ func run(ctx context.Context, args []string) error {
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
-	if *quick {
+	given := map[string]bool{}
+	flags.Visit(func(f *flag.Flag) { given[f.Name] = true })
+	preset := func(name string, set func()) {
+		if !given[name] {
+			set()
+		}
+	}
+	switch {
+	case *lists:
+		preset("conns", func() { o.conns = []int{1, mainConns, atOnce} })
+		preset("rounds", func() { o.rounds = 8 })
+		preset("users", func() { o.users = 1000 })
+		preset("tokens", func() { o.tokens = 250 })
+		if *quick {
+			preset("only", func() { o.only = []string{"usergraph", "handwritten", "handwritten-join"} })
+			preset("conns", func() { o.conns = []int{1, mainConns} })
+			preset("rounds", func() { o.rounds = 2 })
+			preset("workloads", func() { work = []string{"W1", "W2", "plan", "products", "insert", "me"} })
+		}
+	case *quick:
 		o.only, o.conns = []string{"usergraph", "usergraph-log", "usergraph-open", "static", "handwritten"}, []int{1, 64, 1}
 	}
 	if _, err := os.Stat("bench/peers"); err != nil {
@@ -71,6 +93,23 @@ func run(ctx context.Context, args []string) error {
 		return err
 	}
 	defer bench.close()
+	if *lists {
+		reports, err := bench.lists(ctx, work)
+		if err != nil {
+			return err
+		}
+		if !*write {
+			fmt.Print(listTables(reports))
+			return nil
+		}
+		if reports, err = keepLists(reports); err != nil {
+			return err
+		}
+		return writeBetween("lists", listTables(reports))
+	}
+	if err := bench.fill(ctx); err != nil {
+		return err
+	}
 	if *profile != "" {
 		return bench.profile(ctx, *profile)
 	}
@@ -94,6 +133,14 @@ func run(ctx context.Context, args []string) error {
 		return err
 	}
 	return writeBetween("table", report.markdown())
+}
+
+func workloadNames() string {
+	names := make([]string, len(workloads))
+	for n, w := range workloads {
+		names[n] = w.name
+	}
+	return strings.Join(names, ",")
 }
 
 func numbers(list string) ([]int, error) {

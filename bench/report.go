@@ -19,6 +19,8 @@ import (
 
 // report is what bench/results.json holds.
 type report struct {
+	Workload string   `json:"workload,omitempty"` // of lists
+	Does     string   `json:"does,omitempty"`
 	Date     string   `json:"date"`
 	Machine  string   `json:"machine"`
 	Versions []string `json:"versions"`

@@ -4,7 +4,7 @@ import { ApolloServer } from '@apollo/server'
 import { startStandaloneServer } from '@apollo/server/standalone'
 import { GraphQLError } from 'graphql'
 import jwt from 'jsonwebtoken'
-import { typeDefs, userByID } from '../users.mjs'
+import { typeDefs, userByID } from '../tables.mjs'
 
 const { JWT_ISSUER, JWT_SECRET, PORT } = process.env
 const options = { algorithms: ['HS256'], audience: 'authenticated', issuer: JWT_ISSUER }

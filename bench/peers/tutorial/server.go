@@ -43,6 +43,6 @@ func main() {
 	srv.Use(extension.Introspection{})
 	srv.Use(extension.AutomaticPersistedQuery{Cache: lru.New[string](100)})
 
-	http.Handle("/graphql", graph.Middleware([]byte(os.Getenv("JWT_SECRET")), os.Getenv("JWT_ISSUER"))(srv))
+	http.Handle("/graphql", graph.Middleware([]byte(os.Getenv("JWT_SECRET")), os.Getenv("JWT_ISSUER"))(graph.WithLoaders(db, srv)))
 	log.Fatal(http.ListenAndServe("127.0.0.1:"+os.Getenv("PORT"), nil))
 }

@@ -9,7 +9,32 @@ import (
 	"context"
 	"errors"
 	"tutorial/models"
+
+	"github.com/google/uuid"
 )
+
+func (r *mutationResolver) CreateTodo(ctx context.Context, input models.CreateTodoInput) (*models.Todo, error) {
+	userID, err := uuid.Parse(UserIDFrom(ctx))
+	if err != nil {
+		return nil, errors.New("access denied")
+	}
+	todo := &models.Todo{UserID: userID, ProjectID: input.ProjectID, Title: input.Title}
+	if _, err := r.DB.NewInsert().Model(todo).Returning("*").Exec(ctx); err != nil {
+		return nil, err
+	}
+	return todo, nil
+}
+
+func (r *priceResolver) Product(ctx context.Context, obj *models.Price) (*models.Product, error) {
+	if obj.ProductID == nil {
+		return nil, nil
+	}
+	return loadersFrom(ctx).products.Load(ctx, *obj.ProductID)
+}
+
+func (r *productResolver) Prices(ctx context.Context, obj *models.Product, first *int) (*models.PriceConnection, error) {
+	return loadersFrom(ctx).pricesOf.Load(ctx, owner[string]{obj.ID, *first})
+}
 
 func (r *queryResolver) Me(ctx context.Context) (*models.User, error) {
 	userID := UserIDFrom(ctx)
@@ -23,6 +48,66 @@ func (r *queryResolver) Me(ctx context.Context) (*models.User, error) {
 	return user, nil
 }
 
+func (r *queryResolver) Todos(ctx context.Context, first *int) (*models.TodoConnection, error) {
+	userID := UserIDFrom(ctx)
+	if userID == "" {
+		return nil, errors.New("access denied")
+	}
+	var todos []*models.Todo
+	err := r.DB.NewSelect().Model(&todos).Where("user_id = ?", userID).Order("created_at DESC", "id DESC").Limit(int64(*first) + 1).Scan(ctx)
+	if err != nil {
+		return nil, err
+	}
+	more := len(todos) > *first
+	return &models.TodoConnection{Nodes: todos[:min(len(todos), *first)], PageInfo: &models.PageInfo{HasNextPage: more}}, nil
+}
+
+func (r *queryResolver) Products(ctx context.Context, first *int) (*models.ProductConnection, error) {
+	var products []*models.Product
+	if err := r.DB.NewSelect().Model(&products).Order("id").Limit(int64(*first)).Scan(ctx); err != nil {
+		return nil, err
+	}
+	return &models.ProductConnection{Nodes: products}, nil
+}
+
+func (r *todoResolver) Project(ctx context.Context, obj *models.Todo) (*models.Project, error) {
+	if obj.ProjectID == nil {
+		return nil, nil
+	}
+	return loadersFrom(ctx).projects.Load(ctx, *obj.ProjectID)
+}
+
+func (r *userResolver) UserSubscriptions(ctx context.Context, obj *models.User, first *int) (*models.UserSubscriptionConnection, error) {
+	return loadersFrom(ctx).subscriptions.Load(ctx, owner[uuid.UUID]{obj.ID, *first})
+}
+
+func (r *userSubscriptionResolver) Price(ctx context.Context, obj *models.UserSubscription) (*models.Price, error) {
+	if obj.PriceID == nil {
+		return nil, nil
+	}
+	return loadersFrom(ctx).prices.Load(ctx, *obj.PriceID)
+}
+
+func (r *Resolver) Mutation() MutationResolver { return &mutationResolver{r} }
+
+func (r *Resolver) Price() PriceResolver { return &priceResolver{r} }
+
+func (r *Resolver) Product() ProductResolver { return &productResolver{r} }
+
 func (r *Resolver) Query() QueryResolver { return &queryResolver{r} }
 
-type queryResolver struct{ *Resolver }
+func (r *Resolver) Todo() TodoResolver { return &todoResolver{r} }
+
+func (r *Resolver) User() UserResolver { return &userResolver{r} }
+
+func (r *Resolver) UserSubscription() UserSubscriptionResolver { return &userSubscriptionResolver{r} }
+
+type (
+	mutationResolver         struct{ *Resolver }
+	priceResolver            struct{ *Resolver }
+	productResolver          struct{ *Resolver }
+	queryResolver            struct{ *Resolver }
+	todoResolver             struct{ *Resolver }
+	userResolver             struct{ *Resolver }
+	userSubscriptionResolver struct{ *Resolver }
+)
