@@ -217,7 +217,7 @@ func TestDevTellsWhatAnAnswerTook(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer answer.Body.Close()
-	if body, err := io.ReadAll(answer.Body); err != nil || !strings.Contains(string(body), `"statements":1`) || !strings.Contains(string(body), "Ada Lovelace") {
+	if body, err := io.ReadAll(answer.Body); err != nil || !strings.Contains(string(body), `"rows":1,"statements":1`) || !strings.Contains(string(body), "Ada Lovelace") {
 		t.Errorf("%s %v", body, err)
 	}
 }

@@ -3,6 +3,7 @@ package database_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"sync"
 	"testing"
 	"time"
@@ -233,13 +234,13 @@ func TestObserve(t *testing.T) {
 	var mu sync.Mutex
 	var heard []string
 	var failed error
-	db := open(t, database.Config{URL: pg.URL, MaxConns: 1, Observe: func(ctx context.Context, statement string, took time.Duration, err error) {
+	db := open(t, database.Config{URL: pg.URL, MaxConns: 1, Observe: func(ctx context.Context, statement string, took time.Duration, rows int64, err error) {
 		mu.Lock()
 		defer mu.Unlock()
 		if took <= 0 || ctx == nil {
 			t.Error("no duration or context")
 		}
-		heard, failed = append(heard, statement), err
+		heard, failed = append(heard, fmt.Sprintf("%s: %d", statement, rows)), err
 	}})
 	as := db.As(callerOf(ada))
 	for range 3 {
@@ -251,7 +252,7 @@ func TestObserve(t *testing.T) {
 			_, err := tx.ExecContext(ctx, "select ?", "secret")
 			return err
 		})
-		want := []string{"select 1 where $1 = $2", "begin", "select $1", "commit"}
+		want := []string{"select 1 where $1 = $2: 1", "begin: 0", "select $1: 1", "commit: 0"}
 		for i, text := range want {
 			if len(heard) != len(want) || heard[i] != text {
 				t.Fatalf("heard %q", heard)

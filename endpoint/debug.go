@@ -33,6 +33,7 @@ type Debug struct {
 // debugInfo is what Debug records about one operation.
 type debugInfo struct {
 	statements atomic.Int64
+	rows       atomic.Int64
 	mu         sync.Mutex
 	whyNull    []reason
 }
@@ -45,18 +46,19 @@ type reason struct {
 
 type debugKey struct{}
 
-// Observe returns an observer for database.Open that counts the statements of each operation. It then calls next,
+// Observe returns an observer for database.Open that counts the statements of each operation and their rows. It then calls next,
 // which may be nil. A nil Debug returns next.
 func (d *Debug) Observe(next database.Observer) database.Observer {
 	if d == nil {
 		return next
 	}
-	return func(ctx context.Context, statement string, took time.Duration, err error) {
+	return func(ctx context.Context, statement string, took time.Duration, rows int64, err error) {
 		if info, ok := ctx.Value(debugKey{}).(*debugInfo); ok {
 			info.statements.Add(1)
+			info.rows.Add(rows)
 		}
 		if next != nil {
-			next(ctx, statement, took, err)
+			next(ctx, statement, took, rows, err)
 		}
 	}
 }
@@ -118,6 +120,7 @@ func (d *Debug) annotate(ctx context.Context, response *graphql.Response) {
 	told := map[string]any{
 		"caller": nil, "role": "anon",
 		"statements":   info.statements.Load(),
+		"rows":         info.rows.Load(),
 		"milliseconds": float64(time.Since(operation.Stats.OperationStart).Microseconds()) / 1000,
 	}
 	if claims, ok := auth.FromContext(ctx); ok {

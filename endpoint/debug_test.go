@@ -34,7 +34,7 @@ func TestDebug(t *testing.T) {
 		t.Errorf("nobody asked: %s", got.body)
 	}
 	got := s.send(request{body: jsonOf("{ me { fullName } }"), as: &ada, header: asked})
-	for _, want := range []string{`"extensions":{"debug":{"caller":"` + ada.String() + `"`, `"role":"authenticated"`, `"statements":0`, `"milliseconds":`} {
+	for _, want := range []string{`"extensions":{"debug":{"caller":"` + ada.String() + `"`, `"role":"authenticated"`, `"rows":0`, `"statements":0`, `"milliseconds":`} {
 		if !strings.Contains(got.body, want) {
 			t.Errorf("%s is not in %s", want, got.body)
 		}

@@ -59,7 +59,7 @@ func startLiveServer(t *testing.T, pg *pgtest.Database, issuer *authtest.Issuer,
 	t.Helper()
 	before := goleak.IgnoreCurrent()
 	s := &liveServer{t: t, pg: pg, issuer: issuer}
-	db, err := database.Open(database.Config{URL: pg.URL, MaxConns: 4, Observe: func(_ context.Context, statement string, _ time.Duration, _ error) {
+	db, err := database.Open(database.Config{URL: pg.URL, MaxConns: 4, Observe: func(_ context.Context, statement string, _ time.Duration, _ int64, _ error) {
 		if strings.HasPrefix(statement, "SELECT") {
 			s.reads.Add(1)
 		}

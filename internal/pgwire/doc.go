@@ -59,9 +59,10 @@ type Tuning struct {
 	Batches       int           // maxBatches
 }
 
-// Observer is told the text of a statement, with $1 in place of its arguments; how long the round trip took; and how it
-// ended. It runs in the goroutine that waits for the round trip. ctx is the statement's own.
-type Observer func(ctx context.Context, statement string, took time.Duration, err error)
+// Observer is told the text of a statement, with $1 in place of its arguments; how long the round trip took; how many rows
+// the statement returned or changed; and how it ended. It runs in the goroutine that waits for the round trip. ctx is the
+// statement's own.
+type Observer func(ctx context.Context, statement string, took time.Duration, rows int64, err error)
 
 // Open returns a pool. It opens no connection.
 func Open(cfg Config) *Pool {

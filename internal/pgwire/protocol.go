@@ -130,7 +130,13 @@ func (c *conn) receiveResult(ctx context.Context, observed string, since time.Ti
 	asked.took = time.Since(began)
 	asked.fastest = min(cmp.Or(asked.fastest, asked.took), asked.took)
 	if c.observe != nil && observed != "" {
-		defer func() { c.observe(ctx, observed, took, err) }()
+		defer func() {
+			affected := int64(0)
+			if err == nil {
+				affected = result.affected
+			}
+			c.observe(ctx, observed, took, affected, err)
+		}()
 	}
 	woken := c.unwatch()
 	switch {

@@ -38,7 +38,7 @@ func TestResolverSpans(t *testing.T) {
 			Field: graphql.CollectedField{Field: &ast.Field{Name: field.name, Alias: "secret"}}})
 		result, err := around(ctx, func(ctx context.Context) (any, error) {
 			if field.asks {
-				observed.Statement(ctx, "SELECT 1", 1, field.err)
+				observed.Statement(ctx, "SELECT 1", 1, 0, field.err)
 			}
 			return field.name, field.err
 		})

@@ -19,7 +19,7 @@ import (
 const maxStatement = 2 << 10
 
 // Statement is a database.Observer. Text arguments are not part of the statement.
-func (t *Telemetry) Statement(ctx context.Context, statement string, took time.Duration, err error) {
+func (t *Telemetry) Statement(ctx context.Context, statement string, took time.Duration, _ int64, err error) {
 	outcome := "ok"
 	if err != nil {
 		outcome = "error"
