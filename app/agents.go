@@ -47,18 +47,18 @@ func (p *application) hasTools() bool {
 
 // mountAgents serves the resource of agents, and its metadata. Its door takes tokens of OAuth apps only, and /graphql takes none of
 // them that is not listed.
-func (p *application) mountAgents(mux *http.ServeMux, cfg config, log *slog.Logger, handler *endpoint.Handler, verifier *auth.Verifier, limiter *ratelimit.Limiter) error {
+func (p *application) mountAgents(mux *http.ServeMux, cfg config, log *slog.Logger, handler *endpoint.Handler, verifier *auth.Verifier, limiter *ratelimit.Limiter) (*mcp.Handler, error) {
 	agents, err := p.newAgents(cfg, log, handler)
 	if err != nil {
-		return usageError{err}
+		return nil, usageError{err}
 	}
 	door, err := verifier.Agents(mcp.Resource(cfg.publicURL))
 	if err != nil {
-		return err
+		return nil, err
 	}
 	agents.Routes(mux, func(next http.Handler) http.Handler {
 		return auth.Middleware(door, auth.Options{Refuse: limiter.Refused(agents.Refuse)})(limiter.Middleware(next))
 	}, func(next http.Handler) http.Handler { return endpoint.CrossSite(cfg.endpoint.origins, next) })
 	log.Info("agents may call tools", "url", mcp.Resource(cfg.publicURL), "tools", agents.Tools())
-	return nil
+	return agents, nil
 }

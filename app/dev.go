@@ -145,9 +145,9 @@ func (p *application) runDev(ctx context.Context, args []string) error {
 	if err := printBanner(ctx, p.Stdout, "http://"+listener.Addr().String(), firstQuery(p.Schema(new(endpoint.Engine)).Schema()), project, users, *life); err != nil {
 		return err
 	}
-	return p.serve(ctx, cfg, log, listener, func(mux *http.ServeMux) error {
+	return p.serve(ctx, cfg, log, listener, func(mux *http.ServeMux, agents *mcp.Handler) error {
 		mux.Handle("POST "+devTokenPath, devTokens(project.auth, users, *life))
-		return p.mountPlayground(mux, devPlayground(users))
+		return p.mountPlayground(mux, devPlayground(users), agents)
 	})
 }
 

@@ -6,20 +6,28 @@ import (
 
 	"usergraph/endpoint"
 	"usergraph/internal/devauth"
+	"usergraph/mcp"
 	"usergraph/playground"
 )
 
-// mountPlayground serves the browser IDE at / and /playground. Each document is a tab, in the order of the file names.
-func (p *application) mountPlayground(mux *http.ServeMux, cfg playground.Config) error {
+// mountPlayground serves the browser IDE at / and /playground, with the documents in the order of the file names. agents is nil if
+// agents may call nothing.
+func (p *application) mountPlayground(mux *http.ServeMux, cfg playground.Config, agents *mcp.Handler) error {
 	documents, err := endpoint.ReadDocuments(p.Documents)
 	if err != nil {
 		return err
 	}
 	cfg.Endpoint = "/graphql"
 	for _, d := range documents {
-		cfg.Operations = append(cfg.Operations, playground.Operation{
-			Name: d.Title(), Description: cmp.Or(d.Comment, d.Description), Query: d.Text, Variables: d.Variables,
-		})
+		operation := playground.Operation{
+			Title: d.Title(), Name: d.Name, Kind: string(d.Kind), Description: cmp.Or(d.Comment, d.Description), Query: d.Text, Variables: d.Variables,
+		}
+		if agents != nil {
+			if effect, ok := agents.EffectOf(d.Name); ok {
+				operation.Tool = (*playground.Tool)(&effect)
+			}
+		}
+		cfg.Operations = append(cfg.Operations, operation)
 	}
 	handler := playground.Handler(cfg)
 	for _, pattern := range []string{"GET /{$}", "GET /playground", "GET /playground/"} {

@@ -22,6 +22,7 @@ import (
 	"usergraph/internal/recent"
 	"usergraph/internal/redisclient"
 	"usergraph/internal/telemetry"
+	"usergraph/mcp"
 )
 
 // Timeouts of a connection: reading the headers, reading the request, writing the response, waiting for the next
@@ -62,9 +63,9 @@ func (p *application) runServe(ctx context.Context, args []string) error {
 	if err != nil {
 		return err
 	}
-	return p.serve(ctx, cfg, log, listener, func(mux *http.ServeMux) error {
+	return p.serve(ctx, cfg, log, listener, func(mux *http.ServeMux, agents *mcp.Handler) error {
 		if cfg.playground {
-			return p.mountPlayground(mux, servePlayground(cfg))
+			return p.mountPlayground(mux, servePlayground(cfg), agents)
 		}
 		return nil
 	})
@@ -79,8 +80,9 @@ func listen(ctx context.Context, address, another string) (net.Listener, error) 
 	return listener, err
 }
 
-// serve answers requests on listener until ctx is done, and then lets running requests finish. mount adds routes.
-func (p *application) serve(ctx context.Context, cfg config, log *slog.Logger, listener net.Listener, mount func(*http.ServeMux) error) error {
+// serve answers requests on listener until ctx is done, and then lets running requests finish. mount adds routes; its agents are
+// nil if agents may call nothing.
+func (p *application) serve(ctx context.Context, cfg config, log *slog.Logger, listener net.Listener, mount func(*http.ServeMux, *mcp.Handler) error) error {
 	defer listener.Close()
 	info, _ := debug.ReadBuildInfo()
 	warnOfVersions(log, info)
@@ -171,14 +173,15 @@ func (p *application) serve(ctx context.Context, cfg config, log *slog.Logger, l
 	for pattern, handler := range probes {
 		mux.Handle(pattern, handler)
 	}
-	if err := mount(mux); err != nil {
-		return err
-	}
+	var agents *mcp.Handler
 	if cfg.mcp {
 		cfg.publicURL = cmp.Or(cfg.publicURL, "http://"+listener.Addr().String())
-		if err := p.mountAgents(mux, cfg, log, handler, verifier, limiter); err != nil {
+		if agents, err = p.mountAgents(mux, cfg, log, handler, verifier, limiter); err != nil {
 			return err
 		}
+	}
+	if err := mount(mux, agents); err != nil {
+		return err
 	}
 	if p.Routes != nil {
 		own := http.NewServeMux()

@@ -104,6 +104,21 @@ func (h *Handler) Tools() (names []string) {
 	return names
 }
 
+// Effect is what a call of a tool does, as its annotations say it to agents.
+type Effect struct {
+	ReadOnly, Destructive, Idempotent bool
+}
+
+// EffectOf returns the effect of the tool with this name, or false if there is none.
+func (h *Handler) EffectOf(name string) (Effect, bool) {
+	t, ok := h.tools.byName[name]
+	if !ok {
+		return Effect{}, false
+	}
+	said := t.listed.Annotations
+	return Effect{said.ReadOnlyHint, said.DestructiveHint != nil && *said.DestructiveHint, said.IdempotentHint}, true
+}
+
 // call is one request, for the functions that the SDK calls. It is in their context.
 type call struct {
 	request   *http.Request

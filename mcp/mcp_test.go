@@ -263,6 +263,13 @@ func TestEffects(t *testing.T) {
 	for _, tool := range list(t, h, caller) {
 		hints := tool["annotations"].(map[string]any)
 		got = append(got, fmt.Sprint(tool["name"], hints["readOnlyHint"], hints["destructiveHint"], hints["idempotentHint"]))
+		said := mcp.Effect{ReadOnly: hints["readOnlyHint"] == true, Destructive: hints["destructiveHint"] == true, Idempotent: hints["idempotentHint"] == true}
+		if effect, ok := h.EffectOf(tool["name"].(string)); !ok || effect != said {
+			t.Errorf("%s: %+v, %t; agents are told %+v", tool["name"], effect, ok, said)
+		}
+	}
+	if _, ok := h.EffectOf("H"); ok {
+		t.Error("a tool that is not there has an effect")
 	}
 	if want := "Afalse true false Bfalse false false Cfalse true true Dfalse false true Efalse false false Ffalse true true Gfalse true false"; strings.Join(got, " ") != want {
 		t.Errorf("%v\nwant %s", got, want)

@@ -13,7 +13,7 @@ import (
 
 // Config is the configuration of the page. All of it is public.
 type Config struct {
-	// Title is the title of the page and of the document. Defaults to GraphQL Playground.
+	// Title is the title of the page. Defaults to usergraph playground.
 	Title string `json:"title"`
 	// Endpoint is the URL of operations. It may be relative to the page.
 	Endpoint string `json:"endpoint"`
@@ -21,7 +21,7 @@ type Config struct {
 	SubscriptionEndpoint string `json:"subscriptionEndpoint"`
 	// Headers are sent with each operation and in connection_init. The user's headers override them.
 	Headers map[string]string `json:"headers,omitempty"`
-	// Operations are examples, one for each tab.
+	// Operations are listed in this order. The first five are the tabs of the first visit.
 	Operations []Operation `json:"operations"`
 
 	// Identities are the identities that a developer can act as. The first is the default. There are none in
@@ -37,12 +37,23 @@ type Config struct {
 	PublishableKey string `json:"publishableKey"`
 }
 
-// Operation is an example. Name and Description become comments above Query; Variables is JSON, or empty.
+// Operation is a named operation. Title and Description become comments above Query; Variables is JSON, or empty.
 type Operation struct {
+	Title       string `json:"title"`
 	Name        string `json:"name"`
+	Kind        string `json:"kind"` // query, mutation or subscription
 	Description string `json:"description"`
 	Query       string `json:"query"`
 	Variables   string `json:"variables"`
+	// Tool is set if agents may call the operation.
+	Tool *Tool `json:"tool"`
+}
+
+// Tool is what a call of an operation does, as agents are told.
+type Tool struct {
+	ReadOnly    bool `json:"readOnly"`
+	Destructive bool `json:"destructive"`
+	Idempotent  bool `json:"idempotent"`
 }
 
 // Identity is a name for which TokenEndpoint issues tokens.
@@ -84,7 +95,7 @@ func Handler(cfg Config) http.Handler {
 }
 
 func withDefaults(cfg Config) Config {
-	cfg.Title = cmp.Or(cfg.Title, "GraphQL Playground")
+	cfg.Title = cmp.Or(cfg.Title, "usergraph playground")
 	cfg.SubscriptionEndpoint = cmp.Or(cfg.SubscriptionEndpoint, cfg.Endpoint)
 	cfg.Operations = append([]Operation{}, cfg.Operations...) // never null in JSON
 	cfg.Identities = append([]Identity{}, cfg.Identities...)

@@ -180,13 +180,14 @@ func TestConfig(t *testing.T) {
 	cfg := Config{
 		Endpoint:      "/graphql",
 		Headers:       map[string]string{"apikey": "sb_publishable_1"},
-		Operations:    []Operation{{"Who am I?", "A line", "{ me { id } }", "{}"}},
+		Operations:    []Operation{{"Who am I?", "Me", "query", "A line", "query Me { me { id } }", "{}", &Tool{ReadOnly: true}}},
 		Identities:    []Identity{{"ada", "Ada"}},
 		TokenEndpoint: "/dev/token",
 	}
-	const want = `{"title":"GraphQL Playground","endpoint":"/graphql","subscriptionEndpoint":"/graphql",` +
+	const want = `{"title":"usergraph playground","endpoint":"/graphql","subscriptionEndpoint":"/graphql",` +
 		`"headers":{"apikey":"sb_publishable_1"},` +
-		`"operations":[{"name":"Who am I?","description":"A line","query":"{ me { id } }","variables":"{}"}],` +
+		`"operations":[{"title":"Who am I?","name":"Me","kind":"query","description":"A line","query":"query Me { me { id } }","variables":"{}",` +
+		`"tool":{"readOnly":true,"destructive":false,"idempotent":false}}],` +
 		`"identities":[{"name":"ada","label":"Ada"}],"tokenEndpoint":"/dev/token","supabaseURL":"","publishableKey":""}`
 	if got := body(t, get(t, cfg, "GET", "/playground/config.json")); got != want {
 		t.Errorf("\n%s\nwant\n%s", got, want)
