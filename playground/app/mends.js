@@ -28,7 +28,10 @@ const mends = [
   },
   {
     file: '/graphiql/dist/GraphiQL.js',
-    replace: [['defaultSizeRelation: 0.3333333333333333', 'defaultSizeRelation: 0.24']],
+    replace: [
+      ['defaultSizeRelation: 0.3333333333333333', 'defaultSizeRelation: 0.24'],
+      ['storageKey: "editorFlex"', 'defaultSizeRelation: 0.88, storageKey: "editorFlex"'],
+    ],
   },
   {
     file: '/graphiql-explorer/dist/Explorer.js',

@@ -3,25 +3,36 @@ import { GraphiQL, GraphiQLInterface } from 'graphiql';
 import { GraphiQLProvider } from '@graphiql/react';
 import { DOC_EXPLORER_PLUGIN, DocExplorerStore } from '@graphiql/plugin-doc-explorer';
 import { explorerPlugin } from '@graphiql/plugin-explorer';
+import { AnswerBar } from './AnswerBar';
+import { Answers } from './answers';
 import { callerPlugin } from './CallerPanel';
-import type { Config, Operation } from './config';
+import { textOf, type Config, type Operation } from './config';
+import { documentsPlugin } from './DocumentsPanel';
 import { createFetcher } from './fetcher';
+import { FitVariables } from './FitVariables';
 import { FollowCaller } from './FollowCaller';
+import { isNarrow } from './narrow';
 import { useSession } from './session';
 import { TopBar } from './TopBar';
+
+// Of the first visit. More would not fit into their row.
+const maxTabs = 5;
 
 /** The page. There is no history plugin: it would keep what is typed as headers in the browser's storage. */
 export function App({ config }: { config: Config }) {
   const session = useSession();
-  const { fetcher, plugins, start } = useMemo(() => {
+  const { answers, fetcher, plugins, start } = useMemo(() => {
+    const answers = new Answers();
+    const documents = documentsPlugin(config.operations);
     const explorer = { ...explorerPlugin(), title: 'Explorer' };
     const caller = callerPlugin(config);
     return {
-      fetcher: createFetcher(config, session),
-      plugins: [DOC_EXPLORER_PLUGIN, explorer, caller],
-      // In development the caller is chosen at the top, elsewhere a token has to be given first. On a phone the explorer
-      // would leave no room for what it explains.
-      start: config.identities.length === 0 ? caller : isNarrow() ? undefined : explorer,
+      answers,
+      fetcher: createFetcher(config, session, answers),
+      plugins: [documents, DOC_EXPLORER_PLUGIN, explorer, caller],
+      // In development the caller is chosen at the top, elsewhere a token has to be given first. On a phone the documents
+      // would leave no room for the operation.
+      start: config.identities.length === 0 ? caller : isNarrow() ? undefined : documents,
     };
   }, [config, session]);
 
@@ -31,7 +42,7 @@ export function App({ config }: { config: Config }) {
       plugins={plugins}
       referencePlugin={DOC_EXPLORER_PLUGIN}
       visiblePlugin={start}
-      defaultTabs={config.operations.length > 0 ? config.operations.map(tab) : undefined}
+      defaultTabs={config.operations.length > 0 ? config.operations.slice(0, maxTabs).map(tab) : undefined}
       inputValueDeprecation
       schemaDescription
     >
@@ -40,24 +51,18 @@ export function App({ config }: { config: Config }) {
         <main>
           <GraphiQLInterface showPersistHeadersSettings={false} defaultEditorToolsVisibility="variables">
             <GraphiQL.Logo>{null}</GraphiQL.Logo>
+            <GraphiQL.Footer>
+              <AnswerBar answers={answers} />
+            </GraphiQL.Footer>
           </GraphiQLInterface>
         </main>
+        <FitVariables />
         <FollowCaller runQueries={config.identities.length > 0} />
       </DocExplorerStore>
     </GraphiQLProvider>
   );
 }
 
-function isNarrow() {
-  return matchMedia('(max-width: 760px)').matches;
-}
-
-function tab({ name, description, query, variables }: Operation) {
-  const comments = [name, ...wrap(description)].filter(Boolean).map(line => `# ${line}\n`);
-  return { query: comments.join('') + query, variables: variables || null };
-}
-
-/** Breaks a text into lines that fit on a phone, and beside the other columns of the page. */
-function wrap(text: string): string[] {
-  return text.match(/\S.{0,26}\S(?=\s|$)|\S+/g) ?? [];
+function tab(operation: Operation) {
+  return { query: textOf(operation), variables: operation.variables || null };
 }

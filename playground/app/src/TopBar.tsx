@@ -1,4 +1,5 @@
 import type { Config } from './config';
+import { Mark } from './Mark';
 import { useCaller, useSession } from './session';
 import { identitySource } from './sources';
 import { Validity } from './Validity';
@@ -8,6 +9,7 @@ export function TopBar({ config }: { config: Config }) {
   const { name, token, busy, failure } = useCaller();
   return (
     <header className="graphiql-container top-bar">
+      <Mark />
       <h1>{config.title}</h1>
       <p className="failure" role="alert">
         {failure && `${token ? 'The token was not renewed' : 'No token'}: ${failure}`}

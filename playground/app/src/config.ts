@@ -12,15 +12,36 @@ export interface Config {
 }
 
 export interface Operation {
+  title: string;
   name: string;
+  kind: string;
   description: string;
   query: string;
   variables: string;
+  /** What a call does, if agents may call it. */
+  tool: Tool | null;
+}
+
+export interface Tool {
+  readOnly: boolean;
+  destructive: boolean;
+  idempotent: boolean;
 }
 
 export interface Identity {
   name: string;
   label: string;
+}
+
+/** The operation for the editor. What is known of it stands above as comments, unless its own text says so. */
+export function textOf({ title, description, query }: Operation): string {
+  const comments = [title, ...(query.includes(description) ? [] : wrap(description))];
+  return comments.map(line => `# ${line}\n`).join('') + query;
+}
+
+/** Breaks a text into lines that fit on a phone, and beside the other columns of the page. */
+function wrap(text: string): string[] {
+  return text.match(/\S.{0,26}\S(?=\s|$)|\S+/g) ?? [];
 }
 
 export async function loadConfig(): Promise<Config> {

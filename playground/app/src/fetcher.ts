@@ -1,7 +1,8 @@
 import type { ComponentProps } from 'react';
 import type { GraphiQLProvider } from '@graphiql/react';
-import { parse, type ExecutionResult, type OperationDefinitionNode } from 'graphql';
+import { parse, type ExecutionResult, type FormattedExecutionResult, type OperationDefinitionNode } from 'graphql';
 import { createClient } from 'graphql-ws';
+import { takeDebug, type Answers, type Tell } from './answers';
 import type { Config } from './config';
 import type { Session } from './session';
 
@@ -14,7 +15,7 @@ type Headers = Record<string, string>;
 const accept = 'application/graphql-response+json, application/json';
 
 /** Sends what GraphiQL asks for as the session's caller: queries and mutations by POST, subscriptions by websocket. */
-export function createFetcher(config: Config, session: Session): Fetcher {
+export function createFetcher(config: Config, session: Session, answers: Answers): Fetcher {
   const endpoint = new URL(config.endpoint, document.baseURI).href;
   const subscriptionEndpoint = new URL(config.subscriptionEndpoint, document.baseURI).href.replace(/^http/, 'ws');
 
@@ -27,11 +28,13 @@ export function createFetcher(config: Config, session: Session): Fetcher {
   return async (params, options) => {
     const fromEditor = options?.headers as Headers | undefined;
     const operation = operationOf(params);
+    // GraphiQL asks for the schema without naming a document.
+    const tell = options && 'documentAST' in options ? answers.begin() : () => {};
     const request = { ...params, operationName: operation?.name?.value };
     if (operation?.operation === 'subscription') {
-      return subscribe(subscriptionEndpoint, request, () => headersFor(fromEditor));
+      return subscribe(subscriptionEndpoint, request, () => headersFor(fromEditor), tell);
     }
-    return post(endpoint, request, await headersFor(fromEditor));
+    return post(endpoint, request, await headersFor(fromEditor), tell);
   };
 }
 
@@ -54,29 +57,36 @@ function operationOf({ query, operationName }: Params): OperationDefinitionNode 
   }
 }
 
-async function post(endpoint: string, request: Request, headers: Headers): Promise<ExecutionResult> {
+async function post(endpoint: string, request: Request, headers: Headers, tell: Tell): Promise<ExecutionResult> {
+  const began = performance.now();
   let response: Response;
   try {
     response = await fetch(endpoint, {
       method: 'POST',
-      headers: { accept, 'content-type': 'application/json', ...headers },
+      headers: { accept, 'content-type': 'application/json', 'x-usergraph-debug': '1', ...headers },
       // The caller is who the page shows, not whose cookie the browser has.
       credentials: 'omit',
       body: JSON.stringify(request),
     });
   } catch {
+    tell({ state: 'failed' });
     throw plainError(`${endpoint} cannot be reached`);
   }
   const text = await response.text();
+  const milliseconds = performance.now() - began;
+  const status = `${response.status} ${response.statusText}`.trim();
   try {
-    return JSON.parse(text);
+    const result: ExecutionResult = JSON.parse(text);
+    tell({ state: 'answered', status, milliseconds, errors: result.errors?.length, debug: takeDebug(result) });
+    return result;
   } catch {
+    tell({ state: 'failed', status, milliseconds });
     throw plainError(`${endpoint} answered ${response.status}: ${text.trim()}`);
   }
 }
 
 /** One connection for each subscription: it begins with the token of that moment, and so does every reconnection. */
-function subscribe(url: string, request: Request, connectionParams: () => Promise<Headers>) {
+function subscribe(url: string, request: Request, connectionParams: () => Promise<Headers>, tell: Tell) {
   let wasConnected = false;
   const client = createClient({
     url,
@@ -85,17 +95,38 @@ function subscribe(url: string, request: Request, connectionParams: () => Promis
     shouldRetry: () => wasConnected,
     on: { connected: () => (wasConnected = true) },
   });
-  return readable(client.iterate(request));
+  return readable(client.iterate(request), tell);
 }
 
 /**
  * The results, with errors in words. This is no generator, because the end of a generator waits for the result that it
  * waits for.
  */
-function readable(results: AsyncIterableIterator<unknown>) {
+function readable(results: AsyncIterableIterator<FormattedExecutionResult>, tell: Tell) {
+  let answers = 0;
+  let at: Date | undefined;
+  tell({ state: 'live', answers });
   return {
-    next: () => results.next().catch(explain),
-    return: () => results.return!(),
+    async next() {
+      try {
+        const result = await results.next();
+        if (result.done) {
+          tell({ state: 'ended', answers, at });
+        } else {
+          answers++;
+          at = new Date();
+          tell({ state: 'live', answers, at, errors: result.value.errors?.length, debug: takeDebug(result.value) });
+        }
+        return result;
+      } catch (error) {
+        tell({ state: 'failed', answers, at });
+        return explain(error);
+      }
+    },
+    return() {
+      tell({ state: 'ended', answers, at });
+      return results.return!();
+    },
     [Symbol.asyncIterator]() {
       return this;
     },
