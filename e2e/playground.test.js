@@ -1,9 +1,11 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import { assertAccessible, openPage, startBrowser } from './browser.js';
-import { startServe, startUsergraph } from './usergraph.js';
+import { startBilling, startServe, startTestAPI, startUsergraph } from './usergraph.js';
 
 const queryResult = page => page.getByRole('region', { name: 'Result Window' });
+const answer = page => page.getByRole('status', { name: 'Answer' });
+const documents = page => page.getByRole('region', { name: 'Documents' });
 const run = page => page.getByRole('button', { name: /^Execute query/ });
 
 /** Waits for a text in the result. Monaco shows spaces as no-break spaces. */
@@ -50,7 +52,8 @@ describe('playground', () => {
       const { page, close } = await openPage(browser, [server.url]);
       await page.goto(server.url + path);
       await seeResult(page, 'Ada Lovelace');
-      assert.equal(await page.title(), 'GraphQL Playground');
+      assert.equal(await page.title(), 'usergraph playground');
+      await page.getByRole('heading', { name: 'usergraph playground', level: 1 }).waitFor();
       assert.equal(await page.getByLabel('Acting as').locator('option:checked').textContent(), 'ada@example.com');
       await close();
     });
@@ -80,9 +83,11 @@ describe('playground', () => {
     await seeResult(page, /"fullName":.null/);
     await actAs(page, 'Signed out');
     await seeResult(page, 'UNAUTHENTICATED');
+    await answer(page).getByText('1 error').waitFor();
     await page.getByRole('banner').getByText('no token').waitFor();
     await actAs(page, 'ada@example.com, token expired');
     await seeResult(page, 'TOKEN_EXPIRED');
+    await answer(page).getByText('401 Unauthorized').waitFor();
     await page.getByRole('banner').getByText(/token expired 5:\d\d min ago/).waitFor();
     await actAs(page, 'ada@example.com');
     await seeResult(page, 'Ada Lovelace');
@@ -101,8 +106,11 @@ describe('playground', () => {
     await run(watcher.page).click();
     const socket = await opened;
     await seeResult(watcher.page, 'Ada Lovelace');
+    await answer(watcher.page).getByText(/^live/).waitFor();
+    await answer(watcher.page).getByText('1 answer', { exact: true }).waitFor();
     await run(editor.page).click();
     await seeResult(watcher.page, 'Ada King');
+    await answer(watcher.page).getByText('2 answers', { exact: true }).waitFor();
     const closed = socket.waitForEvent('close');
     await actAs(watcher.page, 'bob@example.com');
     await closed;
@@ -113,8 +121,55 @@ describe('playground', () => {
     await editor.close();
   });
 
-  test('the claims of the token are shown', async () => {
+  test('an answer says how it came about, in its own tab', async () => {
     const { page, close } = await openPage(browser, [server.url]);
+    await page.goto(server.url);
+    await seeResult(page, 'Ada Lovelace');
+    for (const fact of ['200 OK', /^[\d.,]+ ms$/, /^server [\d.,]+ ms$/, '1 SQL statement', '1 row']) {
+      await answer(page).getByText(fact, { exact: true }).waitFor();
+    }
+    assert.doesNotMatch(await queryResult(page).textContent(), /debug|extensions/);
+    await typeQuery(page, '{ __typename }');
+    await run(page).click();
+    await answer(page).getByText('0 SQL statements').waitFor();
+    await page.getByRole('button', { name: 'WatchMyName', exact: true }).click();
+    await answer(page).getByText('Ctrl-Enter runs the operation.').waitFor();
+    await page.getByRole('region', { name: 'Operation Editor' }).locator('.view-lines').first().click();
+    await page.keyboard.press('Control+Enter');
+    await answer(page).getByText(/^live/).waitFor();
+    await run(page).or(page.getByRole('button', { name: /^Stop/ })).click();
+    await answer(page).getByText(/^ended/).waitFor();
+    await page.getByRole('button', { name: '<untitled>', exact: true }).click();
+    await answer(page).getByText('0 SQL statements').waitFor();
+    await close();
+  });
+
+  test('there is room for the operation while there are no variables', async () => {
+    const { page, close } = await openPage(browser, [server.url]);
+    const height = async () => (await page.getByRole('region', { name: 'Variables' }).boundingBox()).height;
+    await page.goto(server.url);
+    await seeResult(page, 'Ada Lovelace');
+    assert.ok((await height()) < 80, `${await height()}`);
+    await page.getByRole('button', { name: 'ChangeMyName', exact: true }).click();
+    await page.getByRole('region', { name: 'Variables' }).getByText('Ada King').waitFor();
+    assert.ok((await height()) > 120, `${await height()}`);
+    // A height that was chosen by hand stays.
+    const { x, y } = await page.locator('.graphiql-editor-tools').boundingBox();
+    await page.mouse.move(x + 300, y + 4);
+    await page.mouse.down();
+    await page.mouse.move(x + 300, y - 96, { steps: 4 });
+    await page.mouse.up();
+    await page.waitForFunction(() => localStorage.getItem('graphiql:secondaryEditorFlex'));
+    const chosen = await height();
+    assert.ok(chosen > 220, `${chosen}`);
+    await page.getByRole('button', { name: 'WhoAmI', exact: true }).click();
+    await page.getByRole('region', { name: 'Variables' }).getByText('Ada King').waitFor({ state: 'detached' });
+    assert.equal(await height(), chosen);
+    await close();
+  });
+
+  test('the claims of the token are shown', async () => {
+    const { page, close } = await openPage(browser, [server.url], { viewport: { width: 1280, height: 800 } });
     await page.goto(server.url);
     await page.getByRole('button', { name: 'Show Caller' }).click();
     const panel = page.getByRole('region', { name: 'Caller' });
@@ -122,6 +177,11 @@ describe('playground', () => {
     assert.equal(await claim('sub').textContent(), 'a0000000-0000-4000-8000-000000000001');
     assert.equal(await claim('role').textContent(), 'authenticated');
     await panel.getByText(/token expires in 59:\d\d min/).waitFor();
+    // Each in one line: a UUID is longer than most addresses.
+    for (const name of ['sub', 'email']) {
+      const lines = await claim(name).evaluate(e => e.getBoundingClientRect().height / parseFloat(getComputedStyle(e).lineHeight));
+      assert.equal(Math.round(lines), 1, name);
+    }
     await actAs(page, 'Anonymous user');
     await claim('is_anonymous').filter({ hasText: 'true' }).waitFor();
     await close();
@@ -185,13 +245,20 @@ describe('playground', () => {
     const { page, close } = await openPage(browser, [server.url], phone);
     await page.goto(server.url);
     await seeResult(page, 'Ada Lovelace');
-    await seeWhole(page, page.getByLabel('Acting as'), run(page), queryResult(page), page.getByRole('region', { name: 'Operation Editor' }));
+    await seeWhole(page, page.getByLabel('Acting as'), run(page), answer(page), queryResult(page), page.getByRole('region', { name: 'Operation Editor' }));
     await assertAccessible(page);
     await actAs(page, 'bob@example.com');
     await seeResult(page, 'Bob Kahn');
     await page.getByRole('button', { name: 'Show Caller' }).tap();
     await seeWhole(page, page.getByRole('button', { name: 'Copy token' }));
     await page.getByRole('button', { name: 'Hide Caller' }).tap();
+    await page.getByRole('button', { name: 'Show Documents' }).tap();
+    await seeWhole(page, documents(page).getByRole('searchbox'));
+    await assertAccessible(page);
+    await documents(page).getByRole('button', { name: /^Change my name/ }).tap();
+    await documents(page).waitFor({ state: 'detached' });
+    await page.getByRole('region', { name: 'Variables' }).getByText('Ada King').waitFor();
+    await page.getByRole('button', { name: 'WhoAmI', exact: true }).tap();
     await run(page).tap();
     await seeResult(page, 'Bob Kahn');
     await close();
@@ -202,6 +269,9 @@ describe('playground', () => {
       const { page, close } = await openPage(browser, [server.url], { colorScheme });
       await page.goto(server.url);
       await seeResult(page, 'Ada Lovelace');
+      await documents(page).getByText('Change my name').waitFor();
+      await assertAccessible(page);
+      await page.getByRole('button', { name: 'Show Explorer' }).click();
       await page.locator('.graphiql-explorer-root').getByText('fullName').waitFor();
       await assertAccessible(page);
       await page.getByRole('button', { name: 'Show Documentation Explorer' }).click();
@@ -213,6 +283,98 @@ describe('playground', () => {
       await page.getByRole('dialog').waitFor();
       await assertAccessible(page);
       await close();
+    });
+  }
+});
+
+describe('documents of the playground', () => {
+  let server, browser;
+  before(async () => {
+    [server, browser] = await Promise.all([startBilling(), startBrowser()]);
+  });
+  after(() => Promise.all([server?.stop(), browser?.close()]));
+
+  const tabs = page => page.getByRole('list', { name: 'Select active operation' }).getByRole('listitem');
+  const titles = page => documents(page).getByRole('listitem').evaluateAll(items => items.map(item => item.querySelector('.name').firstChild.data.trim()));
+
+  test('all are listed, and the first five are tabs', async () => {
+    const { page, close } = await openPage(browser, [server.url]);
+    const { operations } = await (await fetch(`${server.url}/playground/config.json`)).json();
+    assert.ok(operations.length > 5);
+    await page.goto(server.url);
+    await seeResult(page, 'Ada Lovelace');
+    assert.deepEqual(await titles(page), operations.map(({ title }) => title));
+    assert.deepEqual(await tabs(page).allTextContents(), operations.slice(0, 5).map(({ name }) => name));
+    await close();
+  });
+
+  test('one is found and opened by the keyboard alone', async () => {
+    const { page, close } = await openPage(browser, [server.url]);
+    await page.goto(server.url);
+    await seeResult(page, 'Ada Lovelace');
+    await documents(page).getByRole('searchbox', { name: 'Search the documents' }).focus();
+    await page.keyboard.type('CALLER todos');
+    await documents(page).getByText(/^1 of \d+ named operations$/).waitFor();
+    assert.deepEqual(await titles(page), ['Todos']);
+    await page.keyboard.press('Enter');
+    await page.getByRole('button', { name: 'Todos', exact: true }).waitFor();
+    // The editor has the focus now.
+    await page.keyboard.press('Control+Enter');
+    await seeResult(page, '"todos"');
+    await answer(page).getByText('200 OK').waitFor();
+    // What is open already is opened in its tab.
+    const count = await tabs(page).count();
+    await documents(page).getByRole('searchbox').fill('who');
+    await page.keyboard.press('Tab');
+    await page.keyboard.press('Enter');
+    await documents(page).locator('[aria-current=true]').filter({ hasText: 'Who am I' }).waitFor();
+    await seeResult(page, 'Ada Lovelace');
+    assert.equal(await tabs(page).count(), count);
+    await documents(page).getByRole('searchbox').fill('nothing of this name');
+    await documents(page).getByText(/^0 of \d+ named operations$/).waitFor();
+    await close();
+  });
+
+  test('what agents may call is marked, with what a call does', async () => {
+    const other = await startTestAPI();
+    try {
+      for (const [{ url }, expected] of [
+        [server, { WhoAmI: 'agents: reads', ChangeMyName: '', WatchMyName: '', Todos: 'agents: reads' }],
+        [other, { WhoAmI: 'agents: reads', ChangeMyName: 'agents: overwrites or deletes, repeatable', WatchMyName: '' }],
+      ]) {
+        const { operations } = await (await fetch(`${url}/playground/config.json`)).json();
+        const { page, close } = await openPage(browser, [url]);
+        await page.goto(url);
+        await seeResult(page, 'Ada Lovelace');
+        for (const [name, mark] of Object.entries(expected)) {
+          const { title } = operations.find(operation => operation.name === name);
+          const item = documents(page).getByRole('button', { name: new RegExp(`^${title} (query|mutation|subscription)`) });
+          assert.equal((await item.locator('.agents').allTextContents()).join().trim(), mark, name);
+        }
+        await close();
+      }
+    } finally {
+      await other.stop();
+    }
+  });
+
+  for (const colorScheme of ['light', 'dark']) {
+    test(`a null is explained, ${colorScheme}`, async () => {
+      const { page, close } = await openPage(browser, [server.url], { colorScheme });
+      await page.goto(server.url);
+      await seeResult(page, 'Ada Lovelace');
+      await typeQuery(page, '{ todo(id: "a0000000-0000-4000-8000-0000000000ff") { title } }');
+      await run(page).click();
+      await page.getByRole('list', { name: 'Why fields are null' }).getByText('todo is null: no such row in public.todos.').waitFor();
+      await seeResult(page, /"todo":.null/);
+      assert.doesNotMatch(await queryResult(page).textContent(), /debug|extensions/);
+      await assertAccessible(page);
+      await typeQuery(page, 'no document');
+      await run(page).click();
+      await answer(page).getByText('1 error').waitFor();
+      await page.getByRole('list', { name: 'Why fields are null' }).waitFor({ state: 'detached' });
+      await assertAccessible(page);
+      await close(/status of 400/);
     });
   }
 });
@@ -271,6 +433,7 @@ describe('playground beside a project', () => {
     assert.equal(answer.status, 404);
     const config = await (await fetch(`${server.url}/playground/config.json`)).json();
     assert.deepEqual([config.identities, config.tokenEndpoint], [[], '']);
+    assert.ok(config.operations.every(({ tool }) => tool === null)); // MCP is off
     assert.doesNotMatch(JSON.stringify(config), /eyJ/);
   });
 
@@ -285,6 +448,8 @@ describe('playground beside a project', () => {
     await typeQuery(page, '{ me { fullName } }');
     await run(page).click();
     await seeResult(page, 'Bob Kahn');
+    // What only development tells is not there.
+    assert.match(await answer(page).textContent(), /^200 OK[\d.,]+ ms$/);
     const kept = await page.evaluate(() => JSON.stringify([localStorage, sessionStorage, document.cookie, location.href]));
     assert.doesNotMatch(kept, /eyJ|usergraph-dev/);
     await page.getByRole('button', { name: 'Forget the token' }).click();

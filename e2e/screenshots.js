@@ -20,7 +20,7 @@ try {
     });
     await page.goto(server.url);
     await page.getByText('Ada Lovelace').waitFor();
-    await page.locator('.graphiql-explorer-root').getByText('fullName').waitFor();
+    await page.getByRole('status', { name: 'Answer' }).getByText('1 row').waitFor();
     await page.locator('.detected-link').last().waitFor();
     await page.screenshot({ path: images + name });
     await close();

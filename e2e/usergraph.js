@@ -24,6 +24,11 @@ export function startConformance() {
   return startDev(folder => build(folder, './internal/testapi/conformance'), []);
 }
 
+/** Starts the project of examples/billing, which has more tables and documents. */
+export function startBilling(...args) {
+  return startDev(folder => build(folder, '.', '../examples/billing'), args);
+}
+
 async function startDev(binaryIn, args) {
   const folder = mkdtempSync(join(tmpdir(), 'usergraph-e2e-'));
   // PostgreSQL runs as another user when this is root.
@@ -97,10 +102,10 @@ async function start(binary, args, env = {}) {
   };
 }
 
-function build(folder, program) {
+function build(folder, program, module = '..') {
   const binary = join(folder, 'usergraph');
   execFileSync('go', ['build', '-o', binary, program], {
-    cwd: fileURLToPath(new URL('..', import.meta.url)),
+    cwd: fileURLToPath(new URL(module, import.meta.url)),
     stdio: 'inherit',
   });
   return binary;
