@@ -60,12 +60,24 @@ async function startDev(binaryIn, args) {
   };
 }
 
+/** Runs SQL in the database of a `usergraph dev`, as its superuser. */
+export function runSQL(dev, statement) {
+  const { Superuser: password } = JSON.parse(readFileSync(join(dev.data, 'postgres/passwords'), 'utf8'));
+  execFileSync('psql', ['-qX', '-v', 'ON_ERROR_STOP=1', '-h', '127.0.0.1', '-p', portOf(dev), '-U', 'postgres', '-c', statement, 'postgres'], {
+    env: { ...process.env, PGPASSWORD: password },
+    stdio: 'inherit',
+  });
+}
+
+function portOf(dev) {
+  return readFileSync(join(dev.data, 'postgres/data/postmaster.pid'), 'utf8').split('\n')[3];
+}
+
 /** Starts the server as in production, with more settings if given, beside a `usergraph dev` that has database and users. */
 export async function startServe(dev, settings = {}) {
   const { Authenticator: password } = JSON.parse(readFileSync(join(dev.data, 'postgres/passwords'), 'utf8'));
-  const port = readFileSync(join(dev.data, 'postgres/data/postmaster.pid'), 'utf8').split('\n')[3];
   const { output, end } = await start(dev.binary, ['serve'], {
-    DATABASE_URL: `postgres://authenticator:${password}@127.0.0.1:${port}/postgres?sslmode=disable`,
+    DATABASE_URL: `postgres://authenticator:${password}@127.0.0.1:${portOf(dev)}/postgres?sslmode=disable`,
     SUPABASE_URL: dev.supabaseURL,
     HOST: '127.0.0.1',
     PORT: '0',
