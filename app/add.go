@@ -113,6 +113,13 @@ func (p *application) project(dir string) (tablegen.Project, error) {
 			return tablegen.Project{}, fmt.Errorf("there is no %s here: run it in the folder of a project, such as `usergraph init` makes", name)
 		}
 	}
+	config, err := os.ReadFile(filepath.Join(dir, "gqlgen.yml"))
+	if err != nil {
+		return tablegen.Project{}, err
+	}
+	if !strings.Contains(string(config), "schema/*.graphqls") {
+		return tablegen.Project{}, errors.New("gqlgen.yml does not read the files that add writes: put `- schema/*.graphqls` below `schema:`")
+	}
 	schema := p.Schema(new(endpoint.Engine))
 	models, err := endpoint.Models(schema)
 	if err != nil {
@@ -275,8 +282,10 @@ func tableNamed(found *catalog.Catalog, name string) (*catalog.Table, error) {
 func (a *adder) fix(ctx context.Context, found *catalog.Catalog) (*catalog.Catalog, error) {
 	for _, name := range a.options.tables {
 		table, err := tableNamed(found, name)
-		if of, _, ok := cutLast(name); err != nil && ok {
+		column := ""
+		if of, last, ok := cutLast(name); err != nil && ok {
 			table, err = tableNamed(found, of)
+			column = last
 		}
 		if err != nil {
 			return nil, err
@@ -284,7 +293,7 @@ func (a *adder) fix(ctx context.Context, found *catalog.Catalog) (*catalog.Catal
 		if !table.RLS {
 			continue // it is refused
 		}
-		findings := access.Findings(table, access.Of(table))
+		findings := append(access.ColumnGrants(table, column, a.options.ReadOnly), access.Findings(table, access.Of(table))...)
 		if sql := access.AgentsReadOnly(table); sql != "" && a.options.agentsReadOnly {
 			findings = append(findings, access.Finding{Message: "agents may write what their users may", SQL: sql})
 		}
@@ -363,7 +372,7 @@ func cutLast(name string) (table, column string, ok bool) {
 }
 
 // column adds one field to a table that the project has already.
-func (a *adder) column(_ context.Context, found *catalog.Catalog, name string) error {
+func (a *adder) column(ctx context.Context, found *catalog.Catalog, name string) error {
 	tableName, column, _ := cutLast(name)
 	table, err := tableNamed(found, tableName)
 	if err != nil {
@@ -393,6 +402,10 @@ func (a *adder) column(_ context.Context, found *catalog.Catalog, name string) e
 		return err
 	}
 	maps.Copy(a.files, files)
+	test, text := plan.ColumnTest(found, column, files, func(sql string) error { return a.source.try(ctx, sql) })
+	if _, err := os.Stat(test); text != nil && errors.Is(err, os.ErrNotExist) {
+		a.files[test] = text
+	}
 	return nil
 }
 

@@ -55,6 +55,34 @@ func grants(table *catalog.Table) (all []Finding) {
 	return all
 }
 
+// ColumnGrants finds what callers may do with other columns of a table and not with this one: a grant on some columns does
+// not grow with the table. What clients do not write has no grants but select, and with readOnly no column has.
+func ColumnGrants(table *catalog.Table, name string, readOnly bool) (all []Finding) {
+	column := table.Column(name)
+	if column == nil {
+		return nil
+	}
+	for _, role := range catalog.Roles {
+		var commands, grants []string
+		for _, command := range []string{"select", "insert", "update"} {
+			if f, _ := policies(table, command, role); f.op == never || !table.May(role, command) || column.May(role, command) {
+				continue
+			}
+			if command != "select" && (readOnly || role == catalog.Anonymous || column.Generated || column.Identity || column.IsStamp()) {
+				continue
+			}
+			commands, grants = append(commands, command), append(grants, command+" ("+catalog.Quote(name)+")")
+		}
+		if len(grants) > 0 {
+			all = append(all, Finding{
+				fmt.Sprintf("%s may %s other columns, and not %s", role, sentenceList(commands), name),
+				fmt.Sprintf("grant %s on %s to %s;", strings.Join(grants, ", "), table.SQL(), role),
+			})
+		}
+	}
+	return all
+}
+
 func sentenceList(words []string) string {
 	if len(words) < 2 {
 		return strings.Join(words, "")

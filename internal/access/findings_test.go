@@ -111,3 +111,35 @@ func TestFindings(t *testing.T) {
 		}
 	}
 }
+
+// A column that is newer than the grants on columns: what callers may do with the others.
+func TestColumnGrants(t *testing.T) {
+	found, _ := open(t, `create table public.notes (id int primary key, user_id uuid, title text, body text, "Made" timestamptz default now());
+		alter table public.notes enable row level security;
+		create policy own on public.notes for all to authenticated using ((select auth.uid()) = user_id);
+		revoke all on public.notes from anon, authenticated;
+		grant select (id, user_id, title), insert (title), update (title) on public.notes to authenticated;
+		create table public.open (id int primary key, body text);
+		alter table public.open enable row level security;
+		create policy p on public.open for select using (true);`)
+	for _, test := range []struct {
+		table, column string
+		readOnly      bool
+		want          string
+	}{
+		{"notes", "body", false, "grant select (body), insert (body), update (body) on public.notes to authenticated;"},
+		{"notes", "body", true, "grant select (body) on public.notes to authenticated;"},
+		{"notes", "Made", false, `grant select ("Made") on public.notes to authenticated;`},
+		{"notes", "title", false, ""},
+		{"open", "body", false, ""},
+		{"notes", "none", false, ""},
+	} {
+		got := ""
+		for _, finding := range access.ColumnGrants(found.Table("public", test.table), test.column, test.readOnly) {
+			got += finding.SQL
+		}
+		if got != test.want {
+			t.Errorf("%s.%s: %q, want %q", test.table, test.column, got, test.want)
+		}
+	}
+}

@@ -45,6 +45,9 @@ func (p *Plan) Added() Project {
 		schema.Types[r.On] = &definition
 	}
 	schema.Query = extended(schema.Query, &ast.FieldDefinition{Name: p.One, Type: ast.NamedType(p.Entity, nil), Arguments: ast.ArgumentDefinitionList{{Name: "id", Type: ast.NonNullNamedType("ID", nil)}}}, p.listField())
+	if schema.Mutation == nil && (p.Create || p.Update || p.Delete) {
+		schema.Mutation = &ast.Definition{Kind: ast.Object, Name: "Mutation"}
+	}
 	if schema.Mutation != nil {
 		schema.Mutation = extended(schema.Mutation, &ast.FieldDefinition{Name: "create" + p.Entity}, &ast.FieldDefinition{Name: "update" + p.Entity}, &ast.FieldDefinition{Name: "delete" + p.Entity})
 	}

@@ -30,7 +30,7 @@ func (p Project) Without(model Model) (Project, error) {
 	file := definition.Position.Src.Name
 	isIn := func(position *ast.Position) bool { return position != nil && position.Src.Name == file }
 	without := func(definition *ast.Definition) *ast.Definition {
-		if definition == nil {
+		if definition == nil || isIn(definition.Position) {
 			return nil
 		}
 		kept := *definition
@@ -40,7 +40,7 @@ func (p Project) Without(model Model) (Project, error) {
 	schema := *p.Schema
 	schema.Types = maps.Clone(schema.Types)
 	for name, definition := range schema.Types {
-		if schema.Types[name] = without(definition); isIn(definition.Position) {
+		if schema.Types[name] = without(definition); schema.Types[name] == nil {
 			delete(schema.Types, name)
 		}
 	}

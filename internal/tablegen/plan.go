@@ -79,6 +79,8 @@ type Plan struct {
 	LeftOut            []LeftOut
 	// Create, Update and Delete report whether there are such mutations.
 	Create, Update, Delete bool
+	// only is the column that a test is for, nil for all.
+	only *Field
 	// Undescribed are the columns without a comment, whose descriptions are made of their names.
 	Undescribed []string
 }

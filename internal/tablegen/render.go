@@ -126,6 +126,9 @@ func (p *Plan) AgentsReadOnly() bool {
 	return slices.ContainsFunc([]string{"insert", "update", "delete"}, func(command string) bool { return !access.AgentsMay(p.Table, command) })
 }
 
+// NewMutation reports whether the schema has no type Mutation yet, as that of a project whose users cannot change themselves.
+func (p *Plan) NewMutation() bool { return p.Project.Schema.Mutation == nil }
+
 // Live reports whether the list can be subscribed to: changes of tables are announced, those of views are not.
 func (p *Plan) Live() bool { return p.Table.Kind == "table" && p.Project.Schema.Subscription != nil }
 
@@ -335,7 +338,7 @@ func (p *Plan) DocumentFields() (fields []string) {
 func (p *Plan) Files() (map[string][]byte, error) {
 	files := map[string][]byte{}
 	for form, name := range map[string]string{
-		"schema.graphqls":  "schema/" + p.File() + ".graphqls",
+		"schema.graphqls":  p.schemaFile(),
 		"model.go":         "models/" + p.ModelFile() + ".go",
 		"resolvers.go":     "graph/" + p.File() + ".resolvers.go",
 		"document.graphql": "documents/" + p.File() + ".graphql",

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 
 	"usergraph/internal/access"
@@ -138,12 +139,47 @@ func sampleOf(table *catalog.Table, c *catalog.Column, n int, isKey bool) string
 	if !ok {
 		return otherSample(c)
 	}
-	if isKey {
-		return keySample(found.goType, n)
-	}
 	sql, _, _ := found.sample(n)
+	if isKey {
+		sql = keySample(found.goType, n)
+	}
+	if found.goType == "string" {
+		sql = fitting(table, c.Name, sql)
+	}
 	return sql
 }
+
+// minLength matches a check of how long a text is at least, as PostgreSQL prints it.
+var minLength = regexp.MustCompile(`length\(\(?"?([^")]+)"?\)?(?:::text)?\) (>=|>|=) (\d+)`)
+
+// fitting makes a text of one letter one that the usual checks take: of a length, an address of a mailbox or of a page.
+func fitting(table *catalog.Table, column, sql string) string {
+	letter := strings.Trim(sql, "'")
+	for _, check := range table.Checks {
+		if !mentions(check, column) {
+			continue
+		}
+		switch {
+		case strings.Contains(check, "http"):
+			letter = "https://example.com/" + letter
+		case strings.Contains(check, "@"):
+			letter += "@example.com"
+		}
+		for _, found := range minLength.FindAllStringSubmatch(check, -1) {
+			length, err := strconv.Atoi(found[3])
+			if found[2] == ">" {
+				length++
+			}
+			if err == nil && found[1] == column && len(letter) < length && length <= maxSample {
+				letter += strings.Repeat(letter[len(letter)-1:], length-len(letter))
+			}
+		}
+	}
+	return "'" + letter + "'"
+}
+
+// maxSample bounds the texts of tests.
+const maxSample = 1000
 
 func mentions(check, column string) bool {
 	return regexp.MustCompile(`(^|[^\w"])` + regexp.QuoteMeta(catalog.Quote(column)) + `($|[^\w"])`).MatchString(check)

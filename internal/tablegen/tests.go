@@ -45,7 +45,7 @@ func (p *Plan) fixture(database *catalog.Catalog, withParents bool) *fixture {
 	}
 	f := &fixture{plan: p, creator: ownerID}
 	for _, field := range p.Fields {
-		if _, _, json := field.known(p.Table, 1); json != "" && field.Shown && !field.IsOwner && field.Foreign == nil && len(f.given) < 3 {
+		if _, _, json := field.known(p.Table, 1); json != "" && field.Shown && !field.IsOwner && field.Foreign == nil && len(f.given) < 3 && (p.only == nil || p.only == field) {
 			f.given = append(f.given, field)
 		}
 	}
@@ -256,7 +256,7 @@ func indentJSON(text string) string {
 
 // refused is the answer of a request whose only field is refused.
 func refused(query, field, code string) string {
-	message := map[string]string{"UNAUTHENTICATED": "sign in to use this field", "NOT_FOUND": "not found"}[code]
+	message := map[string]string{"UNAUTHENTICATED": "sign in to use this field", "NOT_FOUND": "not found", "FORBIDDEN": "this is not allowed"}[code]
 	return fmt.Sprintf(`{"errors":[{"message":%q,"path":[%[2]q],"locations":[{"line":1,"column":%[3]d}],"extensions":{"code":%[4]q}}],"data":{%[2]q:null}}`, message, field, strings.Index(query, field)+1, code)
 }
 
@@ -381,7 +381,7 @@ func (f *fixture) update() change {
 	field := "update" + p.Entity
 	for _, input := range p.UpdateFields() {
 		_, value, answer := input.known(p.Table, 4)
-		if answer == "" || !input.Shown || input.Foreign != nil {
+		if answer == "" || !input.Shown || input.Foreign != nil || p.only != nil && p.only != input {
 			continue
 		}
 		query := fmt.Sprintf("mutation { %s(id: %s, input: {%s: %s}) { id %[3]s } }", field, f.id(f.own[0]), input.GraphQL, value)
@@ -444,10 +444,30 @@ func (p *Plan) testChanges(t *Tests, f *fixture, file string) {
 		d.ask(c.query, refused(c.query, c.field, "UNAUTHENTICATED"))
 	}
 	t.add(file+"_changes", d)
+	p.testAgents(t, f, file, changes)
 	if hand.sentence != "" {
 		hand.archive.Comment = []byte("Finish by hand: who may change which " + p.Nouns + "?" + hand.sentence + "\n\n")
 		t.add(file+"_by_hand", hand)
 		t.ByHand = append(t.ByHand, file+"_by_hand.txtar: who may change which "+p.Nouns)
+	}
+}
+
+// testAgents tests that the token of an agent changes nothing, where policies say so.
+func (p *Plan) testAgents(t *Tests, f *fixture, file string, changes map[string]change) {
+	d := f.document("An agent of the owner's changes nothing: a new row is forbidden, and rows to change or delete are not found.")
+	d.as(ownerID)
+	d.archive.Files = append(d.archive.Files, txtar.File{Name: "claims.json", Data: []byte("{\"client_id\": \"an agent\"}\n")})
+	asked := false
+	for _, command := range []string{"insert", "update", "delete"} {
+		c, ok := changes[command]
+		if !ok || access.AgentsMay(p.Table, command) || !isPlain(p.Access.Access(command)) || command == "insert" && f.creator != ownerID {
+			continue
+		}
+		asked = true
+		d.ask(c.query, refused(c.query, c.field, map[string]string{"insert": "FORBIDDEN", "update": "NOT_FOUND", "delete": "NOT_FOUND"}[command]))
+	}
+	if asked {
+		t.add(file+"_agents", d)
 	}
 }
 

@@ -488,7 +488,7 @@ extend type Mutation {
   createMessage(
     "The new message."
     input: CreateMessageInput!
-  ): Message @authenticated @cost(weight: 10)
+  ): Message @authenticated @cost(weight: 10) @effect(destructive: false)
 }
 
 extend type Subscription {
@@ -692,7 +692,7 @@ extend type Mutation {
   createNote(
     "The new note."
     input: CreateNoteInput!
-  ): Note @authenticated @cost(weight: 10)
+  ): Note @authenticated @cost(weight: 10) @effect(destructive: false)
 
   """
   Changes a note of the caller, and returns the changed note. The error is NOT_FOUND if there is none with this id.
@@ -705,7 +705,7 @@ extend type Mutation {
 
     "The fields to change."
     input: UpdateNoteInput!
-  ): Note @authenticated @cost(weight: 10)
+  ): Note @authenticated @cost(weight: 10) @effect(destructive: true, idempotent: true)
 
   """
   Deletes a note of the caller, and returns what it was. The error is NOT_FOUND if there is none with this id.
@@ -715,7 +715,7 @@ extend type Mutation {
   deleteNote(
     "The note's id."
     id: ID!
-  ): Note @authenticated @cost(weight: 10)
+  ): Note @authenticated @cost(weight: 10) @effect(destructive: true, idempotent: true)
 }
 
 extend type Subscription {
@@ -859,7 +859,7 @@ extend type Mutation {
   createThread(
     "The new thread."
     input: CreateThreadInput!
-  ): Thread @authenticated @cost(weight: 10)
+  ): Thread @authenticated @cost(weight: 10) @effect(destructive: false)
 
   """
   Changes a thread of the caller, and returns the changed thread. The error is NOT_FOUND if there is none with this id.
@@ -872,7 +872,7 @@ extend type Mutation {
 
     "The fields to change."
     input: UpdateThreadInput!
-  ): Thread @authenticated @cost(weight: 10)
+  ): Thread @authenticated @cost(weight: 10) @effect(destructive: true, idempotent: true)
 
   """
   Deletes a thread of the caller, and returns what it was. The error is NOT_FOUND if there is none with this id.
@@ -882,7 +882,7 @@ extend type Mutation {
   deleteThread(
     "The thread's id."
     id: ID!
-  ): Thread @authenticated @cost(weight: 10)
+  ): Thread @authenticated @cost(weight: 10) @effect(destructive: true, idempotent: true)
 }
 
 extend type Subscription {

@@ -764,7 +764,7 @@ extend type Mutation {
   createProject(
     "The new project."
     input: CreateProjectInput!
-  ): Project @authenticated @cost(weight: 10)
+  ): Project @authenticated @cost(weight: 10) @effect(destructive: false)
 
   """
   Changes a project of the caller, and returns the changed project. The error is NOT_FOUND if there is none with this id.
@@ -777,7 +777,7 @@ extend type Mutation {
 
     "The fields to change."
     input: UpdateProjectInput!
-  ): Project @authenticated @cost(weight: 10)
+  ): Project @authenticated @cost(weight: 10) @effect(destructive: true, idempotent: true)
 
   """
   Deletes a project of the caller, and returns what it was. The error is NOT_FOUND if there is none with this id.
@@ -787,7 +787,7 @@ extend type Mutation {
   deleteProject(
     "The project's id."
     id: ID!
-  ): Project @authenticated @cost(weight: 10)
+  ): Project @authenticated @cost(weight: 10) @effect(destructive: true, idempotent: true)
 }
 
 extend type Subscription {
@@ -940,7 +940,7 @@ extend type Mutation {
   createTodo(
     "The new todo."
     input: CreateTodoInput!
-  ): Todo @authenticated @cost(weight: 10)
+  ): Todo @authenticated @cost(weight: 10) @effect(destructive: false)
 
   """
   Changes a todo of the caller, and returns the changed todo. The error is NOT_FOUND if there is none with this id.
@@ -953,7 +953,7 @@ extend type Mutation {
 
     "The fields to change."
     input: UpdateTodoInput!
-  ): Todo @authenticated @cost(weight: 10)
+  ): Todo @authenticated @cost(weight: 10) @effect(destructive: true, idempotent: true)
 
   """
   Deletes a todo of the caller, and returns what it was. The error is NOT_FOUND if there is none with this id.
@@ -963,7 +963,7 @@ extend type Mutation {
   deleteTodo(
     "The todo's id."
     id: ID!
-  ): Todo @authenticated @cost(weight: 10)
+  ): Todo @authenticated @cost(weight: 10) @effect(destructive: true, idempotent: true)
 }
 
 extend type Subscription {
