@@ -1,4 +1,4 @@
-.PHONY: drills validate bench bench-quick bench-growth bench-lists bench-lists-quick profile init-check add-check billing billing-check assistant-check assistant-memory rename rename-check
+.PHONY: drills validate bench bench-quick bench-growth bench-lists bench-lists-quick profile init-check add-check billing billing-check assistant-check assistant-memory rename rename-check release-check
 
 # About 12 minutes; writes the table into bench/README.md.
 bench:
@@ -64,3 +64,7 @@ rename:
 # The same in a copy, with a release of it.
 rename-check:
 	.ci/rename-check
+
+# About 10 minutes: besides, all that a release has, and a project that is carried over to the next version. docs/release.md
+release-check:
+	.ci/rename-check --release
