@@ -29,6 +29,11 @@ export function startBilling(...args) {
   return startDev(folder => build(folder, '.', '../examples/billing'), args);
 }
 
+/** Starts examples/assistant, a module of its own. */
+export function startAssistant(...args) {
+  return startDev(folder => build(folder, '.', '../examples/assistant/'), args);
+}
+
 async function startDev(binaryIn, args) {
   const folder = mkdtempSync(join(tmpdir(), 'usergraph-e2e-'));
   // PostgreSQL runs as another user when this is root.
