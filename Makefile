@@ -54,7 +54,7 @@ assistant-check:
 
 # Under a minute: what 1,000 open answers of examples/assistant keep in memory.
 assistant-memory:
-	cd examples/assistant && go test -tags memory -run Memory -count=1 ./chat
+	cd examples/assistant && go test -tags memory -run Memory -count=1 -v ./chat
 
 # Gives the module another path: make rename MODULE=host/path. The profile names functions by it: make profile afterwards.
 rename:

@@ -48,7 +48,7 @@ describe('examples/assistant', () => {
     await say(page, 'What did I note about Berlin?');
     await answer(page, '21:40').waitFor();
     const step = page.getByRole('article', { name: 'Assistant' }).getByRole('group').first();
-    await step.getByText('SearchNotes').click();
+    await step.locator('summary').click();
     await step.getByText('"query": "Berlin"').waitFor();
     assert.equal(await page.getByText('Carla').count(), 0);
     await page.getByText(/[1-9]\d* % of today’s tokens/).waitFor();

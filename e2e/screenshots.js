@@ -1,13 +1,14 @@
 // Takes the pictures of the documentation: npm run screenshots.
 import { fileURLToPath } from 'node:url';
 import { register } from './agent.js';
+import { startPage } from './assistant.js';
 import { openPage, startBrowser } from './browser.js';
 import { startApp } from './nextjs.js';
-import { startUsergraph } from './usergraph.js';
+import { startAssistant, startUsergraph } from './usergraph.js';
 
 const images = fileURLToPath(new URL('../docs/images/', import.meta.url));
 const [server, browser] = await Promise.all([startUsergraph(), startBrowser()]);
-let app;
+let app, assistant, chat;
 try {
   for (const [colorScheme, name] of [
     ['light', 'playground.png'],
@@ -58,6 +59,30 @@ try {
     await page.screenshot({ path: images + name });
     await close();
   }
+
+  assistant = await startAssistant();
+  chat = await startPage(assistant);
+  const { page, close } = await openPage(browser, [chat.url, assistant.url, assistant.supabaseURL, assistant.url.replace('http', 'ws')], {
+    colorScheme: 'light',
+    viewport: { width: 1100, height: 640 },
+    deviceScaleFactor: 1.5,
+  });
+  await page.goto(chat.url);
+  await page.getByLabel('Email').fill('ada@example.com');
+  await page.getByLabel('Password').fill('usergraph-dev');
+  await page.getByRole('button', { name: 'Sign in' }).click();
+  for (const text of ['What did I note about Berlin?', 'What did I note about the Engine?']) {
+    await page.getByRole('button', { name: 'New thread' }).click();
+    await page.getByLabel('Message', { exact: true }).fill(text);
+    await page.getByRole('button', { name: 'Send' }).click();
+    await page.getByText('You noted:').waitFor();
+    await page.getByRole('button', { name: 'Send' }).waitFor();
+  }
+  await page.getByRole('link', { name: 'What did I note about Berlin?' }).click();
+  await page.getByRole('article', { name: 'Assistant' }).locator('summary').click();
+  await page.getByText('Museum Island is open').last().waitFor();
+  await page.screenshot({ path: `${images}assistant.png` });
+  await close();
 } finally {
-  await Promise.all([app?.stop(), server.stop(), browser.close()]);
+  await Promise.all([app?.stop(), chat?.stop(), assistant?.stop(), server.stop(), browser.close()]);
 }

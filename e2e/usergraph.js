@@ -31,7 +31,7 @@ export function startBilling(...args) {
 
 /** Starts examples/assistant, a module of its own. */
 export function startAssistant(...args) {
-  return startDev(folder => build(folder, '.', '../examples/assistant/'), args);
+  return startDev(folder => process.env.ASSISTANT ?? build(folder, '.', '../examples/assistant/'), args);
 }
 
 async function startDev(binaryIn, args) {

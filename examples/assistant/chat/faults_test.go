@@ -146,7 +146,7 @@ func TestServerStops(t *testing.T) {
 	}
 	s.Stop()
 	group.Wait()
-	if all := strings.Join(s.stored(ada, thread), "\n"); strings.Count(all, "assistant stopped [{") != 10 {
+	if all := strings.Join(s.stored(ada, thread), "\n"); strings.Count(all, "assistant stopped [") != 10 {
 		t.Error(all)
 	}
 	s.settled()

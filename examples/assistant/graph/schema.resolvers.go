@@ -42,8 +42,8 @@ func (r *subscriptionResolver) Me(ctx context.Context) (<-chan *models.User, err
 	if err != nil {
 		return nil, err
 	}
-	row := endpoint.RowOf[models.User](r.Engine, caller.UserID)
-	return endpoint.Watch(ctx, r.Engine, caller, row, func(ctx context.Context, db bun.IDB) (*models.User, error) {
+	rows := endpoint.RowOf[models.User](r.Engine, caller.UserID).And(endpoint.RowOf[models.Usage](r.Engine, caller.UserID))
+	return endpoint.Watch(ctx, r.Engine, caller, rows, func(ctx context.Context, db bun.IDB) (*models.User, error) {
 		return models.UserByID(ctx, db, caller.UserID)
 	})
 }

@@ -28,7 +28,7 @@ export function Assistant({ email }: { email: string }) {
   }
 
   return (
-    <div className="assistant">
+    <div className="app">
       <header>
         <strong>Assistant</strong>
         {usage && <Quota {...usage} />}

@@ -67,7 +67,9 @@ export function Thread({ id, first, begin }: Props) {
   }
 
   const end = useRef<HTMLDivElement>(null);
-  useEffect(() => end.current?.scrollIntoView({ block: 'end' }), [messages]);
+  useEffect(() => {
+    void end.current?.scrollIntoView({ block: 'end' });
+  }, [messages]);
 
   return (
     <main>
