@@ -9,6 +9,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"example.com/assistant/standin"
 )
@@ -96,14 +97,22 @@ func onceThen(first, then http.HandlerFunc) http.HandlerFunc {
 	}
 }
 
-// slow says Hello, tells that it has, and then nothing until its client has left.
+// slow says Hello, tells that it has, and then only that it lives, until its client has left.
 func slow(began, left chan<- struct{}) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		events(hello)(w, r)
 		_ = http.NewResponseController(w).Flush()
 		began <- struct{}{}
-		<-r.Context().Done()
-		left <- struct{}{}
+		for {
+			select {
+			case <-time.After(5 * time.Second):
+				_, _ = fmt.Fprint(w, ":\n\n")
+				_ = http.NewResponseController(w).Flush()
+			case <-r.Context().Done():
+				left <- struct{}{}
+				return
+			}
+		}
 	}
 }
 
