@@ -1,4 +1,4 @@
-.PHONY: drills validate bench bench-quick bench-growth bench-lists bench-lists-quick profile init-check add-check billing billing-check assistant-check assistant-memory rename rename-check release-check
+.PHONY: lighthouse drills validate bench bench-quick bench-growth bench-lists bench-lists-quick profile init-check add-check billing billing-check assistant-check assistant-memory rename rename-check release-check
 
 # About 12 minutes; writes the table into bench/README.md.
 bench:
@@ -32,6 +32,11 @@ validate:
 # About 3 minutes: what is around the server breaks under load. Needs pgbouncer, redis-server and nginx.
 drills:
 	go test -tags services -count=1 -v ./drills
+
+# About 5 minutes: Lighthouse on each page of examples/nextjs. Needs chromium, and npm ci in examples/nextjs and e2e.
+lighthouse:
+	npm ci --prefix e2e/lighthouse --loglevel=error
+	npm --prefix e2e/lighthouse run measure
 
 # `usergraph init` makes a project that works, outside this folder and without a network.
 init-check:

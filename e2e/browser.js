@@ -2,8 +2,8 @@ import assert from 'node:assert/strict';
 import { AxeBuilder } from '@axe-core/playwright';
 import { chromium } from 'playwright-core';
 
-/** Starts Debian's Chromium, for which no host but this machine has a name. */
-export function startBrowser() {
+/** Starts Debian's Chromium, for which no host but this machine has a name, with more arguments if given. */
+export function startBrowser(...args) {
   return chromium.launch({
     executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium',
     args: [
@@ -15,6 +15,7 @@ export function startBrowser() {
       '--disable-component-update',
       '--disable-sync',
       '--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1',
+      ...args,
     ],
   });
 }
@@ -52,11 +53,11 @@ export async function openPage(browser, allowed, options = {}) {
   };
 }
 
-/** Fails if axe finds a serious or critical problem of accessibility. */
-export async function assertAccessible(page) {
+/** Fails if axe finds a serious or critical problem of accessibility, or one of the impacts given. */
+export async function assertAccessible(page, impacts = ['serious', 'critical']) {
   const { violations } = await new AxeBuilder({ page }).analyze();
-  const serious = violations
-    .filter(({ impact }) => impact === 'serious' || impact === 'critical')
+  const findings = violations
+    .filter(({ impact }) => impacts.includes(impact))
     .map(({ id, nodes }) => `${id}: ${nodes.map(node => node.target.join(' ')).join(', ')}`);
-  assert.deepEqual(serious, []);
+  assert.deepEqual(findings, []);
 }

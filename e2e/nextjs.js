@@ -1,14 +1,24 @@
 import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync } from 'node:fs';
+import { createServer } from 'node:net';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 
 const folder = fileURLToPath(new URL('../examples/nextjs/', import.meta.url));
 const next = `${folder}node_modules/next/dist/bin/next`;
 
-/** Builds examples/nextjs for a server that startUsergraph has started, and serves it on a port that is free. */
-export async function startApp({ url, supabaseURL, publishableKey }) {
+/** A port that is free now. */
+export async function freePort() {
+  const server = createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address();
+  server.close();
+  return port;
+}
+
+/** Builds examples/nextjs for a server that runs, and serves it. */
+export async function startApp({ url, supabaseURL, publishableKey }, port = 0) {
   if (!existsSync(next)) {
     throw new Error('examples/nextjs has no packages yet: run npm ci there');
   }
@@ -23,7 +33,7 @@ export async function startApp({ url, supabaseURL, publishableKey }) {
     },
   };
   execFileSync(process.execPath, [next, 'build'], { ...options, stdio: ['ignore', 'ignore', 'inherit'] });
-  const child = spawn(process.execPath, [next, 'start', '-H', '127.0.0.1', '-p', '0'], {
+  const child = spawn(process.execPath, [next, 'start', '-H', '127.0.0.1', '-p', String(port)], {
     ...options,
     stdio: ['ignore', 'pipe', 'inherit'],
   });

@@ -3,12 +3,12 @@ import { fileURLToPath } from 'node:url';
 import { register } from './agent.js';
 import { startPage } from './assistant.js';
 import { openPage, startBrowser } from './browser.js';
-import { startApp } from './nextjs.js';
-import { startAssistant, startUsergraph } from './usergraph.js';
+import { freePort, startApp } from './nextjs.js';
+import { startAssistant, startBillingFor, startUsergraph } from './usergraph.js';
 
 const images = fileURLToPath(new URL('../docs/images/', import.meta.url));
 const [server, browser] = await Promise.all([startUsergraph(), startBrowser()]);
-let app, assistant, chat;
+let billing, app, assistant, chat;
 try {
   for (const [colorScheme, name] of [
     ['light', 'playground.png'],
@@ -42,22 +42,25 @@ try {
     await close();
   }
 
-  app = await startApp(server);
-  for (const [options, name] of [
-    [{ colorScheme: 'light', viewport: { width: 1100, height: 680 }, deviceScaleFactor: 1.5 }, 'nextjs.png'],
-    [{ colorScheme: 'dark', viewport: { width: 1100, height: 680 }, deviceScaleFactor: 1.5 }, 'nextjs-dark.png'],
-    [{ colorScheme: 'light', viewport: { width: 390, height: 800 }, deviceScaleFactor: 2 }, 'nextjs-phone.png'],
+  const port = await freePort();
+  billing = await startBillingFor(`http://127.0.0.1:${port}`);
+  app = await startApp(billing, port);
+  for (const [path, name] of [
+    ['/account/apollo', 'nextjs.png'],
+    ['/todos', 'nextjs-todos.png'],
   ]) {
-    const { page, close } = await openPage(browser, [app.url, server.url, server.supabaseURL], options);
-    await page.goto(app.url);
+    const { page, close } = await openPage(browser, [app.url, billing.url, billing.supabaseURL], {
+      viewport: { width: 1000, height: 760 },
+      deviceScaleFactor: 1.5,
+    });
+    await page.goto(`${app.url}/sign-in?next=${path}`);
     await page.getByLabel('Email').fill('ada@example.com');
     await page.getByLabel('Password').fill('usergraph-dev');
     await page.getByRole('button', { name: 'Sign in' }).click();
-    await page.getByRole('heading', { name: 'Ada Lovelace' }).waitFor();
-    await page.goto(`${app.url}/apollo`);
     await page.getByText('Live', { exact: true }).waitFor();
     await page.screenshot({ path: images + name });
-    await close();
+    // Ada's picture is at example.com, which nobody reaches here.
+    await close(/example\.com|ERR_NAME_NOT_RESOLVED/);
   }
 
   assistant = await startAssistant();
@@ -84,5 +87,5 @@ try {
   await page.screenshot({ path: `${images}assistant.png` });
   await close();
 } finally {
-  await Promise.all([app?.stop(), chat?.stop(), assistant?.stop(), server.stop(), browser.close()]);
+  await Promise.all([app?.stop(), billing?.stop(), chat?.stop(), assistant?.stop(), server.stop(), browser.close()]);
 }

@@ -1,6 +1,6 @@
 import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { chmodSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
@@ -29,6 +29,16 @@ export function startBilling(...args) {
   return startDev(folder => build(folder, '.', '../examples/billing'), args);
 }
 
+/** Starts it for an app with this address, where its Auth asks users about agents. */
+export function startBillingFor(siteURL, ...args) {
+  return startDev(folder => {
+    const config = readFileSync(new URL('../examples/billing/supabase/config.toml', import.meta.url), 'utf8');
+    mkdirSync(join(folder, 'supabase'));
+    writeFileSync(join(folder, 'supabase/config.toml'), config.replace(/^site_url = .*$/m, `site_url = "${siteURL}"`));
+    return build(folder, '.', '../examples/billing');
+  }, args);
+}
+
 /** Starts examples/assistant, a module of its own. */
 export function startAssistant(...args) {
   return startDev(folder => process.env.ASSISTANT ?? build(folder, '.', '../examples/assistant/'), args);
@@ -40,7 +50,9 @@ async function startDev(binaryIn, args) {
   chmodSync(folder, 0o755);
   const binary = binaryIn(folder);
   const data = join(folder, 'data');
-  let { output, logged, end } = await start(binary, ['dev', '--port', '0', '--auth-port', '0', '--data', data, ...args]);
+  // In a folder of its own, since `usergraph dev` reads supabase/config.toml where there is one.
+  const run = (ports, args) => start(binary, ['dev', ...ports, '--data', data, ...args], {}, folder);
+  let { output, logged, end } = await run(['--port', '0', '--auth-port', '0'], args);
   const read = pattern => output.match(pattern)[1];
   const url = read(/Playground\s+(\S+)\//);
   const supabaseURL = read(/SUPABASE_URL\s+(\S+)/);
@@ -52,11 +64,12 @@ async function startDev(binaryIn, args) {
     publishableKey: read(/SUPABASE_PUBLISHABLE_KEY\s+(\S+)/),
     /** What it has logged so far, the oldest first. */
     logged: () => logged(),
+    /** Stops it until restart. */
+    pause: () => end(),
     /** Stops it and starts it again, with the same data and on the same ports, and with other arguments if given. */
     async restart(...args) {
       await end();
-      const ports = ['--port', new URL(url).port, '--auth-port', new URL(supabaseURL).port];
-      ({ logged, end } = await start(binary, ['dev', ...ports, '--data', data, ...args]));
+      ({ logged, end } = await run(['--port', new URL(url).port, '--auth-port', new URL(supabaseURL).port], args));
     },
     async stop() {
       await end();
@@ -92,8 +105,8 @@ export async function startServe(dev, settings = {}) {
 }
 
 /** Runs the program until it listens. Of what it says later, errors are shown. */
-async function start(binary, args, env = {}) {
-  const child = spawn(binary, args, { stdio: ['ignore', 'pipe', 'inherit'], env: { ...process.env, ...env } });
+async function start(binary, args, env = {}, cwd = undefined) {
+  const child = spawn(binary, args, { stdio: ['ignore', 'pipe', 'inherit'], env: { ...process.env, ...env }, cwd });
   const exited = once(child, 'exit');
   const lines = [];
   await new Promise((resolve, reject) => {

@@ -1,9 +1,9 @@
 import { addTypenameSelectionDocumentTransform } from '@graphql-codegen/client-preset'
 import type { CodegenConfig } from '@graphql-codegen/cli'
 
-// Reads the schema from the repository, so that no server need run.
+// Reads the schema of examples/billing from the repository, so that no server need run.
 export default {
-  schema: ['../../schema.graphqls', '../../schema/*.graphqls'],
+  schema: ['../billing/schema.graphqls', '../billing/schema/*.graphqls'],
   documents: 'lib/documents.ts',
   generates: {
     'lib/gql/': {
@@ -14,7 +14,7 @@ export default {
         fragmentMasking: false,
         persistedDocuments: { hashAlgorithm: 'sha256' },
       },
-      config: { useTypeImports: true },
+      config: { useTypeImports: true, scalars: { BigInt: 'string', DateTime: 'string' } },
     },
   },
 } satisfies CodegenConfig

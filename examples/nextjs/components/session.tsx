@@ -2,7 +2,9 @@
 
 import { useRouter } from 'next/navigation'
 import { useEffect } from 'react'
+import type { Problem } from '@/lib/problems'
 import { supabase } from '@/lib/supabase/browser'
+import { ProblemCard } from './problem'
 
 /** Leaves for the sign-in page when the session ends, here, in another tab, or because the API says so. */
 export function SessionWatch() {
@@ -23,8 +25,9 @@ function leave() {
 }
 
 /** Shown by a server component that the API has refused. Only the browser may refresh a session or end it. */
-export function Refused({ code, message }: { code: string; message: string }) {
+export function Refused({ problem }: { problem: Problem }) {
   const router = useRouter()
+  const { code } = problem
   useEffect(() => {
     switch (code) {
       case 'TOKEN_EXPIRED':
@@ -36,9 +39,8 @@ export function Refused({ code, message }: { code: string; message: string }) {
     }
   }, [code, router])
   return (
-    <section className="card">
-      <p role="alert" className="error">{message}</p>
+    <ProblemCard problem={problem}>
       <button onClick={() => router.refresh()}>Try again</button>
-    </section>
+    </ProblemCard>
   )
 }

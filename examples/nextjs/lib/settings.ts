@@ -2,6 +2,8 @@
 export const supabaseUrl = required('NEXT_PUBLIC_SUPABASE_URL', process.env.NEXT_PUBLIC_SUPABASE_URL)
 export const supabaseKey = required('NEXT_PUBLIC_SUPABASE_PUBLISHABLE_KEY', process.env.NEXT_PUBLIC_SUPABASE_PUBLISHABLE_KEY)
 export const graphqlUrl = required('NEXT_PUBLIC_GRAPHQL_URL', process.env.NEXT_PUBLIC_GRAPHQL_URL)
+/** Where the page of examples/assistant is, if it runs. */
+export const assistantUrl = process.env.NEXT_PUBLIC_ASSISTANT_URL
 
 function required(name: string, value: string | undefined): string {
   if (!value) {

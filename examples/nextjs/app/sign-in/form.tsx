@@ -8,7 +8,7 @@ import { supabase } from '@/lib/supabase/browser'
 /** What to tell after an attempt that has not led to a session. */
 type Outcome = { error?: string; notice?: string; email?: string }
 
-export function SignInForm({ signUp }: { signUp: boolean }) {
+export function SignInForm({ signUp, next }: { signUp: boolean; next: string }) {
   const router = useRouter()
 
   // Also when somebody comes back by the link of a mail, or signs in in another tab.
@@ -16,12 +16,12 @@ export function SignInForm({ signUp }: { signUp: boolean }) {
     const { data } = supabase.auth.onAuthStateChange(event => {
       if (event === 'SIGNED_IN') {
         // The server has rendered these pages for somebody who was not signed in.
-        router.replace('/account')
+        router.replace(next)
         router.refresh()
       }
     })
     return () => data.subscription.unsubscribe()
-  }, [router])
+  }, [router, next])
 
   async function attempt(_: Outcome, form: FormData): Promise<Outcome> {
     const { data, error } = await authenticate(form)
@@ -69,7 +69,7 @@ export function SignInForm({ signUp }: { signUp: boolean }) {
       </form>
       <p className="aside">
         {signUp ? 'Have an account?' : 'New here?'}{' '}
-        <Link href={signUp ? '/sign-in' : '/sign-in?new'}>{signUp ? 'Sign in' : 'Create an account'}</Link>
+        <Link href={{ pathname: '/sign-in', query: { ...(!signUp && { new: '' }), next } }}>{signUp ? 'Sign in' : 'Create an account'}</Link>
       </p>
     </div>
   )

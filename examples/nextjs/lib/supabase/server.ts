@@ -5,13 +5,10 @@ import { redirect } from 'next/navigation'
 import { cache } from 'react'
 import { supabaseKey, supabaseUrl } from '../settings'
 
-/**
- * The access token of the user who is signed in, or undefined. It has been verified, and must stay on the server: what
- * is given to a client component is written into the HTML.
- */
-export const accessToken = cache(async (): Promise<string | undefined> => {
+/** Acts as the user whose session is in the request's cookies. */
+export const serverClient = cache(async () => {
   const store = await cookies()
-  const supabase = createServerClient(supabaseUrl, supabaseKey, {
+  return createServerClient(supabaseUrl, supabaseKey, {
     cookies: {
       getAll: () => store.getAll(),
       setAll(cookies) {
@@ -25,6 +22,14 @@ export const accessToken = cache(async (): Promise<string | undefined> => {
       },
     },
   })
+})
+
+/**
+ * The access token of the user who is signed in, or undefined. It has been verified, and must stay on the server: what
+ * is given to a client component is written into the HTML.
+ */
+export const accessToken = cache(async (): Promise<string | undefined> => {
+  const supabase = await serverClient()
   const { data } = await supabase.auth.getClaims()
   if (!data) {
     return undefined
@@ -33,7 +38,7 @@ export const accessToken = cache(async (): Promise<string | undefined> => {
   return session?.access_token
 })
 
-/** The access token of the user who is signed in; whoever is not is sent to sign in. */
-export async function requireToken(): Promise<string> {
-  return (await accessToken()) ?? redirect('/sign-in')
+/** The access token of the user who is signed in; whoever is not is sent to sign in, and comes back to the page given. */
+export async function requireToken(page?: string): Promise<string> {
+  return (await accessToken()) ?? redirect(page ? `/sign-in?${new URLSearchParams({ next: page })}` : '/sign-in')
 }

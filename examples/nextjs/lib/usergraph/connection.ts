@@ -6,7 +6,7 @@ export type Connection = {
   url: string
   /** Sends the access token. Refreshes it once if the API says that it has expired, signs out if the session is gone. */
   fetch: typeof fetch
-  /** For subscriptions. Opened by the first, closed after the last; comes back by itself, with a new token if need be. */
+  /** For subscriptions. Opened by the first, closed soon after the last; comes back by itself, with a new token if need be. */
   socket: Client
 }
 
@@ -18,6 +18,8 @@ const refused = 4401
 const renewalMargin = 30_000
 /** No socket is opened anew before so many milliseconds have passed, whatever this machine's clock says. */
 const renewalPause = 30_000
+/** So long a socket stays open without a subscription, since the next page or list may have one, in milliseconds. */
+const idleTime = 3_000
 /** The longest pause between two attempts to connect, in milliseconds. */
 const longestPause = 10_000
 
@@ -54,6 +56,7 @@ function authorizedSocket(supabase: SupabaseClient, url: string): Client {
 
   const socket = createClient({
     url: url.replace(/^http/, 'ws'),
+    lazyCloseTimeout: idleTime,
     connectionParams: async () => {
       token = mustRenew ? await newToken(supabase, token) : await currentToken(supabase)
       return token ? { authorization: `Bearer ${token}` } : {}
