@@ -17,7 +17,6 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 	"github.com/vektah/gqlparser/v2/ast"
 
@@ -207,8 +206,8 @@ func uncompiled(schema *ast.Schema) string {
 
 // explain returns a function that looks up a row, and the policies that let a role read its table, with a login that
 // reads every row. A login that policies bind gets an error, and not the answer that there is no row.
-func explain(adminURL string) func(ctx context.Context, table string, id uuid.UUID, role string) (bool, []string, error) {
-	return func(ctx context.Context, table string, id uuid.UUID, role string) (exists bool, policies []string, err error) {
+func explain(adminURL string) func(ctx context.Context, table string, key map[string]string, role string) (bool, []string, error) {
+	return func(ctx context.Context, table string, key map[string]string, role string) (exists bool, policies []string, err error) {
 		conn, err := pgx.Connect(ctx, adminURL)
 		if err != nil {
 			return false, nil, err
@@ -218,7 +217,13 @@ func explain(adminURL string) func(ctx context.Context, table string, id uuid.UU
 			return false, nil, err
 		}
 		name := pgx.Identifier(strings.Split(table, ".")).Sanitize()
-		if err := conn.QueryRow(ctx, "select exists (select from "+name+" where id = $1)", id).Scan(&exists); err != nil {
+		var conditions []string
+		var values []any
+		for column, text := range key {
+			values = append(values, text)
+			conditions = append(conditions, fmt.Sprintf("%s = $%d", pgx.Identifier{column}.Sanitize(), len(values)))
+		}
+		if err := conn.QueryRow(ctx, "select exists (select from "+name+" where "+strings.Join(conditions, " and ")+")", values...).Scan(&exists); err != nil {
 			return false, nil, err
 		}
 		err = conn.QueryRow(ctx, `select coalesce(array_agg(quote_ident(policyname) order by policyname), '{}') from pg_policies

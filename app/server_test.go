@@ -241,9 +241,22 @@ func TestExplain(t *testing.T) {
 		{`drop policy "users read their own row" on public.users; drop policy everything on public.users`, ada, true, "[]"},
 	} {
 		fresh.Exec(t, step.sql)
-		exists, policies, err := look(t.Context(), "public.users", step.id, "authenticated")
+		exists, policies, err := look(t.Context(), "public.users", map[string]string{"id": step.id.String()}, "authenticated")
 		if err != nil || exists != step.exists || fmt.Sprint(policies) != step.policies {
 			t.Errorf("after %s: %t %v %v, want %t %s", step.sql, exists, policies, err, step.exists, step.policies)
+		}
+	}
+}
+
+// A key has any types and any number of columns.
+func TestExplainKeys(t *testing.T) {
+	fresh := pgtest.New(t)
+	fresh.Exec(t, `create table public."Marks" (n bigint, "Day" date, label text, primary key (n, "Day", label)); insert into public."Marks" values (7, '2026-11-29', 'a')`)
+	look := explain(fresh.AdminURL)
+	for n, want := range map[string]bool{"7": true, "8": false} {
+		exists, _, err := look(t.Context(), "public.Marks", map[string]string{"n": n, "Day": "2026-11-29", "label": "a"}, "authenticated")
+		if err != nil || exists != want {
+			t.Errorf("%s: %t %v", n, exists, err)
 		}
 	}
 }

@@ -12,9 +12,11 @@ import (
 
 	"github.com/99designs/gqlgen/graphql"
 	"github.com/google/uuid"
+	"github.com/uptrace/bun/schema"
 
 	"usergraph/auth"
 	"usergraph/database"
+	"usergraph/database/rows"
 )
 
 // DebugHeader requests extensions.debug. Without it, a response has extensions.debug only if a field is null for a
@@ -24,9 +26,9 @@ const DebugHeader = "X-Usergraph-Debug"
 // Debug adds extensions.debug to responses: how the answer came about. It is for development only: it reads rows that
 // the caller may not see.
 type Debug struct {
-	// Explain reports whether a row exists, and which policies let a role read its table. It runs as a role that
-	// bypasses row-level security.
-	Explain func(ctx context.Context, table string, id uuid.UUID, role string) (exists bool, policies []string, err error)
+	// Explain reports whether a row exists, by the texts of its key's columns, and which policies let a role read its table.
+	// It runs as a role that bypasses row-level security.
+	Explain func(ctx context.Context, table string, key map[string]string, role string) (exists bool, policies []string, err error)
 	Log     *slog.Logger
 }
 
@@ -68,14 +70,14 @@ func (d *Debug) begin(ctx context.Context) context.Context {
 	return context.WithValue(ctx, debugKey{}, new(debugInfo))
 }
 
-// aroundField is a graphql.FieldMiddleware that explains a null where a row is expected. The row is the one that the
-// argument id names, or else the one with the caller's id.
+// aroundField is a graphql.FieldMiddleware that explains a null where a root field is expected to return a row. The row is the
+// one that the argument id names, or else the one with the caller's id.
 func (d *Debug) aroundField(ctx context.Context, db *database.DB, next graphql.Resolver) (any, error) {
 	result, err := next(ctx)
-	if err != nil || !isNull(result) {
+	if err != nil || !isNull(result) || len(graphql.GetPath(ctx)) > 1 {
 		return result, err
 	}
-	schema, name, ok := db.TableOf(reflect.TypeOf(result))
+	table, columns, ok := db.TableOf(reflect.TypeOf(result))
 	if !ok {
 		return result, err
 	}
@@ -83,12 +85,11 @@ func (d *Debug) aroundField(ctx context.Context, db *database.DB, next graphql.R
 	if unauthenticated != nil {
 		return result, err
 	}
-	table := schema + "." + name
-	id, given := graphql.GetFieldContext(ctx).Args["id"].(uuid.UUID)
-	if !given {
-		id = caller.UserID
+	key, known := keyAsked(columns, graphql.GetFieldContext(ctx).Args, caller)
+	if !known {
+		return result, err
 	}
-	exists, policies, failed := d.Explain(ctx, table, id, caller.Role)
+	exists, policies, failed := d.Explain(ctx, table, key, caller.Role)
 	if failed != nil {
 		d.Log.WarnContext(ctx, "no reason found for a null", "error", failed)
 		return result, err
@@ -106,6 +107,30 @@ func (d *Debug) aroundField(ctx context.Context, db *database.DB, next graphql.R
 		info.mu.Unlock()
 	}
 	return result, err
+}
+
+// keyAsked returns the texts of the columns of the key that a field was asked for.
+func keyAsked(columns []*schema.Field, args map[string]any, caller *Caller) (map[string]string, bool) {
+	asked := rows.ID(caller.UserID.String())
+	switch id := args["id"].(type) {
+	case rows.ID:
+		asked = id
+	case uuid.UUID:
+		asked = rows.ID(id.String())
+	default:
+		if len(columns) != 1 || columns[0].StructField.Type != reflect.TypeFor[uuid.UUID]() {
+			return nil, false
+		}
+	}
+	texts, err := asked.Texts(columns)
+	if err != nil {
+		return nil, false
+	}
+	key := map[string]string{}
+	for i, column := range columns {
+		key[column.Name] = texts[i]
+	}
+	return key, true
 }
 
 // annotate adds extensions.debug if the client asked for it or if a field is null for a known reason.

@@ -21,11 +21,11 @@ func TestDebug(t *testing.T) {
 		bob:    func() (bool, []string, error) { return true, nil, nil },
 		nobody: func() (bool, []string, error) { return false, nil, nil },
 	}
-	debug := &endpoint.Debug{Log: slog.New(slog.DiscardHandler), Explain: func(_ context.Context, table string, id uuid.UUID, role string) (bool, []string, error) {
+	debug := &endpoint.Debug{Log: slog.New(slog.DiscardHandler), Explain: func(_ context.Context, table string, key map[string]string, role string) (bool, []string, error) {
 		if table != "public.users" || role != "authenticated" {
 			t.Errorf("asked for %s as %s", table, role)
 		}
-		return seen[id]()
+		return seen[uuid.MustParse(key["id"])]()
 	}}
 	s := newStack(t, nil, func(o *endpoint.Options) { o.Debug = debug })
 	asked := map[string]string{endpoint.DebugHeader: "1"}
