@@ -81,7 +81,7 @@ try {
   scenes.push(['Start: a PostgreSQL, a stand-in for Supabase Auth, and the server', ['$ go run . dev', ...lines.slice(0, lines.findIndex(line => line.includes('Users ')) + 1)]]);
 
   const header = `-H "Authorization: Bearer $(go run . token)"`;
-  const ask = (body, more = '') => `curl -sN localhost:8080/graphql -H 'Content-Type: application/json'${more} \\\n    ${header} -d '${JSON.stringify({ query: body })}'`;
+  const ask = (body, more = '') => `curl -s${more} localhost:8080/graphql -H 'Content-Type: application/json' \\\n    ${header} \\\n    -d '${JSON.stringify({ query: body })}'`;
   const query = ask('{ me { fullName } }');
   scenes.push(['Ask, as the user whose token it is', [...typed(query), ...run(query)]]);
   await stop(dev);
@@ -89,17 +89,18 @@ try {
   writeFileSync(join(shop, 'supabase/migrations/20261201000000_todos.sql'), migration);
   const added = run('go run . add todos --fix 2>/dev/null');
   scenes.push(['Add a table: who may do what comes from its row-level security', [...typed('cat supabase/migrations/20261201000000_todos.sql'), ...migration.trimEnd().split('\n'), '',
-    ...typed('go run . add todos --fix'), ...added.slice(added.findIndex(line => line.startsWith('todos is Todo')), added.findIndex(line => line.includes('delete:')) + 1),
+    ...typed('go run . add todos --fix'), ...added.slice(added.findIndex(line => line.startsWith('todos is Todo')), added.findIndex(line => line.includes('delete:')) + 1), '  …',
     ...added.filter(line => line.startsWith('wrote schema') || line.startsWith('wrote models/todo.go') || line.startsWith('wrote graph/testdata/todos.txtar')), ...added.filter(line => line.startsWith('ok'))]]);
 
   dev = start('go run . dev');
   await printed(dev, 'listening');
-  const watch = ask('subscription { todos { nodes { title done } } }', ' -H Accept:text/event-stream');
+  const watch = ask('subscription { todos { nodes { title done } } }', 'N -H Accept:text/event-stream');
   const live = start(watch);
-  const first = (await printed(live, '\n\n')).filter(Boolean);
+  const events = lines => lines.filter(line => /^(event|data)/.test(line));
+  const first = events(await printed(live, 'data:'));
   const create = ask('mutation { createTodo(input: {title: "Buy milk"}) { id } }');
   const created = run(create);
-  const second = (await printed(live, 'Buy milk')).filter(Boolean).slice(first.length);
+  const second = events(await printed(live, 'Buy milk')).slice(first.length);
   scenes.push(['Watch: a list is live', [...typed(watch), ...first, '', '# in another terminal', ...typed(create), ...created, '', '# and the first one goes on', ...second]]);
   process.kill(-live.pid);
 
