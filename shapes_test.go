@@ -236,7 +236,7 @@ func adoptShapes(t *testing.T, p *project) {
 		"new, with users who have signed up": {},
 		"the Next.js starter":                {file: "starter.sql", refused: deleteFiles},
 		"the user management quickstart":     {file: "profiles.sql"},
-		"another table users":                {file: "other.sql", refused: deleteFiles, missing: "public.users has no column full_name, avatar_url, and models.User reads it", mend: "alter table public.users alter email drop not null, add full_name text, add avatar_url text; create function public.mine() returns trigger language plpgsql security definer as 'begin insert into public.users (id, full_name) values (new.id, new.raw_user_meta_data->>''full_name''); return new; end'; create trigger mine after insert on auth.users for each row execute function public.mine(); insert into public.users (id, full_name) select id, raw_user_meta_data ->> 'full_name' from auth.users"},
+		"another table users":                {file: "other.sql", refused: deleteFiles, missing: "public.users has no column full_name, avatar_url, and models.User reads it", mend: "alter table public.users alter email drop not null, add full_name text, add avatar_url text; create policy change on public.users for update to authenticated using ((select auth.uid()) = id); create function public.mine() returns trigger language plpgsql security definer as 'begin insert into public.users (id, full_name) values (new.id, new.raw_user_meta_data->>''full_name''); return new; end'; create trigger mine after insert on auth.users for each row execute function public.mine(); insert into public.users (id, full_name) select id, raw_user_meta_data ->> 'full_name' from auth.users"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			database := p.database(t, shape.file)
