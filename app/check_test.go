@@ -64,7 +64,7 @@ func TestAddRefuses(t *testing.T) {
 	}{
 		{[]string{"check"}, "the migrations need the extension nobodys, which the PostgreSQL of this machine does not have: name a database that has it, with --database URL"},
 		{[]string{"add"}, "add: name a table"},
-		{[]string{"add", "a", "b", "--as", "X"}, "--as, --columns, --key and --who speak of one table"},
+		{[]string{"add", "a", "b", "--as", "X"}, "--as, --newest, --columns, --key and --who speak of one table"},
 		{[]string{"add", "todos", "--fixx"}, "did you mean --fix?"},
 		{[]string{"add", "todos"}, "there is no go.mod here"},
 		{[]string{"check", "--database", "nonsense"}, "--database"},
