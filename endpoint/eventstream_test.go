@@ -127,7 +127,7 @@ func TestStream(t *testing.T) {
 
 // A stream ends with its client, its token and its server, and the function that sends has then returned.
 func TestStreamEnds(t *testing.T) {
-	began, ended := make(chan struct{}), make(chan error, 1)
+	began, ended := make(chan struct{}, 1), make(chan error, 1)
 	wait := func(ctx context.Context, _ map[string]any, send sendEvent) error {
 		if err := send([]byte("here")); err != nil {
 			return err
@@ -146,15 +146,13 @@ func TestStreamEnds(t *testing.T) {
 			t.Fatal(err)
 		}
 		request.Header.Set("Content-Type", "application/json")
-		go func() {
-			<-began
-			leave()
-		}()
 		answer, err := http.DefaultClient.Do(request)
 		if err != nil {
 			t.Fatal(err)
 		}
 		defer answer.Body.Close()
+		<-began
+		leave()
 		if err := <-ended; !errors.Is(err, context.Canceled) {
 			t.Error(err)
 		}
