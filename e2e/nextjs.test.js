@@ -677,8 +677,10 @@ describe('examples/nextjs', () => {
       await page.getByRole('button', { name: 'Approve' }).click();
       await agent.finish(page);
       await page.goto(`${app.url}/agents`);
+      const disconnect = page.getByRole('button', { name: /^Disconnect / });
+      await disconnect.waitFor();
       await check();
-      await page.getByRole('button', { name: /^Disconnect / }).click();
+      await disconnect.click();
       await page.getByRole('dialog').waitFor();
       await check();
       await close(/status of 404/, refusedFilter);
