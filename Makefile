@@ -1,4 +1,4 @@
-.PHONY: lighthouse drills validate bench bench-quick bench-growth bench-lists bench-lists-quick profile init-check add-check billing billing-check assistant-check assistant-memory rename rename-check release-check
+.PHONY: lighthouse drills validate bench bench-quick bench-growth bench-lists bench-lists-quick profile init-check add-check billing billing-check fuzz-rows assistant-check assistant-memory rename rename-check release-check
 
 # About 12 minutes; writes the table into bench/README.md.
 bench:
@@ -60,6 +60,10 @@ assistant-check:
 # Under a minute: what 1,000 open answers of examples/assistant keep in memory.
 assistant-memory:
 	cd examples/assistant && go test -tags memory -run Memory -count=1 -v ./chat
+
+# An hour of random schemas, documents and rows: rows that package rowjson writes have the bytes of gqlgen's code.
+fuzz-rows:
+	.ci/fuzz-rows 3600
 
 # Gives the module another path: make rename MODULE=host/path. The profile names functions by it: make profile afterwards.
 rename:

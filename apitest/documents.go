@@ -21,6 +21,7 @@ import (
 	"usergraph/app"
 	"usergraph/auth"
 	"usergraph/endpoint"
+	"usergraph/internal/rowjson"
 )
 
 var update = flag.Bool("update", false, "write the answers into testdata")
@@ -55,7 +56,11 @@ func Documents(t *testing.T, api app.API, pattern string) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if changed := run(t, api, document); changed {
+			changed := false
+			for _, mode := range []rowjson.Mode{rowjson.On, rowjson.Off} {
+				changed = run(t, api, document, mode) || changed
+			}
+			if changed {
 				if err := os.WriteFile(file, txtar.Format(document), 0o600); err != nil {
 					t.Fatal(err)
 				}
@@ -64,8 +69,8 @@ func Documents(t *testing.T, api app.API, pattern string) {
 	}
 }
 
-// run runs one document. It reports whether responses in it were rewritten.
-func run(t *testing.T, api app.API, document *txtar.Archive) (changed bool) {
+// run runs one document on a database of its own. It reports whether responses in it were rewritten.
+func run(t *testing.T, api app.API, document *txtar.Archive, mode rowjson.Mode) (changed bool) {
 	t.Helper()
 	needs, err := endpoint.Needs(api.Schema(new(endpoint.Engine)))
 	if err != nil {
@@ -73,7 +78,10 @@ func run(t *testing.T, api app.API, document *txtar.Archive) (changed bool) {
 	}
 	d := postgres(t, api.Migrations, needs.Announced...)
 	d.Exec(t, api.Seed)
-	options := endpoint.Options{Schema: api.Schema, Errors: api.Errors, DB: d.db, Log: slog.New(slog.DiscardHandler), Introspection: endpoint.IntrospectionOn}
+	options := endpoint.Options{
+		Schema: api.Schema, Errors: api.Errors, DB: d.db, Log: slog.New(slog.DiscardHandler), Introspection: endpoint.IntrospectionOn,
+		RowJSON: mode,
+	}
 	if slices.ContainsFunc(document.Files, func(f txtar.File) bool { return f.Name != "seed.sql" && strings.HasSuffix(f.Name, ".sql") }) {
 		options.Changes = listen(t, d)
 	}

@@ -35,10 +35,14 @@ type document struct {
 	trusted bool
 	// neverNull are the nullable variables in non-null positions.
 	neverNull map[string]bool
+	plans     plans
 }
 
 // weight estimates the memory of a document in bytes, rounded up. A text with escapes is stored twice.
-func (d *document) weight() int { return 1<<10 + 3*d.stats.bytes + tokenBytes*d.stats.tokens }
+func (d *document) weight() int {
+	plans := min(maxPlans, d.stats.operations<<min(d.stats.directives, maxPlans))
+	return 1<<10 + 3*d.stats.bytes + tokenBytes*d.stats.tokens + planBytes*d.stats.fields*plans
+}
 
 // documents resolves a request to the document that it sends or names.
 type documents struct {

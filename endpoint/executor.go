@@ -10,6 +10,7 @@ import (
 	"github.com/vektah/gqlparser/v2/gqlerror"
 
 	"usergraph/database/rows"
+	"usergraph/internal/rowjson"
 )
 
 // executor runs the operations of all transports. prepare parses and checks a request; run executes it with gqlgen's
@@ -29,6 +30,7 @@ type executor struct {
 	introspect    graphql.FieldMiddleware // aroundFields, for operations with introspection
 	observer      Observer                // may be nil
 	debug         *Debug                  // nil in production
+	rows          *rowjson.Rows           // nil: gqlgen's generated code answers everything
 	presenter     presenter
 }
 
@@ -111,6 +113,11 @@ func (e *executor) fill(ctx context.Context, op *operation, params *graphql.RawP
 		return refusef(CodeComplexityLimit, "the operation has a complexity of %d: at most %d is allowed", cost, op.bounds.Complexity)
 	}
 	op.nulls = findNulls(op.OperationContext, document.neverNull)
+	if e.rows != nil && op.nulls == nil && !document.stats.introspects {
+		if plan := document.plans.of(e.rows, document.parsed, op.OperationContext); plan != nil {
+			op.ResolverMiddleware = plan.Middleware(e.aroundFields, op.bounds.ResponseBytes)
+		}
+	}
 	// Validation counts two aliases of one field as one field.
 	if op.kind == ast.Subscription && op.nulls == nil &&
 		len(graphql.CollectFields(op.OperationContext, op.Operation.SelectionSet, nil)) != 1 {

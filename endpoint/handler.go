@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"reflect"
 	"slices"
 	"time"
 
@@ -13,6 +14,7 @@ import (
 
 	"usergraph/auth"
 	"usergraph/database"
+	"usergraph/internal/rowjson"
 )
 
 // Options configure a Handler.
@@ -54,6 +56,8 @@ type Options struct {
 	Origins *Origins
 	// RequestID, if set, returns the id under which a request is logged. An internal error carries it.
 	RequestID func(context.Context) string
+	// RowJSON turns off how rows are written, for tests. Its type is internal.
+	RowJSON rowjson.Mode
 	// Debug, if set, adds extensions.debug to responses. For development only.
 	Debug *Debug
 
@@ -141,6 +145,9 @@ func NewHandler(options Options) (*Handler, error) {
 		exec.aroundFields = func(ctx context.Context, next graphql.Resolver) (any, error) {
 			return outer(ctx, func(ctx context.Context) (any, error) { return options.Debug.aroundField(ctx, options.DB, next) })
 		}
+	}
+	if resolvers, ok := resolverRoot(reflect.ValueOf(schema)); ok && options.Debug == nil && options.RowJSON == rowjson.On {
+		exec.rows = rowjson.New(schema, resolvers, namesOfDirectives(schema))
 	}
 	introspector := newIntrospector(schema.Schema())
 	exec.introspect = func(ctx context.Context, next graphql.Resolver) (any, error) {

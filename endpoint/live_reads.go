@@ -25,7 +25,7 @@ func newAnswerTypes(schema graphql.ExecutableSchema) *answerTypes {
 		return a
 	}
 	var found []reflect.Type
-	eachResolver(root, func(object string, field reflect.Method) {
+	eachResolver(root.Type(), func(object string, field reflect.Method) {
 		found = append(found, field.Type.Out(0))
 		if rootOf(schema.Schema(), object) != nil {
 			return

@@ -37,7 +37,7 @@ func Models(schema graphql.ExecutableSchema) ([]Model, error) {
 	}
 	w := &modelWalk{children: map[reflect.Type][]reflect.Type{}}
 	var all, public, watched []reflect.Type
-	eachResolver(root, func(object string, field reflect.Method) {
+	eachResolver(root.Type(), func(object string, field reflect.Method) {
 		result := field.Type.Out(0)
 		definition := rootOf(schema.Schema(), object)
 		if definition == nil {
@@ -99,22 +99,22 @@ func Needs(schema graphql.ExecutableSchema) (database.Needs, error) {
 	return needs, err
 }
 
-// resolverRoot returns the type of the field Resolvers of graphql.ExecutableSchemaState.
-func resolverRoot(schema reflect.Value) (root reflect.Type, ok bool) {
+// resolverRoot returns the field Resolvers of graphql.ExecutableSchemaState.
+func resolverRoot(schema reflect.Value) (root reflect.Value, ok bool) {
 	schema = reflect.Indirect(schema)
 	for schema.Kind() == reflect.Interface {
 		schema = reflect.Indirect(schema.Elem())
 	}
 	if schema.Kind() != reflect.Struct {
-		return nil, false
+		return reflect.Value{}, false
 	}
-	if field, found := schema.Type().FieldByName("Resolvers"); found && field.Type.Kind() == reflect.Interface {
-		return field.Type, true
+	if field := schema.FieldByName("Resolvers"); field.Kind() == reflect.Interface {
+		return field, true
 	}
 	if embedded := schema.FieldByName("ExecutableSchema"); embedded.IsValid() {
 		return resolverRoot(embedded)
 	}
-	return nil, false
+	return reflect.Value{}, false
 }
 
 // eachResolver calls visit with each resolver of a schema, and with the name of ResolverRoot's method for its type.

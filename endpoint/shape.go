@@ -12,6 +12,7 @@ import (
 // the validation of a hostile document costs far more than its size.
 type documentStats struct {
 	bytes              int
+	operations         int
 	tokens             int
 	depth              int
 	introspectionDepth int
@@ -67,7 +68,7 @@ type analyzer struct {
 
 // analyze returns the sizes of a document. It refuses cycles of fragments and @defer.
 func analyze(text string, document *ast.QueryDocument) (documentStats, *gqlerror.Error) {
-	a := analyzer{documentStats: documentStats{bytes: len(text), tokens: countTokens(text)}}
+	a := analyzer{documentStats: documentStats{bytes: len(text), operations: len(document.Operations), tokens: countTokens(text)}}
 	if len(document.Fragments) > 0 {
 		a.fragments = make(map[string]*ast.FragmentDefinition, len(document.Fragments))
 		a.open, a.done = map[string]bool{}, map[string]selectionStats{}

@@ -102,7 +102,10 @@ func (o ordering) String() string {
 	return strings.Join(parts, ", ")
 }
 
-// mark identifies the ordering in cursors.
+// mark identifies the ordering in cursors. A connection that no query has read has none.
 func (o ordering) mark() string {
+	if len(o) == 0 {
+		return ""
+	}
 	return fmt.Sprintf("%08x", crc32.ChecksumIEEE([]byte(o[0].field.Table.Name+": "+o.String())))
 }
