@@ -40,7 +40,8 @@ type Options struct {
 	Admit func(ctx context.Context) (retryAfter time.Duration, ok bool)
 	// Observer, if set, is notified of operations.
 	Observer Observer
-	// AroundFields, if set, wraps the resolution of each field.
+	// AroundFields, if set, wraps the resolution of each field that has a resolver; a batch resolver once for many rows. Package
+	// rowjson reads the others without it where it writes their rows.
 	AroundFields graphql.FieldMiddleware
 	// Verifier verifies the token in the payload of connection_init. If it is nil, a websocket has the caller of its
 	// upgrade request.
