@@ -289,3 +289,28 @@ func capErrors(errs gqlerror.List, atMost int) gqlerror.List {
 	more := refusef(CodeErrorLimit, "%d more errors are not told", len(errs)-atMost)
 	return append(errs[:atMost:atMost], more)
 }
+
+// inOrder sorts errors by the place of their fields in the answer: fields are resolved at once, and fail in any order.
+func inOrder(errs gqlerror.List) gqlerror.List {
+	slices.SortStableFunc(errs, func(a, b *gqlerror.Error) int {
+		for i := range min(len(a.Path), len(b.Path)) {
+			first, firstIsIndex := a.Path[i].(ast.PathIndex)
+			second, secondIsIndex := b.Path[i].(ast.PathIndex)
+			switch {
+			case firstIsIndex && secondIsIndex && first != second:
+				return cmp.Compare(first, second)
+			case !firstIsIndex && !secondIsIndex && a.Path[i] != b.Path[i]:
+				return comparePlaces(a.Locations, b.Locations)
+			}
+		}
+		return cmp.Compare(len(a.Path), len(b.Path))
+	})
+	return errs
+}
+
+func comparePlaces(a, b []gqlerror.Location) int {
+	if len(a) == 0 || len(b) == 0 {
+		return cmp.Compare(len(a), len(b))
+	}
+	return cmp.Or(cmp.Compare(a[0].Line, b[0].Line), cmp.Compare(a[0].Column, b[0].Column))
+}

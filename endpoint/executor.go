@@ -277,7 +277,7 @@ func (e *executor) answer(ctx context.Context, bounds *Bounds, next graphql.Resp
 		return nil
 	}
 	if errs := graphql.GetErrors(ctx); len(errs) > 0 {
-		response.Errors = capErrors(append(response.Errors, errs...), bounds.Errors)
+		response.Errors = capErrors(inOrder(append(response.Errors, errs...)), bounds.Errors)
 	}
 	if len(response.Data) > bounds.ResponseBytes {
 		response.Data, response.Errors = json.RawMessage("null"), gqlerror.List{tooLarge(bounds)}
