@@ -151,7 +151,7 @@ ${rules.join('\n')}
 @media (prefers-reduced-motion:reduce){text{animation:none}.s2{opacity:1}}
 </style>
 <rect width="${width}" height="${height}" rx="10" fill="#10161e"/><rect width="${width}" height="40" rx="10" fill="#1b242f"/>
-<circle cx="20" cy="20" r="5" fill="#3fcf8e"/>
+<circle cx="20" cy="20" r="5" fill="#6c5ce7"/>
 ${texts.join('\n')}
 </svg>
 `;
