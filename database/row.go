@@ -7,7 +7,6 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/uptrace/bun"
 	"github.com/uptrace/bun/schema"
 
 	"usergraph/database/rows"
@@ -121,17 +120,4 @@ func textOf(value any) (string, error) {
 		return strconv.FormatUint(v.Uint(), 10), nil
 	}
 	return "", fmt.Errorf("a key of type %T has no single text", value)
-}
-
-// TableOf returns the name of the table of a pointer to a bun model, such as public.todos, and the columns of its key. ok is
-// false for other types.
-func (db *DB) TableOf(pointer reflect.Type) (table string, keys []*schema.Field, ok bool) {
-	if pointer == nil || pointer.Kind() != reflect.Pointer || pointer.Elem().Kind() != reflect.Struct {
-		return "", nil, false
-	}
-	if base, found := pointer.Elem().FieldByName("BaseModel"); !found || base.Type != reflect.TypeFor[bun.BaseModel]() {
-		return "", nil, false
-	}
-	model := db.bun.Table(pointer.Elem())
-	return model.Schema + "." + unqualified(model), model.PKs, true
 }

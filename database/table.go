@@ -7,6 +7,7 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/uptrace/bun"
 	"github.com/uptrace/bun/dialect/pgdialect"
+	"github.com/uptrace/bun/schema"
 )
 
 // Table is the table of a bun model.
@@ -14,8 +15,8 @@ type Table struct {
 	Schema, Name string
 	// Columns are the columns that the model reads.
 	Columns []string
-	// HasKey reports whether the model names a primary key.
-	HasKey bool
+	// Keys are the columns of the primary key that the model names.
+	Keys []*schema.Field `json:"-"` // a graph with cycles; the queries over catalogs take the rest
 }
 
 // TableOf returns the table of a bun model's struct.
@@ -27,7 +28,7 @@ func TableOf(model reflect.Type) (Table, error) {
 		return Table{}, fmt.Errorf("%v has no bun.BaseModel", model)
 	}
 	described := pgdialect.New().Tables().Get(model)
-	table := Table{Schema: described.Schema, Name: unqualified(described), HasKey: len(described.PKs) > 0}
+	table := Table{Schema: described.Schema, Name: unqualified(described), Keys: described.PKs}
 	for _, field := range described.Fields {
 		table.Columns = append(table.Columns, field.Name)
 	}

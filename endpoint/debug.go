@@ -72,20 +72,25 @@ func (d *Debug) begin(ctx context.Context) context.Context {
 
 // aroundField is a graphql.FieldMiddleware that explains a null where a root field is expected to return a row. The row is the
 // one that the argument id names, or else the one with the caller's id.
-func (d *Debug) aroundField(ctx context.Context, db *database.DB, next graphql.Resolver) (any, error) {
+func (d *Debug) aroundField(ctx context.Context, next graphql.Resolver) (any, error) {
 	result, err := next(ctx)
 	if err != nil || !isNull(result) || len(graphql.GetPath(ctx)) > 1 {
 		return result, err
 	}
-	table, columns, ok := db.TableOf(reflect.TypeOf(result))
-	if !ok {
+	pointer := reflect.TypeOf(result)
+	if pointer == nil || pointer.Kind() != reflect.Pointer {
 		return result, err
 	}
+	model, noModel := database.TableOf(pointer.Elem())
+	if noModel != nil {
+		return result, err
+	}
+	table := model.Schema + "." + model.Name
 	caller, unauthenticated := CallerFrom(ctx)
 	if unauthenticated != nil {
 		return result, err
 	}
-	key, known := keyAsked(columns, graphql.GetFieldContext(ctx).Args, caller)
+	key, known := keyAsked(model.Keys, graphql.GetFieldContext(ctx).Args, caller)
 	if !known {
 		return result, err
 	}

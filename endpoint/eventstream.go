@@ -42,15 +42,12 @@ var refusalStatuses = map[string]int{
 func (h *Handler) Stream(w http.ResponseWriter, r *http.Request, protocol EventStream) {
 	begun := false
 	defer func() {
-		panicked := recover()
-		if panicked == nil {
-			return
+		if begun {
+			return // too late for a status
 		}
-		if panicked == http.ErrAbortHandler || begun {
-			panic(panicked)
+		if refusal := h.panicked(r, recover()); refusal != nil {
+			refuse(w, r, http.StatusInternalServerError, refusal)
 		}
-		_ = h.exec.presenter.recovered(r.Context(), panicked)
-		refuse(w, r, http.StatusInternalServerError, h.exec.presenter.internal(r.Context()))
 	}()
 	if status, refusal := checkJSON(w, r); refusal != nil {
 		refuse(w, r, status, refusal)

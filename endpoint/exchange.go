@@ -23,11 +23,8 @@ type Exchange struct {
 // type, strict JSON, bytes of the body and of all that clients make the server keep, panics. Arrays are refused.
 func (h *Handler) Serve(w http.ResponseWriter, r *http.Request, exchange Exchange) {
 	defer func() {
-		if panicked := recover(); panicked == http.ErrAbortHandler {
-			panic(panicked)
-		} else if panicked != nil {
-			_ = h.exec.presenter.recovered(r.Context(), panicked)
-			exchange.Refuse(w, r, http.StatusInternalServerError, h.exec.presenter.internal(r.Context()))
+		if refusal := h.panicked(r, recover()); refusal != nil {
+			exchange.Refuse(w, r, http.StatusInternalServerError, refusal)
 		}
 	}()
 	refuse := func(status int, refusal *gqlerror.Error) {

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/99designs/gqlgen/graphql"
+	"github.com/vektah/gqlparser/v2/gqlerror"
 
 	"usergraph/auth"
 	"usergraph/database"
@@ -144,7 +145,7 @@ func NewHandler(options Options) (*Handler, error) {
 	if options.Debug != nil {
 		outer := exec.aroundFields
 		exec.aroundFields = func(ctx context.Context, next graphql.Resolver) (any, error) {
-			return outer(ctx, func(ctx context.Context) (any, error) { return options.Debug.aroundField(ctx, options.DB, next) })
+			return outer(ctx, func(ctx context.Context) (any, error) { return options.Debug.aroundField(ctx, next) })
 		}
 	}
 	if resolvers, ok := resolverRoot(reflect.ValueOf(schema)); ok && options.Debug == nil && options.RowJSON == rowjson.On {
@@ -181,12 +182,8 @@ func (h *Handler) Engine() *Engine { return h.engine }
 // ServeHTTP answers operations and upgrades websockets.
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	defer func() {
-		// http.ErrAbortHandler is not a fault: net/http closes the connection for it.
-		if panicked := recover(); panicked == http.ErrAbortHandler {
-			panic(panicked)
-		} else if panicked != nil {
-			_ = h.exec.presenter.recovered(r.Context(), panicked)
-			refuse(w, r, http.StatusInternalServerError, h.exec.presenter.internal(r.Context()))
+		if refusal := h.panicked(r, recover()); refusal != nil {
+			refuse(w, r, http.StatusInternalServerError, refusal)
 		}
 	}()
 	r = withAddress(r)
@@ -196,6 +193,18 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			return
 		}
 	}
+}
+
+// panicked logs what recover has returned, if anything, and returns what the client is told.
+func (h *Handler) panicked(r *http.Request, value any) *gqlerror.Error {
+	switch value {
+	case nil:
+		return nil
+	case http.ErrAbortHandler: // not a fault: net/http closes the connection for it
+		panic(value)
+	}
+	_ = h.exec.presenter.recovered(r.Context(), value)
+	return h.exec.presenter.internal(r.Context())
 }
 
 // Shutdown closes the websockets and event streams: http.Server.Shutdown ignores the former and would wait for the

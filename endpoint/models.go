@@ -91,7 +91,7 @@ func Needs(schema graphql.ExecutableSchema) (database.Needs, error) {
 			roles = append(roles, "anon")
 		}
 		needs.Tables = append(needs.Tables, database.NeededTable{Table: table, Model: model.Type.String(), Roles: roles})
-		if model.Watched && table.HasKey {
+		if model.Watched && len(table.Keys) > 0 {
 			watched = append(watched, model.Type)
 		}
 	}

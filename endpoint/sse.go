@@ -243,8 +243,7 @@ func (s *events) revoke(err error) {
 
 // refuse ends the stream with an error of package auth.
 func (s *events) refuse(err error) {
-	code, text := auth.Public(err)
-	s.next(marshal(&graphql.Response{Errors: gqlerror.List{refusef(code, "%s", text)}}))
+	s.next(marshal(&graphql.Response{Errors: gqlerror.List{presentEnd(err)}}))
 	s.complete()
 }
 
