@@ -163,6 +163,7 @@ func start() (*postgres.Server, error) {
 			"full_page_writes":   "off",
 			"autovacuum":         "off",
 			"max_connections":    "200",
+			"wal_keep_size":      "1GB", // each database is copied through the log, which a standby may read late
 		},
 	})
 }

@@ -25,16 +25,31 @@ type Standby struct {
 }
 
 // NewStandby returns a replica that tests share in turn. A test may pause it, but not stop it. It has everything that
-// the primary has.
+// the primary has. One that stays behind is logged and replaced.
 func NewStandby(t testing.TB, primary *Database) *Standby {
 	t.Helper()
-	server, err := sharedStandby()
-	if err != nil {
-		t.Fatalf("a standby for the tests: %v", err)
-	}
+	sharedStandby.Lock()
+	defer sharedStandby.Unlock()
 	s := &Standby{Primary: primary}
-	s.use(server)
-	s.CatchUp(t)
+	if sharedStandby.server != nil {
+		s.use(sharedStandby.server)
+		if state := s.catchUp(t); state != "" {
+			t.Log("the shared standby is replaced: ", state)
+			sharedStandby.server = nil
+			_ = s.server.Kill()
+		}
+	}
+	if sharedStandby.server == nil {
+		config := standbyConfig(filepath.Join(os.TempDir(), "usergraph-test-"+rand.Text()))
+		config.Temporary = true
+		server, err := startStandby(config)
+		if err != nil {
+			t.Fatalf("a standby for the tests: %v", err)
+		}
+		sharedStandby.server = server
+		s.use(server)
+		s.CatchUp(t)
+	}
 	t.Cleanup(func() { s.Resume(t) })
 	return s
 }
@@ -53,11 +68,10 @@ func NewOwnStandby(t testing.TB, primary *Database) *Standby {
 	return s
 }
 
-var sharedStandby = sync.OnceValues(func() (*postgres.Server, error) {
-	config := standbyConfig(filepath.Join(os.TempDir(), "usergraph-test-"+rand.Text()))
-	config.Temporary = true
-	return startStandby(config)
-})
+var sharedStandby struct {
+	sync.Mutex
+	server *postgres.Server
+}
 
 func standbyConfig(dir string) postgres.Config {
 	return postgres.Config{DataDir: dir, Settings: map[string]string{"fsync": "off", "max_connections": "200"}}
@@ -92,15 +106,30 @@ func (s *Standby) Resume(t testing.TB) {
 	s.Exec(t, "select pg_wal_replay_resume()")
 }
 
-// CatchUp waits until everything that the primary has written so far is replayed.
+// CatchUp waits until everything that the primary has written so far is replayed. The test fails if it is not within a minute.
 func (s *Standby) CatchUp(t testing.TB) {
+	t.Helper()
+	if state := s.catchUp(t); state != "" {
+		t.Fatal("the standby stays behind: ", state)
+	}
+}
+
+// catchUp returns what PostgreSQL says of a standby that stays behind for a minute.
+func (s *Standby) catchUp(t testing.TB) (behind string) {
 	t.Helper()
 	position := ask(t, s.Primary.AdminURL, "select pg_current_wal_insert_lsn()::text")
 	// At the start of a page the position includes the page's header, which is sent with the next record.
 	s.Primary.Exec(t, "select pg_logical_emit_message(false, 'test', 'more')")
-	for ask(t, s.server.URL("postgres", "postgres"), "select (pg_last_wal_replay_lsn() >= '"+position+"')::text") != "true" {
-		time.Sleep(time.Millisecond)
+	standby := s.server.URL("postgres", "postgres")
+	for deadline := time.Now().Add(time.Minute); time.Now().Before(deadline); time.Sleep(time.Millisecond) {
+		if ask(t, standby, "select (pg_last_wal_replay_lsn() >= '"+position+"')::text") == "true" {
+			return ""
+		}
 	}
+	return "it waits for " + position + ask(t, standby, `select format('; received %s, replayed %s, %s; receiver %s; %s',
+		pg_last_wal_receive_lsn(), pg_last_wal_replay_lsn(), pg_get_wal_replay_pause_state(),
+		coalesce((select status from pg_stat_wal_receiver), 'absent'),
+		(select string_agg(concat_ws(' ', backend_type, datname, state, wait_event), ', ') from pg_stat_activity))`)
 }
 
 // Kill ends the replica like a crash.
