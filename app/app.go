@@ -35,7 +35,8 @@ type API struct {
 	// Seed is SQL that fills the database of `usergraph dev`. It runs at each start, so a second run must change
 	// nothing.
 	Seed string
-	// Documents holds named operations, *.graphql. Each is a tab of the playground, in the order of the file names.
+	// Documents holds named operations, *.graphql. The playground lists them in the order of the file names, the
+	// first five as tabs.
 	Documents fs.FS
 	// Errors says what clients learn of the team's own errors. They are looked up before the engine's.
 	Errors []endpoint.PublicError
