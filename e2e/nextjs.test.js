@@ -633,6 +633,40 @@ describe('examples/nextjs', () => {
     await close(/status of 404|no listeners here/, refusedFilter);
   });
 
+  test('a page that is being read has its heading already', async () => {
+    const { page, context, close } = await open({ user: await newUser('Patient') });
+    let release;
+    // What a link prefetches comes at once; what the page asks for when it is clicked waits.
+    await context.route(url => url.searchParams.has('_rsc'), async route => {
+      const headers = route.request().headers();
+      if (!headers['next-router-prefetch'] && !headers['next-router-segment-prefetch']) {
+        await new Promise(resolve => { release = resolve; });
+      }
+      await route.continue();
+    });
+    for (const [from, link, heading] of [
+      ['/pricing', 'Account', 'Account'],
+      ['/account', 'Apollo', 'Account, by Apollo Client'],
+      ['/account', 'urql', 'Account, by urql'],
+      ['/account', 'fetch', 'Account, by fetch'],
+      ['/pricing', 'Todos', 'Todos'],
+      ['/todos', 'urql', 'Todos, by urql'],
+      ['/agents', 'Pricing', 'Pricing'],
+      ['/pricing', 'Agents', 'Agents'],
+    ]) {
+      await page.goto(app.url + from, { waitUntil: 'networkidle' });
+      await page.getByRole('link', { name: link, exact: true }).click();
+      await page.getByRole('region', { name: 'Loading' }).waitFor();
+      const headings = () => page.getByRole('heading', { level: 1 }).allTextContents();
+      assert.deepEqual(await headings(), [heading], `from ${from} to ${link}`);
+      await assertAccessible(page, ['minor', 'moderate', 'serious', 'critical']);
+      release();
+      await page.getByRole('list', { name: 'Files' }).waitFor();
+      assert.deepEqual(await headings(), [heading]);
+    }
+    await close();
+  });
+
   for (const options of [
     { colorScheme: 'light', viewport: { width: 1440, height: 900 } },
     { colorScheme: 'dark', viewport: { width: 360, height: 740 } },
