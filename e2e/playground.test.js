@@ -144,6 +144,19 @@ describe('playground', () => {
     await close();
   });
 
+  test('a long line of an operation goes on below', async () => {
+    const { page, close } = await openPage(browser, [server.url]);
+    await page.goto(server.url);
+    await seeResult(page, 'Ada Lovelace');
+    const lines = page.locator('.graphiql-query-editor .view-line > span');
+    await lines.filter({ hasText: 'email' }).first().waitFor();
+    const cut = await lines.evaluateAll(spans => spans
+      .filter(span => span.getBoundingClientRect().right > span.closest('.monaco-editor').getBoundingClientRect().right)
+      .map(span => span.textContent));
+    assert.deepEqual(cut, []);
+    await close();
+  });
+
   test('there is room for the operation while there are no variables', async () => {
     const { page, close } = await openPage(browser, [server.url]);
     const height = async () => (await page.getByRole('region', { name: 'Variables' }).boundingBox()).height;

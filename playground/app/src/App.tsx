@@ -9,7 +9,7 @@ import { callerPlugin } from './CallerPanel';
 import { textOf, type Config, type Operation } from './config';
 import { documentsPlugin } from './DocumentsPanel';
 import { createFetcher } from './fetcher';
-import { FitVariables } from './FitVariables';
+import { FitEditors } from './FitEditors';
 import { FollowCaller } from './FollowCaller';
 import { isNarrow } from './narrow';
 import { useSession } from './session';
@@ -56,7 +56,7 @@ export function App({ config }: { config: Config }) {
             </GraphiQL.Footer>
           </GraphiQLInterface>
         </main>
-        <FitVariables />
+        <FitEditors />
         <FollowCaller runQueries={config.identities.length > 0} />
       </DocExplorerStore>
     </GraphiQLProvider>

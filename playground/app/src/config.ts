@@ -35,13 +35,8 @@ export interface Identity {
 
 /** The operation for the editor. What is known of it stands above as comments, unless its own text says so. */
 export function textOf({ title, description, query }: Operation): string {
-  const comments = [title, ...(query.includes(description) ? [] : wrap(description))];
+  const comments = query.includes(description) ? [title] : [title, description];
   return comments.map(line => `# ${line}\n`).join('') + query;
-}
-
-/** Breaks a text into lines that fit on a phone, and beside the other columns of the page. */
-function wrap(text: string): string[] {
-  return text.match(/\S.{0,26}\S(?=\s|$)|\S+/g) ?? [];
 }
 
 export async function loadConfig(): Promise<Config> {
