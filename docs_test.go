@@ -89,6 +89,27 @@ func TestLinks(t *testing.T) {
 	}
 }
 
+// Each picture is on a page, and loads quickly.
+func TestImages(t *testing.T) {
+	const maxSize = 300_000
+	var text strings.Builder
+	for _, page := range markdown(t) {
+		text.WriteString(page)
+	}
+	images, err := filepath.Glob("docs/images/*")
+	if err != nil || len(images) == 0 {
+		t.Fatal("no pictures", err)
+	}
+	for _, image := range images {
+		if !strings.Contains(text.String(), "images/"+filepath.Base(image)+")") {
+			t.Errorf("no page shows %s", image)
+		}
+		if info, err := os.Stat(image); err != nil || info.Size() > maxSize {
+			t.Errorf("%s is too large: %v bytes, %v", image, info.Size(), err)
+		}
+	}
+}
+
 // docs/README.md leads to every page, and each says first what its reader can do afterwards.
 func TestPages(t *testing.T) {
 	pages := markdown(t)

@@ -16,7 +16,7 @@ try {
   ]) {
     const { page, close } = await openPage(browser, [server.url], {
       colorScheme,
-      viewport: { width: 1440, height: 720 },
+      viewport: { width: 1440, height: 600 },
       deviceScaleFactor: 1.5,
     });
     await page.goto(server.url);
@@ -45,12 +45,12 @@ try {
   const port = await freePort();
   billing = await startBillingFor(`http://127.0.0.1:${port}`);
   app = await startApp(billing, port);
-  for (const [path, name] of [
-    ['/account/apollo', 'nextjs.png'],
-    ['/todos', 'nextjs-todos.png'],
+  for (const [path, height, name] of [
+    ['/account/apollo', 820, 'nextjs-account.png'],
+    ['/todos', 718, 'nextjs-todos.png'], // between two rows of the list
   ]) {
     const { page, close } = await openPage(browser, [app.url, billing.url, billing.supabaseURL], {
-      viewport: { width: 1000, height: 760 },
+      viewport: { width: 1000, height },
       deviceScaleFactor: 1.5,
     });
     await page.goto(`${app.url}/sign-in?next=${path}`);
@@ -67,7 +67,7 @@ try {
   chat = await startPage(assistant);
   const { page, close } = await openPage(browser, [chat.url, assistant.url, assistant.supabaseURL, assistant.url.replace('http', 'ws')], {
     colorScheme: 'light',
-    viewport: { width: 1100, height: 640 },
+    viewport: { width: 1100, height: 720 },
     deviceScaleFactor: 1.5,
   });
   await page.goto(chat.url);
