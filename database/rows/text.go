@@ -111,18 +111,44 @@ const timeLayout = "-01-02T15:04:05.000000Z"
 
 // FormatTime returns an instant in UTC with microseconds, such as 2026-11-29T10:24:00.000000Z. Years before 0 and after
 // 9999 have a sign and six digits, as in JavaScript. Times beyond PostgreSQL's are "infinity" and "-infinity".
-func FormatTime(t time.Time) string {
+func FormatTime(t time.Time) string { return string(AppendTime(nil, t)) }
+
+// AppendTime appends what FormatTime returns.
+func AppendTime(to []byte, t time.Time) []byte {
 	t = t.UTC()
 	switch year := t.Year(); {
 	case year > lastYear:
-		return "infinity"
+		return append(to, "infinity"...)
 	case year < firstYear:
-		return "-infinity"
+		return append(to, "-infinity"...)
 	case year < 0 || year > 9999:
-		return fmt.Sprintf("%+07d%s", year, t.Format(timeLayout))
+		return t.AppendFormat(fmt.Appendf(to, "%+07d", year), timeLayout)
 	default:
-		return t.Format("2006" + timeLayout)
+		return appendUsual(to, t)
 	}
+}
+
+// appendUsual appends an instant of the years 0 to 9999 with four digits for the year. AppendFormat takes three times as long.
+func appendUsual(to []byte, t time.Time) []byte {
+	year, month, day := t.Date()
+	hour, minute, second := t.Clock()
+	to = append(appendDigits(to, year, 4), '-')
+	to = append(appendDigits(to, int(month), 2), '-')
+	to = append(appendDigits(to, day, 2), 'T')
+	to = append(appendDigits(to, hour, 2), ':')
+	to = append(appendDigits(to, minute, 2), ':')
+	to = append(appendDigits(to, second, 2), '.')
+	return append(appendDigits(to, t.Nanosecond()/1000, 6), 'Z')
+}
+
+// appendDigits appends a number with leading zeros.
+func appendDigits(to []byte, number, digits int) []byte {
+	to = append(to, "000000"[:digits]...)
+	for i := len(to) - 1; number > 0; i-- {
+		to[i] = byte('0' + number%10)
+		number /= 10
+	}
+	return to
 }
 
 // firstYear and lastYear are the years of PostgreSQL's timestamps: 4713 BC is the year -4712. The driver reads infinity as
@@ -160,8 +186,10 @@ func sqlTime(t time.Time) string {
 		return "-infinity"
 	case year < 1:
 		return fmt.Sprintf("%04d%s BC", 1-year, t.Format(timeLayout))
+	case year > 9999:
+		return strconv.Itoa(year) + t.Format(timeLayout)
 	default:
-		return fmt.Sprintf("%04d%s", year, t.Format(timeLayout))
+		return string(appendUsual(nil, t))
 	}
 }
 

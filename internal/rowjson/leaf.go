@@ -125,8 +125,7 @@ func appendUUID(to []byte, value reflect.Value) ([]byte, bool) {
 }
 
 func appendTime(to []byte, value reflect.Value) ([]byte, bool) {
-	text := rows.FormatTime(*value.Addr().Interface().(*time.Time))
-	return append(append(append(to, '"'), text...), '"'), true
+	return append(rows.AppendTime(append(to, '"'), *value.Addr().Interface().(*time.Time)), '"'), true
 }
 
 func appendJSON(to []byte, value reflect.Value) ([]byte, bool) {
