@@ -20,7 +20,7 @@ var houses = []struct {
 	// The engine.
 	{"usergraph/auth", nil, []string{"github.com/uptrace/bun", "github.com/99designs/gqlgen", "github.com/jackc/pgx/v5"}, true},
 	{"usergraph/database", []string{"usergraph/database/...", "usergraph/internal/pgwire", "usergraph/internal/dsn", "usergraph/internal/peek", "usergraph/internal/sqltext"}, []string{"github.com/99designs/gqlgen"}, true},
-	{"usergraph/database/rows", nil, nil, false},
+	{"usergraph/database/rows", []string{"usergraph/internal/pgwire"}, nil, false},
 	{"usergraph/database/values", nil, nil, false},
 	{"usergraph/internal/pgwire", []string{"usergraph/internal/dsn", "usergraph/internal/peek", "usergraph/internal/sqltext"}, []string{"github.com/99designs/gqlgen"}, true},
 	{"usergraph/endpoint", []string{"usergraph/auth", "usergraph/database/...", "usergraph/internal/address", "usergraph/internal/peek", "usergraph/internal/rowjson"}, nil, false},

@@ -55,12 +55,12 @@ func keep[T any](ctx context.Context, read []*T) {
 func (g *groups) of(row any) *group {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	if g.byRow == nil {
-		g.byRow = map[any]*group{}
-	}
 	for _, read := range g.pending {
-		one := &group{rows: read}
-		for i, list := 0, reflect.ValueOf(read); i < list.Len(); i++ {
+		one, list := &group{rows: read}, reflect.ValueOf(read)
+		if g.byRow == nil {
+			g.byRow = make(map[any]*group, list.Len())
+		}
+		for i := range list.Len() {
 			g.byRow[list.Index(i).Interface()] = one
 		}
 	}
@@ -78,15 +78,20 @@ func related[P, R any](ctx context.Context, rows []*P, key string, load func(con
 	results := make([]*R, len(rows))
 	var alone []*P // rows that no statement of this answer has read
 	var places []int
+	var last *group
+	var all map[*P]*R // the results of last
 	for i, row := range rows {
 		of := known.of(row)
 		if of == nil {
 			alone, places = append(alone, row), append(places, i)
 			continue
 		}
-		all, err := resultsOf(ctx, of, key, load)
-		if err != nil {
-			return nil, err
+		if of != last {
+			var err error
+			if all, err = resultsOf(ctx, of, key, load); err != nil {
+				return nil, err
+			}
+			last = of
 		}
 		results[i] = all[row]
 	}

@@ -13,10 +13,9 @@ import (
 // maxCursor bounds a cursor in bytes. It has the values of indexed columns, which take at most 2,704 bytes in a B-tree.
 const maxCursor = 16 << 10
 
-// cursorOf returns the cursor of a row, a pointer to a struct.
-func (o ordering) cursorOf(row reflect.Value) string {
+// cursorOf returns the cursor of a row, a pointer to a struct. The mark is that of the ordering.
+func (o ordering) cursorOf(mark string, row reflect.Value) string {
 	parts := make([]*string, 1, len(o)+1)
-	mark := o.mark()
 	parts[0] = &mark
 	for _, t := range o {
 		var part *string

@@ -52,6 +52,7 @@ func (p Page) size() (int, error) {
 // plan is a page of a table: its ordering in the direction of reading, where it begins, and how many rows it has.
 type plan struct {
 	ordering ordering // of the list
+	mark     string   // of that
 	reading  ordering // of the statement
 	place    []*string
 	size     int
@@ -66,7 +67,7 @@ func (p Page) plan(table *schema.Table) (plan, error) {
 	if err != nil {
 		return plan{}, err
 	}
-	read, cursor := plan{all, all, nil, size}, p.After
+	read, cursor := plan{ordering: all, mark: all.mark(), reading: all, size: size}, p.After
 	if p.backward() {
 		read.reading, cursor = all.reversed(), p.Before
 	}
@@ -90,7 +91,7 @@ func Paginate[T any](ctx context.Context, query *bun.SelectQuery, page Page, fil
 		return nil, err
 	}
 	var found []*T
-	if err := read.reading.ordered(query, read.place, read.size+1).Scan(ctx, &found); err != nil {
+	if err := scan(ctx, read.reading.ordered(query, read.place, read.size+1), &found); err != nil {
 		return nil, err
 	}
 	connection := connectionOf(page, read, found)
@@ -106,7 +107,7 @@ func Paginate[T any](ctx context.Context, query *bun.SelectQuery, page Page, fil
 func connectionOf[T any](page Page, read plan, found []*T) *Connection[T] {
 	more := len(found) > read.size
 	found = found[:min(len(found), read.size)]
-	c := &Connection[T]{Nodes: found, ordering: read.ordering}
+	c := &Connection[T]{Nodes: found, ordering: read.ordering, mark: read.mark}
 	c.PageInfo.HasNextPage, c.PageInfo.HasPreviousPage = more, read.place != nil
 	if page.backward() {
 		slices.Reverse(found)
@@ -126,6 +127,7 @@ type Connection[T any] struct {
 	PageInfo PageInfo
 
 	ordering ordering
+	mark     string // of the ordering
 	count    func(context.Context) (int, error)
 }
 
@@ -141,7 +143,9 @@ func (c *Connection[T]) Edges() []*Edge[T] {
 // TotalCount counts the rows of the list, on all its pages. PostgreSQL reads all of them for it.
 func (c *Connection[T]) TotalCount(ctx context.Context) (int, error) { return c.count(ctx) }
 
-func (c *Connection[T]) cursor(row *T) string { return c.ordering.cursorOf(reflect.ValueOf(row)) }
+func (c *Connection[T]) cursor(row *T) string {
+	return c.ordering.cursorOf(c.mark, reflect.ValueOf(row))
+}
 
 // Edge is a row in a page.
 type Edge[T any] struct {

@@ -33,7 +33,7 @@ func BelongsTo[T, C any](ctx context.Context, query *bun.SelectQuery, children [
 			return make([]*T, len(children)), nil
 		}
 		var found []*T
-		if err := keys.limit(query.Clone(), table, table.PKs).Scan(ctx, &found); err != nil {
+		if err := scan(ctx, keys.limit(query.Clone(), table, table.PKs), &found); err != nil {
 			return nil, err
 		}
 		keep(ctx, found)
@@ -80,10 +80,10 @@ func HasMany[T, P any](ctx context.Context, query *bun.SelectQuery, parents []*P
 		inner := read.reading.ordered(own.Clone(), read.place, read.size+1)
 		list, args := keys.list(references)
 		var found []*T
-		err := query.NewSelect().Model((*T)(nil)).
+		lateral := query.NewSelect().Model((*T)(nil)).
 			ModelTableExpr(list+" CROSS JOIN LATERAL (?) AS ?TableAlias", append(args, inner)...).
-			OrderExpr(read.reading.String()).Scan(ctx, &found)
-		if err != nil {
+			OrderExpr(read.reading.String())
+		if err := scan(ctx, lateral, &found); err != nil {
 			return nil, err
 		}
 		byKey := map[string][]*T{}
@@ -143,6 +143,10 @@ func joinedKey(fields []*schema.Field, row reflect.Value) string {
 	if !ok {
 		return ""
 	}
+	return joined(texts)
+}
+
+func joined(texts []string) string {
 	return "\x00" + strings.Join(texts, "\x00") // PostgreSQL's texts have no such character
 }
 
@@ -154,7 +158,7 @@ func keysOf[T any](fields []*schema.Field, rows []*T) keys {
 		if !ok {
 			continue
 		}
-		k.byRow[i] = joinedKey(fields, reflect.ValueOf(row))
+		k.byRow[i] = joined(texts)
 		if !seen[k.byRow[i]] {
 			seen[k.byRow[i]] = true
 			k.texts, k.joined = append(k.texts, texts), append(k.joined, k.byRow[i])

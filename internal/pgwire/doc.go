@@ -29,6 +29,7 @@
 //	settings.go    what is set, checked and taken back in a session; timeouts
 //	stmtcache.go   prepared statements, by role and text
 //	rows.go        results, bounded, in memory
+//	scan.go        results for a reader who needs no database/sql
 //	errors.go      SQLSTATEs and their kinds
 package pgwire
 

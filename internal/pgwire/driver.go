@@ -43,7 +43,11 @@ var (
 )
 
 func (d *driverConn) QueryContext(ctx context.Context, text string, args []driver.NamedValue) (driver.Rows, error) {
-	return d.run(ctx, text, args)
+	found, err := d.run(ctx, text, args)
+	if r, ok := ctx.Value(resultKey{}).(*Result); ok {
+		r.rows = found
+	}
+	return found, err
 }
 
 func (d *driverConn) ExecContext(ctx context.Context, text string, args []driver.NamedValue) (driver.Result, error) {

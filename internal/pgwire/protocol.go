@@ -222,7 +222,7 @@ func (c *conn) receive(r *pending) error {
 			r.sent[r.index].describe(nil)
 		case *pgproto3.DataRow:
 			if last && r.result != nil {
-				r.result.add(message.Values)
+				r.result.add(message.Values, r.sent[r.index].last)
 				if r.result.size > c.maxResult {
 					return ErrTooLarge
 				}
@@ -230,6 +230,7 @@ func (c *conn) receive(r *pending) error {
 		case *pgproto3.CommandComplete:
 			if last && r.result != nil {
 				r.result.finish(r.sent[r.index].columns, string(message.CommandTag))
+				r.sent[r.index].last = r.result.extent()
 			}
 			r.index, r.bound = r.index+1, false
 		case *pgproto3.EmptyQueryResponse:

@@ -27,22 +27,23 @@ type statement struct {
 	// took is how long the last answer was waited for.
 	took    time.Duration
 	fastest time.Duration // of all answers; 0 before the first
-	columns []column
+	columns []Column
+	last    extent // of its last result
 	// leaves says that it leaves something behind in the session.
 	leaves bool
 }
 
-// column is a column of a result.
-type column struct {
-	name string
-	oid  uint32 // of its type
+// Column is a column of a result.
+type Column struct {
+	Name string
+	OID  uint32 // of its type
 }
 
 func (s *statement) describe(fields []pgproto3.FieldDescription) {
 	s.described = s.parsed
-	s.columns = make([]column, len(fields))
+	s.columns = make([]Column, len(fields))
 	for i, field := range fields {
-		s.columns[i] = column{string(field.Name), field.DataTypeOID}
+		s.columns[i] = Column{string(field.Name), field.DataTypeOID}
 	}
 }
 
