@@ -145,6 +145,10 @@ func scanLiterals(text string, part func(text string, literal bool)) error {
 			space = end > i+1
 		case '$':
 			end = afterDollarQuote(text, i)
+		default:
+			for isLetter(text[i]) && end < len(text) && isLetter(text[end]) { // a word: most of a statement
+				end++
+			}
 		}
 		if end > i+1 && strings.IndexByte(text[i:end], marker) >= 0 {
 			if text[i] == '\'' && strings.IndexByte(text[i:end-1], marker) >= 0 && text[end-2] != marker {
@@ -364,6 +368,8 @@ func FirstWord(text string) string {
 	}
 	return ""
 }
+
+func isLetter(c byte) bool { return c|0x20 >= 'a' && c|0x20 <= 'z' || c == '_' }
 
 // isWord says whether a character can be inside an identifier or a number.
 func isWord(c byte) bool {
