@@ -28,8 +28,8 @@ func (o ordering) cursorOf(mark string, row reflect.Value) string {
 	return base64.RawURLEncoding.EncodeToString(text)
 }
 
-// place returns the values in a cursor of this ordering. Nil is NULL.
-func (o ordering) place(cursor string) ([]*string, error) {
+// place returns the values in a cursor of this ordering. Nil is NULL. The mark is that of the ordering.
+func (o ordering) place(mark, cursor string) ([]*string, error) {
 	var parts []*string
 	if len(cursor) > maxCursor {
 		return nil, badInput("this is not a cursor of this list")
@@ -38,7 +38,7 @@ func (o ordering) place(cursor string) ([]*string, error) {
 	if err != nil || json.Unmarshal(text, &parts) != nil || len(parts) == 0 || parts[0] == nil {
 		return nil, badInput("this is not a cursor of this list")
 	}
-	if *parts[0] != o.mark() || len(parts) != len(o)+1 {
+	if *parts[0] != mark || len(parts) != len(o)+1 {
 		return nil, badInput("this is a cursor of another list or another order: send it with the order that it was given for")
 	}
 	for i, part := range parts[1:] {

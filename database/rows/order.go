@@ -6,6 +6,7 @@ import (
 	"io"
 	"reflect"
 	"strings"
+	"sync"
 
 	"github.com/uptrace/bun/schema"
 )
@@ -39,8 +40,40 @@ type term struct {
 // ordering is an order that no two rows are equal in. Its last terms are the key.
 type ordering []term
 
-// orderingOf returns the ordering of a table's rows. No order is the key's.
-func orderingOf(table *schema.Table, order *Order) (ordering, error) {
+// orderingOf returns the ordering of a table's rows, and its mark. No order is the key's.
+func orderingOf(table *schema.Table, order *Order) (ordering, string, error) {
+	key := orderingKey{table: table}
+	if order != nil {
+		key.order, key.given = *order, true
+	}
+	known, ok := orderings.Load(key)
+	if !ok {
+		all, err := newOrdering(table, order)
+		if err != nil {
+			return nil, "", err
+		}
+		known = marked{all, all.mark()}
+		orderings.Store(key, known)
+	}
+	of := known.(marked)
+	return of.ordering, of.mark, nil
+}
+
+// orderings are those that were asked for: a few for each column of a table.
+var orderings sync.Map // orderingKey: marked
+
+type orderingKey struct {
+	table *schema.Table
+	order Order
+	given bool // else it is the key's
+}
+
+type marked struct {
+	ordering ordering
+	mark     string
+}
+
+func newOrdering(table *schema.Table, order *Order) (ordering, error) {
 	var terms ordering
 	desc := false
 	if order != nil {

@@ -63,16 +63,16 @@ func (p Page) plan(table *schema.Table) (plan, error) {
 	if err != nil {
 		return plan{}, err
 	}
-	all, err := orderingOf(table, p.Order)
+	all, mark, err := orderingOf(table, p.Order)
 	if err != nil {
 		return plan{}, err
 	}
-	read, cursor := plan{ordering: all, mark: all.mark(), reading: all, size: size}, p.After
+	read, cursor := plan{ordering: all, mark: mark, reading: all, size: size}, p.After
 	if p.backward() {
 		read.reading, cursor = all.reversed(), p.Before
 	}
 	if cursor != nil {
-		read.place, err = all.place(*cursor)
+		read.place, err = all.place(mark, *cursor)
 	}
 	return read, err
 }
