@@ -30,15 +30,17 @@ func TestProfiles(t *testing.T) {
 	if err := app.Run(t.Context(), api, app.Env{Args: []string{"init", shop, "--engine", "."}, Getenv: os.Getenv, Stdout: t.Output()}); err != nil {
 		t.Fatal(err)
 	}
-	text, err := os.ReadFile("testdata/adopt/profiles.sql")
-	if err != nil {
-		t.Fatal(err)
-	}
 	if err := os.MkdirAll(migrations, 0o755); err != nil {
 		t.Fatal(err)
 	}
-	if err := os.WriteFile(filepath.Join(migrations, "20260101000000_profiles.sql"), text, 0o644); err != nil {
-		t.Fatal(err)
+	for name, file := range map[string]string{"20260101000000_profiles.sql": "profiles.sql", "20260101000001_avatars.sql": "avatars.sql"} {
+		text, err := os.ReadFile("testdata/adopt/" + file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(filepath.Join(migrations, name), text, 0o644); err != nil {
+			t.Fatal(err)
+		}
 	}
 	run := func(environment []string, name string, args ...string) string {
 		t.Helper()
@@ -59,9 +61,9 @@ func TestProfiles(t *testing.T) {
 	before := p.objects(t, database)
 	user, session := p.signUp(t, database, "Grace"), uuid.New()
 	p.exec(t, "supabase_admin", database, "insert into auth.sessions (id, user_id) values ($1, $2)", session, user)
-	// The project has run the file, and the Supabase CLI has noted it.
+	// The project has run the files, and the Supabase CLI has noted them.
 	p.exec(t, "postgres", database, `create schema supabase_migrations; create table supabase_migrations.schema_migrations (version text primary key, statements text[], name text);
-		insert into supabase_migrations.schema_migrations (version, name) values ('20260101000000', 'profiles')`)
+		insert into supabase_migrations.schema_migrations (version, name) values ('20260101000000', 'profiles'), ('20260101000001', 'avatars')`)
 	const steps = "done: the schema usergraph\ndone: engine/001_sessions.sql\ndone: engine/002_announcements.sql\ndone: announce changes of public.profiles: key id, owner id\n"
 	if out := run([]string{"DATABASE_MIGRATE_URL=" + p.url("postgres", database)}, "./server", "migrate"); out != steps {
 		t.Error(out)

@@ -574,3 +574,24 @@ func TestOlderSchemaAuth(t *testing.T) {
 		t.Error("what the migrations revoked is granted again")
 	}
 }
+
+// What Supabase's documentation tells projects to write into their migrations runs, with the default settings of the role postgres.
+func TestMigrationsOfProjects(t *testing.T) {
+	server := start(t, quick(tempDir(t)))
+	for name, sql := range map[string]string{
+		"a bucket, for folders of users": `insert into storage.buckets (id, name, public, file_size_limit, allowed_mime_types) values ('photos', 'photos', true, 5242880, '{image/png}');
+			create policy "own folder" on storage.objects for insert to authenticated
+				with check (bucket_id = 'photos' and (storage.foldername(name))[1] = (select auth.uid()::text) and storage.extension(name) = 'png')`,
+		"Realtime":              `create table public.rooms (id int primary key); alter publication supabase_realtime add table public.rooms`,
+		"an extension":          `create extension if not exists "uuid-ossp" with schema extensions; create table public.seats (id uuid primary key default uuid_generate_v4(), other uuid default extensions.uuid_generate_v4())`,
+		"a hook of Auth":        `create function public.hook(event jsonb) returns jsonb language sql as 'select event'; grant execute on function public.hook to supabase_auth_admin; grant usage on schema public to supabase_auth_admin`,
+		"a dump by the CLI":     `create schema if not exists extensions; create extension if not exists pgcrypto with schema extensions; create function public.dumped() returns int language sql as 'select 1'; alter function public.dumped() owner to postgres`,
+		"passwords in seed.sql": `insert into auth.users (id, email, encrypted_password) values (gen_random_uuid(), 'eve@example.com', crypt('secret', gen_salt('bf')))`,
+	} {
+		t.Run(name, func(t *testing.T) { query(t, server, sql+"; select ''") })
+	}
+	const parts = `select array_to_string(storage.foldername('a/b/c.tar.gz'), '+') || ' ' || storage.filename('a/b/c.tar.gz') || ' ' || storage.extension('a/b/c.tar.gz')`
+	if got := query(t, server, parts); got != "a+b c.tar.gz gz" {
+		t.Error(got)
+	}
+}

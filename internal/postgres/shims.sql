@@ -1,5 +1,6 @@
--- What every Supabase project already has and a bare PostgreSQL does not: the API's roles, and as much of the schema
--- auth as migrations, policies and the local stand-in for Supabase Auth use. Never applied to a Supabase project.
+-- What every Supabase project already has and a bare PostgreSQL does not: the API's roles, as much of the schema auth as
+-- migrations, policies and the local stand-in for Supabase Auth use, and what migrations refer to of Storage, Realtime and
+-- the extensions. Never applied to a Supabase project.
 -- Reruns change nothing, and add what a database of an older version lacks.
 -- https://supabase.com/docs/guides/database/postgres/roles
 do $roles$ begin
@@ -263,4 +264,79 @@ create or replace function auth.jwt() returns jsonb language sql stable as $$
         nullif(current_setting('request.jwt.claim', true), ''),
         nullif(current_setting('request.jwt.claims', true), '')
     )::jsonb
+$$;
+
+-- The role of Supabase Auth, which migrations grant its hooks to. Nobody logs in as it.
+do $auth$ begin
+    if to_regrole('supabase_auth_admin') is null then
+        create role supabase_auth_admin nologin noinherit;
+    end if;
+end $auth$;
+
+-- The extensions that a new project has, as far as this PostgreSQL has them. Migrations name their functions without a schema.
+create schema if not exists extensions;
+grant usage on schema extensions to public;
+alter role postgres set search_path = "$user", public, extensions;
+do $extensions$
+declare
+    extension name;
+begin
+    for extension in select name from pg_available_extensions where name in ('uuid-ossp', 'pgcrypto') loop
+        execute format('create extension if not exists %I with schema extensions', extension);
+    end loop;
+end $extensions$;
+
+-- Migrations add tables to Realtime's publication. Nobody subscribes to it here.
+do $realtime$ begin
+    if not exists (select from pg_publication where pubname = 'supabase_realtime') then
+        create publication supabase_realtime;
+    end if;
+end $realtime$;
+
+-- Migrations make buckets, and policies for their objects. There is no server for files.
+create schema if not exists storage;
+grant usage on schema storage to anon, authenticated, service_role;
+
+create table if not exists storage.buckets (
+    id                 text primary key,
+    name               text not null unique,
+    owner              uuid,
+    created_at         timestamptz default now(),
+    updated_at         timestamptz default now(),
+    public             boolean default false,
+    avif_autodetection boolean default false,
+    file_size_limit    bigint,
+    allowed_mime_types text[],
+    owner_id           text
+);
+create table if not exists storage.objects (
+    id               uuid primary key default gen_random_uuid(),
+    bucket_id        text references storage.buckets (id),
+    name             text,
+    owner            uuid,
+    created_at       timestamptz default now(),
+    updated_at       timestamptz default now(),
+    last_accessed_at timestamptz default now(),
+    metadata         jsonb,
+    path_tokens      text[] generated always as (string_to_array(name, '/')) stored,
+    version          text,
+    owner_id         text,
+    user_metadata    jsonb,
+    unique (bucket_id, name)
+);
+alter table storage.buckets enable row level security;
+alter table storage.objects enable row level security;
+grant all on storage.buckets, storage.objects to anon, authenticated, service_role;
+
+-- A path's folders, its last part, and what follows the last dot of that.
+create or replace function storage.foldername(name text) returns text[] language sql immutable as $$
+    select (string_to_array(name, '/'))[:array_length(string_to_array(name, '/'), 1) - 1]
+$$;
+
+create or replace function storage.filename(name text) returns text language sql immutable as $$
+    select (string_to_array(name, '/'))[array_length(string_to_array(name, '/'), 1)]
+$$;
+
+create or replace function storage.extension(name text) returns text language sql immutable as $$
+    select reverse(split_part(reverse(storage.filename(name)), '.', 1))
 $$;

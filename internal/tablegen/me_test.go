@@ -145,7 +145,7 @@ func comparable(table catalog.Table) catalog.Table {
 
 // What this PostgreSQL refuses is left to people, and everything else is made.
 func TestExistingByHand(t *testing.T) {
-	table := readFrom(t, newDatabase(t, `create schema extensions; create domain extensions.vector as text; create function public.is_admin() returns boolean language sql as 'select false';
+	table := readFrom(t, newDatabase(t, `create domain extensions.vector as text; create function public.is_admin() returns boolean language sql as 'select false';
 		create table public.users (id uuid primary key references auth.users (id), name text);
 		alter table public.users enable row level security;
 		create policy admins on public.users for update using (public.is_admin());

@@ -1,6 +1,6 @@
 -- A PostgreSQL with the shims becomes one whose roles and ownership are those of a Supabase project: postgres is no
 -- superuser and does not own the schema auth. The superuser, who runs this, is supabase_admin then.
-create role supabase_auth_admin noinherit createrole login;
+alter role supabase_auth_admin createrole login;
 alter schema auth owner to supabase_auth_admin;
 do $$
 declare
@@ -27,6 +27,5 @@ alter default privileges for role postgres in schema public grant all on functio
 alter default privileges for role postgres in schema public grant all on sequences to anon, authenticated, service_role;
 
 -- PostgREST reads the schema again after each change of it.
-create schema extensions;
 create function extensions.pgrst_ddl_watch() returns event_trigger language plpgsql as $$ begin notify pgrst, 'reload schema'; end; $$;
 create event trigger pgrst_ddl_watch on ddl_command_end execute function extensions.pgrst_ddl_watch();
