@@ -107,13 +107,20 @@ var counter atomic.Int64
 // shared starts the PostgreSQL of this process once.
 var shared = sync.OnceValues(start)
 
-// templates are the migrated databases that tests copy, by the hash of their migrations and watched tables.
-var templates struct {
-	sync.Mutex
-	names map[[sha256.Size]byte]string
+// template is a migrated database that tests copy, or why there is none.
+type template struct {
+	name string
+	err  error
 }
 
-// migrated returns the name of a database with these migrations and triggers. It creates the database if there is none.
+// templates are there by the hash of their migrations and watched tables.
+var templates struct {
+	sync.Mutex
+	made map[[sha256.Size]byte]template
+}
+
+// migrated returns the name of a database with these migrations and triggers. It creates the database once; migrations that fail
+// do so for every test, with the same error.
 func migrated(server *postgres.Server, migrations fs.FS, watched []database.Announcement) (name string, err error) {
 	hash := sha256.New()
 	fmt.Fprintf(hash, "%q ", watched)
@@ -132,22 +139,20 @@ func migrated(server *postgres.Server, migrations fs.FS, watched []database.Anno
 	templates.Lock()
 	defer templates.Unlock()
 	key := [sha256.Size]byte(hash.Sum(nil))
-	if known, ok := templates.names[key]; ok {
-		return known, nil
+	made, known := templates.made[key]
+	if !known {
+		made.name = fmt.Sprintf("template_%d", len(templates.made))
+		ctx := context.Background()
+		made.err = run(ctx, server.URL("postgres", "template1"), "create database "+made.name+" template postgres")
+		if made.err == nil {
+			made.err = migration(server.URL("postgres", made.name), migrations, watched).Apply(ctx)
+		}
+		if templates.made == nil {
+			templates.made = map[[sha256.Size]byte]template{}
+		}
+		templates.made[key] = made
 	}
-	name = fmt.Sprintf("template_%d", len(templates.names))
-	ctx := context.Background()
-	if err := run(ctx, server.URL("postgres", "template1"), "create database "+name+" template postgres"); err != nil {
-		return "", err
-	}
-	if err := migration(server.URL("postgres", name), migrations, watched).Apply(ctx); err != nil {
-		return "", err
-	}
-	if templates.names == nil {
-		templates.names = map[[sha256.Size]byte]string{}
-	}
-	templates.names[key] = name
-	return name, nil
+	return made.name, made.err
 }
 
 // start runs a PostgreSQL without durability: it need not survive a power failure.
