@@ -26,6 +26,11 @@ func (c *comparison) reads() (fields []*ast.FieldDefinition) {
 	return fields
 }
 
+// ofCaller tells whether a field shows a row that nothing but the caller chooses, such as me.
+func ofCaller(field *ast.FieldDefinition) bool {
+	return len(field.Arguments) == 0 && !strings.HasSuffix(field.Type.Name(), "Connection")
+}
+
 // readers compares who may read by the schema with who may by policies and grants.
 func (c *comparison) readers() {
 	who := c.access.Select
@@ -37,7 +42,7 @@ func (c *comparison) readers() {
 			c.report(Error, position(field.Position)+": take the field out, or write a policy", "%s shows %s, and policies and grants let nobody read it (%s)", field.Name, c.model.name, who.Without)
 		case public && !who.Anonymous:
 			c.report(Error, fmt.Sprintf("%s: write @authenticated, or give anonymous callers a policy and a grant", position(field.Position)), "%s is @public, and anonymous callers may not read the table", field.Name)
-		case !public && who.Anonymous:
+		case !public && who.Anonymous && !ofCaller(field):
 			c.report(Note, fmt.Sprintf("%s: write @public, or take the policy from anon", position(field.Position)), "%s is @authenticated, and anonymous callers may read the table", field.Name)
 		}
 	}

@@ -120,7 +120,7 @@ func (c *comparison) columns() {
 	}
 	for _, column := range c.table.Columns {
 		if !slices.ContainsFunc(c.model.fields, func(f field) bool { return f.column == column.Name }) && column.May(catalog.Authenticated, "select") {
-			c.report(Note, fmt.Sprintf("usergraph add %s.%s adds it", c.model.tableName(), column.Name), "the column %s is not in the API", column.Name)
+			c.report(Note, fmt.Sprintf("go run . add %s.%s adds it", c.model.tableName(), column.Name), "the column %s is not in the API", column.Name)
 		}
 	}
 }

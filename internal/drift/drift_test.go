@@ -106,8 +106,8 @@ func TestMigrations(t *testing.T) {
 	for _, test := range []struct{ migration, want string }{
 		{`alter table public.todos drop column due_on`, "error the column due_on is gone -> models/todo.go:DueOn (Todo.DueOn): take the field out"},
 		{`alter table public.todos rename column title to name`, "error the column title is gone -> models/todo.go:Title (Todo.Title)"},
-		{`alter table public.todos rename column title to name`, "note the column name is not in the API -> usergraph add todos.name adds it"},
-		{`alter table public.todos add column note text`, "note the column note is not in the API -> usergraph add todos.note adds it"},
+		{`alter table public.todos rename column title to name`, "note the column name is not in the API -> go run . add todos.name adds it"},
+		{`alter table public.todos add column note text`, "note the column note is not in the API -> go run . add todos.note adds it"},
 		{`alter table public.todos add column note text not null`, "error each new row needs note, which CreateTodoInput does not require -> schema/todos.graphqls:18: add the field to CreateTodoInput"},
 		{`drop table public.todos`, "error the table is gone -> models/todo.go: (Todo)"},
 		{`alter table public.todos alter column title type int using 1`, "error the column title is integer, and string cannot hold it -> models/todo.go:Title (Todo.Title): write int32"},
@@ -200,5 +200,25 @@ func TestPublic(t *testing.T) {
 	found := compare(t, "", strings.Replace(sdl, "todo(id: ID!): Todo @authenticated", "todo(id: ID!): Todo @public", 1))
 	if len(found) != 1 || !strings.HasPrefix(found[0], "error todo is @public, and anonymous callers may not read the table") {
 		t.Error(found)
+	}
+}
+
+// Hat is for everybody.
+type Hat struct {
+	bun.BaseModel `bun:"table:hats,alias:h"`
+
+	ID int64 `bun:"id,pk"`
+}
+
+// Policies that are wider than the schema are told of, but not for the caller's own row, which nobody has without a token.
+func TestOpener(t *testing.T) {
+	const schema = `
+directive @authenticated on FIELD_DEFINITION
+type Query { me: Hat @authenticated hat(id: ID!): Hat @authenticated }
+type Hat { id: ID! }`
+	found := compareModel(t, `create table public.hats (id bigint primary key); alter table public.hats enable row level security; create policy p on public.hats for select using (true)`,
+		"schema/hats.graphqls", schema, reflect.TypeFor[Hat]())
+	if want := "note hat is @authenticated, and anonymous callers may read the table -> schema/hats.graphqls:3: write @public, or take the policy from anon"; len(found) != 1 || found[0] != want {
+		t.Error(strings.Join(found, "\n"))
 	}
 }
