@@ -91,7 +91,7 @@ func (p *application) parseAdd(args []string) (*addOptions, error) {
 	}
 	o.Columns, o.Key = splitList(*columns), splitList(*key)
 	if len(o.tables) == 0 {
-		return nil, usageError{errors.New("add: name a table, as in `usergraph add todos`")}
+		return nil, usageError{errors.New("add: name a table, as in `go run . add todos`")}
 	}
 	if o.agentsReadOnly && !o.fix {
 		return nil, usageError{errors.New("add: --agents-read-only writes a migration, as --fix does: say both")}
@@ -272,9 +272,9 @@ func tableNamed(found *catalog.Catalog, name string) (*catalog.Table, error) {
 	}
 	hint := ""
 	if names := found.Closest("public", name); len(names) > 0 {
-		hint = ": there are " + strings.Join(names, ", ")
+		hint = ", there are " + strings.Join(names, ", ")
 	}
-	return nil, fmt.Errorf("there is no table %s%s", name, hint)
+	return nil, fmt.Errorf("there is no table %s%s: a file of supabase/migrations makes it, or --database names a database that has it", name, hint)
 }
 
 // fix looks for what is wrong with the tables. With --fix, a temporary database is mended at once, so that what is written
@@ -380,7 +380,7 @@ func (a *adder) column(ctx context.Context, found *catalog.Catalog, name string)
 	}
 	model, ok := a.project.ModelFor(table)
 	if !ok {
-		return fmt.Errorf("%s is not in the API yet: `usergraph add %s` adds it with all its columns", table, table)
+		return fmt.Errorf("%s is not in the API yet: `go run . add %s` adds it with all its columns", table, table)
 	}
 	project, err := a.project.Without(model)
 	if err != nil {

@@ -242,5 +242,5 @@ func (p *application) usage() string {
 	for _, command := range p.commands() {
 		text += fmt.Sprintf("\n  %-9s %s", command.name, command.meaning)
 	}
-	return text + "\n\n`usergraph <command> --help` says more of each.\n\nExample:\n  usergraph dev"
+	return text + "\n\n`usergraph <command> --help` says more of each. In the folder of a project, `usergraph` is `go run .`.\n\nExample:\n  go run . dev"
 }

@@ -57,7 +57,7 @@ func TestServeWithBadSettings(t *testing.T) {
 		env  []string
 		want string
 	}{
-		"nothing set":                 {nil, "usergraph dev"},
+		"nothing set":                 {nil, "go run . dev"},
 		"published secret":            {append(database, "SUPABASE_JWT_SECRET", "super-secret-jwt-token-with-at-least-32-characters-long"), "publishes"},
 		"playground without a schema": {append(database, "PLAYGROUND", "on", "INTROSPECTION", "off"), "PLAYGROUND=on needs"},
 		"replica that is the primary": {append(database, "DATABASE_READ_URL", database[1]), "name a replica"},

@@ -241,7 +241,7 @@ func printBanner(ctx context.Context, w io.Writer, url, query string, project *d
 		}
 	}
 	who := strings.Join(addresses, ", ")
-	signedIn, try := "", "  Nobody has signed up yet. `usergraph token --as` prints a token for somebody who does.\n\n"
+	signedIn, try := "", "  Nobody has signed up yet. `go run . token --as EMAIL` prints a token for somebody who does.\n\n"
 	if len(users) > 0 {
 		token, err := project.auth.Token(ctx, users[0].ID.String(), time.Now().Add(life))
 		if err != nil {
@@ -251,7 +251,7 @@ func printBanner(ctx context.Context, w io.Writer, url, query string, project *d
 			who += ", password " + devPassword
 		}
 		signedIn = ", signed in as " + users[0].Label()
-		try = fmt.Sprintf("  Users       %[4]s\n\n  Ask as %[1]s (usergraph token --as prints a token for somebody else):\n\n"+
+		try = fmt.Sprintf("  Users       %[4]s\n\n  Ask as %[1]s (`go run . token --as EMAIL` prints a token for somebody else):\n\n"+
 			`curl -s %[2]s/graphql -H 'Content-Type: application/json' -H 'Authorization: Bearer %[3]s' -d '{"query":"%[5]s"}'`+"\n\n",
 			users[0].Label(), url, token, who, query)
 	}

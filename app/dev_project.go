@@ -121,7 +121,7 @@ func existingProject(ctx context.Context, options devOptions, databaseURL string
 		return nil, nil, err
 	}
 	project.banner += authBanner(about, project.settings) +
-		"              A token of the playground or of `usergraph token` is a session: a row in auth.sessions, and one in\n" +
+		"              A token of the playground or of `go run . token` is a session: a row in auth.sessions, and one in\n" +
 		"              auth.mfa_amr_claims. They end with the token, and the next start removes them.\n"
 	return project, stop, nil
 }

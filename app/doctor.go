@@ -143,7 +143,7 @@ func (p *application) drift(ctx context.Context, databaseURL string) []doctor.Fi
 			return findings
 		}
 	}
-	return []doctor.Finding{{Check: "check", Severity: doctor.Warning, Message: err.Error(), Advice: "run `usergraph check`"}}
+	return []doctor.Finding{{Check: "check", Severity: doctor.Warning, Message: err.Error(), Advice: "run `go run . check`"}}
 }
 
 // migrationVersions returns the versions at the start of the migrations' names, none if the team has no migrations.

@@ -42,7 +42,7 @@ func (p *application) runInit(ctx context.Context, args []string) error {
 		dir, args = flags.Arg(0), flags.Args()[1:]
 	}
 	if dir == "" {
-		return usageError{errors.New("init: name the folder to write, as in `usergraph init app`")}
+		return usageError{errors.New("init: name the folder to write, as in `go run . init ../app`")}
 	}
 	target, err := filepath.Abs(dir)
 	if err != nil {

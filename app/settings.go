@@ -113,7 +113,7 @@ const ownPrefix = "USERGRAPH_"
 // file with the settings.
 var errNothingSet = errors.New(`no settings: DATABASE_URL and SUPABASE_URL are neither in the environment nor in .env.local or .env of this folder
 
-To try usergraph here, with a database and users of its own:   usergraph dev
+To try usergraph here, with a database and users of its own:   go run . dev
 To run it with your Supabase project, set DATABASE_URL and SUPABASE_URL; ` + "`usergraph serve --help`" + ` lists all settings`)
 
 // read reads the valid settings. A problem with a setting that others follow from is reported once, for that setting.

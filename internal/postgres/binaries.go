@@ -61,9 +61,9 @@ func (h *home) binaries(ctx context.Context, cfg Config) (binaries, error) {
 const ways = `Any of these will do:
   apt-get install postgresql                    Debian, Ubuntu
   brew install postgresql@17                    macOS
-  POSTGRES_MIRROR=https://...         another Maven repository to download it from
+  POSTGRES_MIRROR=https://...                   another Maven repository to download it from
   docker compose up                             the server and its PostgreSQL in containers
-  DATABASE_URL=postgres://... usergraph serve   a PostgreSQL that runs elsewhere`
+  DATABASE_URL=postgres://... go run .          a PostgreSQL that runs elsewhere`
 
 // usualPlaces lists where PostgreSQL may be installed, the most likely first.
 func usualPlaces() []string {

@@ -60,7 +60,7 @@ func MeTable(database *catalog.Catalog, name string) (*catalog.Table, error) {
 		hint = " Other columns than the key do in: " + strings.Join(others, ", ") + "."
 	}
 	return nil, fmt.Errorf("no table has a key that refers to auth.users, so that there is none for `me`.%s "+
-		"Without --database, init writes a migration that makes public.users; then `usergraph add` adds your tables", hint)
+		"Without --database, init writes a migration that makes public.users; then `go run . add` adds your tables", hint)
 }
 
 // NewMe decides what to write for the table of users.
