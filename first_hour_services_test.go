@@ -177,6 +177,8 @@ var mistakes = map[string]func(h *firstHour) []string{
 	"go: go.mod file not found in current directory or any parent directory": func(h *firstHour) []string {
 		return []string{h.command(h.TempDir(), nil, "go", "run", ".")}
 	},
+	"no Go files in …":                func(h *firstHour) []string { return []string{h.command("docs", nil, "go", "run", ".", "dev")} },
+	"package … is not a main package": func(h *firstHour) []string { return []string{h.command("graph", nil, "go", "run", ".", "dev")} },
 
 	"no settings: DATABASE_URL and SUPABASE_URL are neither in the environment nor in .env.local or .env of this folder": func(h *firstHour) []string {
 		return []string{h.refused(nil), h.refused(nil, "doctor")}
