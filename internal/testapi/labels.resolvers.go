@@ -29,6 +29,14 @@ func (r *queryResolver) TodoLabel(ctx context.Context, id rows.ID) (*models.Todo
 	return models.TodoLabelByID(ctx, r.As(caller), caller.UserID, id)
 }
 
+func (r *todoResolver) Labels(ctx context.Context, objs []*models.Todo, first *int, after *string) ([]*rows.Connection[models.TodoLabel], error) {
+	caller, err := endpoint.CallerFrom(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return models.LabelsOfTodos(ctx, r.As(caller), caller.UserID, objs, rows.Page{First: first, After: after})
+}
+
 func (r *todoLabelResolver) Todo(ctx context.Context, objs []*models.TodoLabel) ([]*models.Todo, error) {
 	caller, err := endpoint.CallerFrom(ctx)
 	if err != nil {

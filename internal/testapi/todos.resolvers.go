@@ -71,14 +71,6 @@ func (r *todoResolver) Project(ctx context.Context, objs []*models.Todo) ([]*mod
 	return models.ProjectsOfTodos(ctx, r.As(caller), caller.UserID, objs)
 }
 
-func (r *todoResolver) Labels(ctx context.Context, objs []*models.Todo, first *int, after *string) ([]*rows.Connection[models.TodoLabel], error) {
-	caller, err := endpoint.CallerFrom(ctx)
-	if err != nil {
-		return nil, err
-	}
-	return models.LabelsOfTodos(ctx, r.As(caller), caller.UserID, objs, rows.Page{First: first, After: after})
-}
-
 func (r *Resolver) Todo() generated.TodoResolver { return &todoResolver{r} }
 
 type todoResolver struct{ *Resolver }

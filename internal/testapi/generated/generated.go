@@ -634,6 +634,17 @@ type TodoLabelConnection {
   "The number of labels on all pages."
   totalCount: Int! @cost(weight: 5)
 }
+
+extend type Todo {
+  "The labels of the todo."
+  labels(
+    "The number of labels: at most 100."
+    first: Int = 20
+
+    "The cursor after which the page begins."
+    after: String
+  ): TodoLabelConnection @cost(weight: 5) @listSize(slicingArguments: ["first"], sizedFields: ["nodes"])
+}
 `, BuiltIn: false},
 	{Name: "../projects.graphqls", Input: `extend type Query {
   """
@@ -1192,15 +1203,6 @@ type Todo {
 
   "The project that the todo belongs to. Null if it has none, or if the caller may not see the project."
   project: Project @cost(weight: 5)
-
-  "The labels of the todo."
-  labels(
-    "The number of labels: at most 100."
-    first: Int = 20
-
-    "The cursor after which the page begins."
-    after: String
-  ): TodoLabelConnection @cost(weight: 5) @listSize(slicingArguments: ["first"], sizedFields: ["nodes"])
 }
 
 "A page of todos."
