@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"go/format"
 	"io/fs"
+	"maps"
 	"strings"
 
 	"golang.org/x/tools/txtar"
@@ -14,7 +15,8 @@ import (
 )
 
 // WithColumn adds the field of one column to the files of a table that the project has already: struct, schema, inputs and
-// document. present returns what a file holds now. The plan is that of the project without the table.
+// document. present returns what a file holds now. The plan is that of the project without the table. Files that stay as they
+// are are not returned: a column that refers to another row is in struct and inputs, and shown by relations.
 func (p *Plan) WithColumn(column string, present func(name string) ([]byte, error)) (map[string][]byte, error) {
 	var f *Field
 	for _, field := range p.Fields {
@@ -87,6 +89,10 @@ func (p *Plan) WithColumn(column string, present func(name string) ([]byte, erro
 			return nil, err
 		}
 	}
+	maps.DeleteFunc(files, func(name string, text []byte) bool {
+		before, err := present(name)
+		return err == nil && bytes.Equal(before, text)
+	})
 	return files, nil
 }
 

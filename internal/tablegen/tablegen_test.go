@@ -522,7 +522,7 @@ func TestAgain(t *testing.T) {
 func TestWithColumn(t *testing.T) {
 	found := read(t, shop)
 	files, _ := added(t, found, "projects", "todos")
-	changed := read(t, shop+"alter table public.todos add column weight numeric; alter table public.todos add column place point; alter table public.todos add column note text; create type public.mood as enum ('sad', 'happy'); create type public.size as enum ('X large'); alter table public.todos add column mood public.mood, add column size public.size; alter table public.todos add column seen_at timestamptz not null default now();")
+	changed := read(t, shop+"alter table public.todos add column weight numeric; alter table public.todos add column place point; alter table public.todos add column note text; alter table public.todos add column parent_id bigint references public.todos; create type public.mood as enum ('sad', 'happy'); create type public.size as enum ('X large'); alter table public.todos add column mood public.mood, add column size public.size; alter table public.todos add column seen_at timestamptz not null default now();")
 	plan, err := tablegen.NewPlan(project(t), changed, changed.Table("public", "todos"), tablegen.Options{})
 	if err != nil {
 		t.Fatal(err)
@@ -564,6 +564,10 @@ func TestWithColumn(t *testing.T) {
 			!bytes.Contains(test, []byte("updateTodo(id: \"1001\", input: {"+column+": ")) {
 			t.Errorf("%s: %s\n%s\n%s\n%s", column, name, test, after["models/todo.go"], after["schema/todos.graphqls"])
 		}
+	}
+	// What refers to another row is shown by a relation, so the document stays as it is.
+	if after, err = plan.WithColumn("parent_id", present); err != nil || after["documents/todos.graphql"] != nil || !strings.Contains(string(after["models/todo.go"]), `bun:"parent_id"`) {
+		t.Error(err, slices.Collect(maps.Keys(after)))
 	}
 	if after, err = plan.WithColumn("seen_at", present); err != nil || !strings.Contains(string(after["schema/todos.graphqls"]), "  seenAt: DateTime!\n") {
 		t.Error(err, string(after["schema/todos.graphqls"]))
