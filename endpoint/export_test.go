@@ -12,6 +12,7 @@ import (
 	"github.com/99designs/gqlgen/graphql"
 	"github.com/gobwas/ws"
 	"github.com/vektah/gqlparser/v2/ast"
+	"github.com/vektah/gqlparser/v2/gqlerror"
 
 	"usergraph/auth"
 )
@@ -83,4 +84,27 @@ func ReadFrame(from io.Reader) (string, error) {
 	payload := make([]byte, header.Length)
 	_, err = io.ReadFull(from, payload)
 	return string(payload), err
+}
+
+// PlansTake returns how many bytes the plans of a document take for these values of its variables, and what is counted for them.
+func (h *Handler) PlansTake(text string, values []map[string]any) (takes, counted int, refusal error) {
+	const copies = 32
+	bounds := DefaultLimits().SignedIn
+	kept := make([]*document, copies)
+	for i := range kept {
+		var err *gqlerror.Error
+		if kept[i], err = h.exec.documents.parseAndValidate(strings.Clone(text), &bounds, true); err != nil {
+			return 0, 0, err
+		}
+	}
+	before := liveHeap()
+	for _, d := range kept {
+		for _, variables := range values {
+			d.plans.of(h.exec.rows, d.parsed, &graphql.OperationContext{Doc: d.parsed, Operation: d.parsed.Operations[0], Variables: variables})
+		}
+	}
+	takes = (liveHeap() - before) / copies
+	without := kept[0].stats
+	without.fields = 0
+	return takes, kept[0].weight() - (&document{stats: without}).weight(), nil
 }

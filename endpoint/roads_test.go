@@ -106,3 +106,43 @@ func TestWrittenRowsHaveLimits(t *testing.T) {
 		}
 	}
 }
+
+// The plans of a document take no more memory than is counted for them.
+func TestPlansWeighWhatTheyTake(t *testing.T) {
+	handler, err := endpoint.NewHandler(optionsFor(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	each := make([]map[string]any, 8) // of three variables
+	for i := range each {
+		each[i] = map[string]any{"a": i&1 > 0, "b": i&2 > 0, "c": i&4 > 0}
+	}
+	nothing := []map[string]any{nil}
+	numbered := func(n int, format string) (text string) {
+		for i := range n {
+			text += fmt.Sprintf(format, i)
+		}
+		return text
+	}
+	for name, test := range map[string]struct {
+		text   string
+		values []map[string]any
+	}{
+		"a small one": {"{ todos { nodes { id } } }", nothing},
+		"columns":     {"{ todos { nodes { " + numbered(29, "a%d: title ") + "} } }", nothing},
+		"relations":   {"{ todos { nodes { " + numbered(20, "a%d: project { id } ") + "} } }", nothing},
+		"nested":      {"{ todos { nodes { project { todos { nodes { project { todos { nodes { title } } } } } } } } }", nothing},
+		"fragments":   {"{ todos { nodes { " + numbered(20, "a%d: project { ...f } ") + "} } } fragment f on Project { id name todos { nodes { id title } } }", nothing},
+		"conditions":  {"query($a: Boolean!, $b: Boolean!, $c: Boolean!) { todos { nodes { id @include(if: $a) title @skip(if: $b) project @include(if: $c) { id name } } } }", each},
+		"many":        {"query($a: Boolean!, $b: Boolean!, $c: Boolean!) { todos { nodes { id @include(if: $a) " + numbered(20, "p%d: project { id name @skip(if: $c) } ") + "title @skip(if: $b) } } }", each},
+	} {
+		takes, counted, err := handler.PlansTake(test.text, test.values)
+		if err != nil {
+			t.Errorf("%s: %v", name, err)
+		} else if takes > counted {
+			t.Errorf("%s: %d bytes, and %d are counted", name, takes, counted)
+		} else {
+			t.Logf("%s: %d bytes, and %d are counted", name, takes, counted)
+		}
+	}
+}
