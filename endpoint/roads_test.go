@@ -1,11 +1,17 @@
 package endpoint_test
 
 import (
+	"context"
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
 
 	"usergraph/auth"
 	"usergraph/database"
@@ -105,6 +111,63 @@ func TestWrittenRowsHaveLimits(t *testing.T) {
 			t.Errorf("%s\nwritten   %s\ngenerated %s", document, got, want)
 		}
 	}
+}
+
+// Rows that wait for a relation are not waited for, nor asked for, when their caller leaves.
+func TestWrittenRowsEndWithTheirCaller(t *testing.T) {
+	options := optionsFor(t)
+	pg := pgtest.New(t)
+	pg.Exec(t, pgtest.Seed+fmt.Sprintf(rowsOfAda, ada))
+	db, err := database.Open(database.Config{URL: pg.URL, MaxConns: 4})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = db.Close() })
+	options.DB = db
+	handler, err := endpoint.NewHandler(options)
+	if err != nil {
+		t.Fatal(err)
+	}
+	conn, err := pgx.Connect(t.Context(), pg.AdminURL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close(context.Background())
+	tx, err := conn.Begin(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := tx.Exec(t.Context(), "lock table projects in access exclusive mode"); err != nil {
+		t.Fatal(err)
+	}
+	waiting := func(want int) {
+		t.Helper()
+		for deadline := time.Now().Add(time.Minute); ; time.Sleep(5 * time.Millisecond) {
+			var got int
+			if err := tx.QueryRow(t.Context(), "select count(*) from pg_locks where not granted and database = (select oid from pg_database where datname = current_database())").Scan(&got); err != nil {
+				t.Fatal(err)
+			}
+			if got == want {
+				return
+			}
+			if time.Now().After(deadline) {
+				t.Fatalf("%d statements wait, want %d", got, want)
+			}
+		}
+	}
+	ctx, leave := context.WithCancel(auth.NewContext(t.Context(), &auth.Claims{UserID: ada, Role: "authenticated", Payload: fmt.Appendf(nil, `{"role":"authenticated","sub":%q}`, ada)}))
+	defer leave()
+	request := httptest.NewRequest(http.MethodPost, "/graphql", strings.NewReader(requestOf(t, "{ todos { nodes { title project { name } } } }", nil)))
+	request.Header.Set("Content-Type", "application/json")
+	answered := make(chan struct{})
+	go func() {
+		handler.ServeHTTP(httptest.NewRecorder(), request.WithContext(ctx))
+		close(answered)
+	}()
+	waiting(1)
+	leave()
+	<-answered
+	waiting(0)
 }
 
 // The plans of a document take no more memory than is counted for them.
