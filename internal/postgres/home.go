@@ -136,7 +136,7 @@ func (h *home) acquire(ctx context.Context) (err error) {
 			if pid, _ := os.ReadFile(h.lock.Name()); len(pid) > 0 {
 				owner = "process " + string(bytes.TrimSpace(pid))
 			}
-			return fmt.Errorf("%s is in use by %s: stop that one first, or choose another folder, as with --data .usergraph2", h.dir, owner)
+			return fmt.Errorf("%s is in use by %s: stop that one first, or choose another folder, as with --data .usergraph/second", h.dir, owner)
 		}
 		return fmt.Errorf("lock %s: %w", h.lock.Name(), err)
 	}
