@@ -3,6 +3,7 @@ package rows
 import (
 	"context"
 	"reflect"
+	"slices"
 	"sync"
 )
 
@@ -14,9 +15,10 @@ type groupsKey struct{}
 
 // groups are the rows that an answer's statements have read.
 type groups struct {
-	mu      sync.Mutex
-	pending []any // slices of pointers to rows, whose groups nobody has asked for
-	byRow   map[any]*group
+	mu     sync.Mutex
+	all    []*group
+	mapped int // how many of all are in byRow
+	byRow  map[any]*group
 }
 
 // group is a slice of pointers to rows that one statement has read, and the relations that were read for all of them.
@@ -26,10 +28,11 @@ type group struct {
 	relations map[string]*relation
 }
 
-// relation holds a result for each row of a group, by the pointer to the row.
+// relation holds a result for each row of a group, in their order.
 type relation struct {
 	mu      sync.Mutex
 	results any
+	byRow   any // the same by the pointer to the row; nil until it is asked for
 	err     error
 	done    bool
 }
@@ -48,15 +51,15 @@ func keep[T any](ctx context.Context, read []*T) {
 	}
 	known.mu.Lock()
 	defer known.mu.Unlock()
-	known.pending = append(known.pending, read)
+	known.all = append(known.all, &group{rows: slices.Clone(read)}) // whoever has the list may sort it
 }
 
 // of returns the group of a row, or nil.
 func (g *groups) of(row any) *group {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	for _, read := range g.pending {
-		one, list := &group{rows: read}, reflect.ValueOf(read)
+	for _, one := range g.all[g.mapped:] {
+		list := reflect.ValueOf(one.rows)
 		if g.byRow == nil {
 			g.byRow = make(map[any]*group, list.Len())
 		}
@@ -64,8 +67,20 @@ func (g *groups) of(row any) *group {
 			g.byRow[list.Index(i).Interface()] = one
 		}
 	}
-	g.pending = nil
+	g.mapped = len(g.all)
 	return g.byRow[row]
+}
+
+// groupOf returns the group that has these rows and no others, or nil: most lists are what one statement has read.
+func groupOf[P any](g *groups, rows []*P) *group {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	for _, one := range g.all {
+		if list, ok := one.rows.([]*P); ok && slices.Equal(list, rows) {
+			return one
+		}
+	}
+	return nil
 }
 
 // related returns the related row or list of each row. It reads those of the row's group at once, by load, which returns
@@ -74,6 +89,10 @@ func related[P, R any](ctx context.Context, rows []*P, key string, load func(con
 	known, ok := ctx.Value(groupsKey{}).(*groups)
 	if !ok {
 		return load(ctx, rows)
+	}
+	if of := groupOf(known, rows); of != nil {
+		all, err := resultsOf(ctx, of, key, load)
+		return slices.Clone(all), err
 	}
 	results := make([]*R, len(rows))
 	var alone []*P // rows that no statement of this answer has read
@@ -87,11 +106,10 @@ func related[P, R any](ctx context.Context, rows []*P, key string, load func(con
 			continue
 		}
 		if of != last {
-			var err error
-			if all, err = resultsOf(ctx, of, key, load); err != nil {
+			if _, err := resultsOf(ctx, of, key, load); err != nil {
 				return nil, err
 			}
-			last = of
+			last, all = of, resultsByRow[P, R](of, key)
 		}
 		results[i] = all[row]
 	}
@@ -108,7 +126,7 @@ func related[P, R any](ctx context.Context, rows []*P, key string, load func(con
 }
 
 // resultsOf returns the results for all rows of a group. The first caller reads them, the others wait.
-func resultsOf[P, R any](ctx context.Context, of *group, key string, load func(context.Context, []*P) ([]*R, error)) (map[*P]*R, error) {
+func resultsOf[P, R any](ctx context.Context, of *group, key string, load func(context.Context, []*P) ([]*R, error)) ([]*R, error) {
 	of.mu.Lock()
 	if of.relations == nil {
 		of.relations = map[string]*relation{}
@@ -122,17 +140,30 @@ func resultsOf[P, R any](ctx context.Context, of *group, key string, load func(c
 	one.mu.Lock()
 	defer one.mu.Unlock()
 	if !one.done {
-		rows := of.rows.([]*P)
-		found, err := load(ctx, rows)
+		found, err := load(ctx, of.rows.([]*P))
 		if err != nil && ctx.Err() != nil {
 			return nil, err // says nothing to fields that have time left
 		}
-		results := make(map[*P]*R, len(found))
-		for i, result := range found {
-			results[rows[i]] = result
-		}
-		one.results, one.err, one.done = results, err, true
+		one.results, one.err, one.done = found, err, true
 	}
-	results, _ := one.results.(map[*P]*R)
+	results, _ := one.results.([]*R)
 	return results, one.err
+}
+
+// resultsByRow returns what resultsOf has returned, by row.
+func resultsByRow[P, R any](of *group, key string) map[*P]*R {
+	of.mu.Lock()
+	one := of.relations[key]
+	of.mu.Unlock()
+	one.mu.Lock()
+	defer one.mu.Unlock()
+	if one.byRow == nil {
+		rows, results := of.rows.([]*P), one.results.([]*R)
+		byRow := make(map[*P]*R, len(rows))
+		for i, result := range results {
+			byRow[rows[i]] = result
+		}
+		one.byRow = byRow
+	}
+	return one.byRow.(map[*P]*R)
 }

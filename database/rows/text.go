@@ -23,12 +23,14 @@ func textOf(value reflect.Value) (text string, ok bool) {
 		}
 		value = value.Elem()
 	}
-	switch v := value.Interface().(type) {
-	case time.Time:
-		return sqlTime(v), true
-	case encoding.TextMarshaler:
-		text, err := v.MarshalText()
-		return string(text), err == nil
+	if value.Type().NumMethod() > 0 {
+		switch v := value.Interface().(type) {
+		case time.Time:
+			return sqlTime(v), true
+		case encoding.TextMarshaler:
+			text, err := v.MarshalText()
+			return string(text), err == nil
+		}
 	}
 	switch value.Kind() {
 	case reflect.Int, reflect.Int16, reflect.Int32, reflect.Int64:
