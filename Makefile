@@ -74,6 +74,6 @@ rename:
 rename-check:
 	.ci/rename-check
 
-# About 10 minutes: besides, all that a release has, and a project that is carried over to the next version. docs/release.md
+# About 10 minutes on an idle machine, 50 on a busy one: besides, all that a release has, and a project that is carried over to the next version. docs/release.md
 release-check:
 	.ci/rename-check --release
