@@ -176,7 +176,7 @@ func TestStart(t *testing.T) {
 	cfg := quick(tempDir(t))
 	server := start(t, cfg)
 	query(t, server, "create table kept as select 'kept' as word; select ''")
-	if roles := query(t, server, "select string_agg(rolname, ' ' order by rolname) from pg_roles where rolname !~ '^pg_'"); roles != "anon authenticated authenticator postgres service_role" {
+	if roles := query(t, server, "select string_agg(rolname, ' ' order by rolname) from pg_roles where rolname !~ '^pg_'"); roles != "anon authenticated authenticator postgres service_role supabase_auth_admin" {
 		t.Error("roles:", roles)
 	}
 	if user, err := ask(t.Context(), server.URL("authenticator", "postgres"), "select current_user"); err != nil || user != "authenticator" {
