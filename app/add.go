@@ -404,7 +404,7 @@ func (a *adder) column(ctx context.Context, found *catalog.Catalog, name string)
 	maps.Copy(a.files, files)
 	for _, r := range plan.Relations {
 		if r.Child == plan.Entity && slices.Equal(r.Columns, []string{column}) {
-			fmt.Fprintf(a.Stdout, "%s: %s.%s would show %s, and is written by hand: `usergraph add %[1]s` prints it, docs/tables.md explains it\n", table, r.On, r.Field, r.Shows())
+			fmt.Fprintf(a.Stdout, "%s: %s.%s would show %s, and is written by hand: `go run . add %[1]s` prints it, docs/tables.md explains it\n", table, r.On, r.Field, r.Shows())
 		}
 	}
 	test, text := plan.ColumnTest(found, column, files, func(sql string) error { return a.source.try(ctx, sql) })

@@ -71,6 +71,21 @@ func (g *groups) of(row any) *group {
 	return g.byRow[row]
 }
 
+// relation returns the relation of a key, which nobody may have read yet.
+func (g *group) relation(key string) *relation {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.relations == nil {
+		g.relations = map[string]*relation{}
+	}
+	one := g.relations[key]
+	if one == nil {
+		one = new(relation)
+		g.relations[key] = one
+	}
+	return one
+}
+
 // groupOf returns the group that has these rows and no others, or nil: most lists are what one statement has read.
 func groupOf[P any](g *groups, rows []*P) *group {
 	g.mu.Lock()
@@ -127,16 +142,7 @@ func related[P, R any](ctx context.Context, rows []*P, key string, load func(con
 
 // resultsOf returns the results for all rows of a group. The first caller reads them, the others wait.
 func resultsOf[P, R any](ctx context.Context, of *group, key string, load func(context.Context, []*P) ([]*R, error)) ([]*R, error) {
-	of.mu.Lock()
-	if of.relations == nil {
-		of.relations = map[string]*relation{}
-	}
-	one := of.relations[key]
-	if one == nil {
-		one = new(relation)
-		of.relations[key] = one
-	}
-	of.mu.Unlock()
+	one := of.relation(key)
 	one.mu.Lock()
 	defer one.mu.Unlock()
 	if !one.done {
@@ -152,9 +158,7 @@ func resultsOf[P, R any](ctx context.Context, of *group, key string, load func(c
 
 // resultsByRow returns what resultsOf has returned, by row.
 func resultsByRow[P, R any](of *group, key string) map[*P]*R {
-	of.mu.Lock()
-	one := of.relations[key]
-	of.mu.Unlock()
+	one := of.relation(key)
 	one.mu.Lock()
 	defer one.mu.Unlock()
 	if one.byRow == nil {

@@ -13,11 +13,11 @@ import (
 // maxCursor bounds a cursor in bytes. It has the values of indexed columns, which take at most 2,704 bytes in a B-tree.
 const maxCursor = 16 << 10
 
-// cursorOf returns the cursor of a row, a pointer to a struct. The mark is that of the ordering.
-func (o ordering) cursorOf(mark string, row reflect.Value) string {
-	parts := make([]*string, 1, len(o)+1)
-	parts[0] = &mark
-	for _, t := range o {
+// cursorOf returns the cursor of a row, a pointer to a struct.
+func (o marked) cursorOf(row reflect.Value) string {
+	parts := make([]*string, 1, len(o.ordering)+1)
+	parts[0] = &o.mark
+	for _, t := range o.ordering {
 		var part *string
 		if text, ok := textOf(t.field.Value(row.Elem())); ok {
 			part = &text
@@ -28,8 +28,8 @@ func (o ordering) cursorOf(mark string, row reflect.Value) string {
 	return base64.RawURLEncoding.EncodeToString(text)
 }
 
-// place returns the values in a cursor of this ordering. Nil is NULL. The mark is that of the ordering.
-func (o ordering) place(mark, cursor string) ([]*string, error) {
+// place returns the values in a cursor of this ordering. Nil is NULL.
+func (o marked) place(cursor string) ([]*string, error) {
 	var parts []*string
 	if len(cursor) > maxCursor {
 		return nil, badInput("this is not a cursor of this list")
@@ -38,11 +38,11 @@ func (o ordering) place(mark, cursor string) ([]*string, error) {
 	if err != nil || json.Unmarshal(text, &parts) != nil || len(parts) == 0 || parts[0] == nil {
 		return nil, badInput("this is not a cursor of this list")
 	}
-	if *parts[0] != mark || len(parts) != len(o)+1 {
+	if *parts[0] != o.mark || len(parts) != len(o.ordering)+1 {
 		return nil, badInput("this is a cursor of another list or another order: send it with the order that it was given for")
 	}
 	for i, part := range parts[1:] {
-		if part == nil && !o[i].nullable || part != nil && strings.ContainsRune(*part, 0) {
+		if part == nil && !o.ordering[i].nullable || part != nil && strings.ContainsRune(*part, 0) {
 			return nil, badInput("this is not a cursor of this list")
 		}
 	}

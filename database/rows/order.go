@@ -40,8 +40,8 @@ type term struct {
 // ordering is an order that no two rows are equal in. Its last terms are the key.
 type ordering []term
 
-// orderingOf returns the ordering of a table's rows, and its mark. No order is the key's.
-func orderingOf(table *schema.Table, order *Order) (ordering, string, error) {
+// orderingOf returns the ordering of a table's rows. No order is the key's.
+func orderingOf(table *schema.Table, order *Order) (marked, error) {
 	key := orderingKey{table: table}
 	if order != nil {
 		key.order, key.given = *order, true
@@ -50,13 +50,12 @@ func orderingOf(table *schema.Table, order *Order) (ordering, string, error) {
 	if !ok {
 		all, err := newOrdering(table, order)
 		if err != nil {
-			return nil, "", err
+			return marked{}, err
 		}
 		known = marked{all, all.mark()}
 		orderings.Store(key, known)
 	}
-	of := known.(marked)
-	return of.ordering, of.mark, nil
+	return known.(marked), nil
 }
 
 // orderings are those that were asked for: a few for each column of a table.
@@ -68,9 +67,10 @@ type orderingKey struct {
 	given bool // else it is the key's
 }
 
+// marked is an ordering and its mark, which is made once.
 type marked struct {
-	ordering ordering
-	mark     string
+	ordering
+	mark string
 }
 
 func newOrdering(table *schema.Table, order *Order) (ordering, error) {

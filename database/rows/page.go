@@ -51,8 +51,7 @@ func (p Page) size() (int, error) {
 
 // plan is a page of a table: its ordering in the direction of reading, where it begins, and how many rows it has.
 type plan struct {
-	ordering ordering // of the list
-	mark     string   // of that
+	ordering marked   // of the list
 	reading  ordering // of the statement
 	place    []*string
 	size     int
@@ -63,16 +62,16 @@ func (p Page) plan(table *schema.Table) (plan, error) {
 	if err != nil {
 		return plan{}, err
 	}
-	all, mark, err := orderingOf(table, p.Order)
+	all, err := orderingOf(table, p.Order)
 	if err != nil {
 		return plan{}, err
 	}
-	read, cursor := plan{ordering: all, mark: mark, reading: all, size: size}, p.After
+	read, cursor := plan{ordering: all, reading: all.ordering, size: size}, p.After
 	if p.backward() {
 		read.reading, cursor = all.reversed(), p.Before
 	}
 	if cursor != nil {
-		read.place, err = all.place(mark, *cursor)
+		read.place, err = all.place(*cursor)
 	}
 	return read, err
 }
@@ -107,7 +106,7 @@ func Paginate[T any](ctx context.Context, query *bun.SelectQuery, page Page, fil
 func connectionOf[T any](page Page, read plan, found []*T) *Connection[T] {
 	more := len(found) > read.size
 	found = found[:min(len(found), read.size)]
-	c := &Connection[T]{Nodes: found, ordering: read.ordering, mark: read.mark}
+	c := &Connection[T]{Nodes: found, ordering: read.ordering}
 	c.PageInfo.HasNextPage, c.PageInfo.HasPreviousPage = more, read.place != nil
 	if page.backward() {
 		slices.Reverse(found)
@@ -126,8 +125,7 @@ type Connection[T any] struct {
 	Nodes    []*T
 	PageInfo PageInfo
 
-	ordering ordering
-	mark     string // of the ordering
+	ordering marked
 	count    func(context.Context) (int, error)
 }
 
@@ -143,9 +141,7 @@ func (c *Connection[T]) Edges() []*Edge[T] {
 // TotalCount counts the rows of the list, on all its pages. PostgreSQL reads all of them for it.
 func (c *Connection[T]) TotalCount(ctx context.Context) (int, error) { return c.count(ctx) }
 
-func (c *Connection[T]) cursor(row *T) string {
-	return c.ordering.cursorOf(c.mark, reflect.ValueOf(row))
-}
+func (c *Connection[T]) cursor(row *T) string { return c.ordering.cursorOf(reflect.ValueOf(row)) }
 
 // Edge is a row in a page.
 type Edge[T any] struct {
