@@ -1,13 +1,11 @@
 package endpoint_test
 
 import (
-	"context"
 	"fmt"
 	"sync"
 	"testing"
 
 	"github.com/google/uuid"
-	"github.com/jackc/pgx/v5"
 )
 
 // liveCallers are users with a subscription to the newest of their todos each.
@@ -76,26 +74,8 @@ func TestLiveListOfManyCallers(t *testing.T) {
 func TestLiveReadersAreBounded(t *testing.T) {
 	const callers = 20
 	all := newLiveServer(t).subscribeCallers(callers)
-	locked, err := pgx.Connect(t.Context(), all.pg.AdminURL)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer locked.Close(context.Background())
-	tx, err := locked.Begin(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := tx.Exec(t.Context(), `lock table todos in access exclusive mode`); err != nil {
-		t.Fatal(err)
-	}
+	tx, waiting := lockTable(t, all.pg, "todos")
 	all.pg.Exec(t, `select pg_notify('usergraph', '["public.todos", null, null]')`)
-	waiting := func() (count int) {
-		err := tx.QueryRow(t.Context(), `select count(*) from pg_locks where relation = 'todos'::regclass and not granted`).Scan(&count)
-		if err != nil {
-			t.Fatal(err)
-		}
-		return count
-	}
 	all.until("two reads wait", func() bool { return waiting() == 2 })
 	// The pool has four connections. A query is answered, again and again.
 	for range 2 * callers {

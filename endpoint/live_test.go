@@ -126,11 +126,7 @@ func (s *liveServer) rename(user uuid.UUID, name string) {
 // until waits for a condition.
 func (s *liveServer) until(what string, condition func() bool) {
 	s.t.Helper()
-	for deadline := time.Now().Add(soon); !condition(); time.Sleep(time.Millisecond) {
-		if time.Now().After(deadline) {
-			s.t.Fatalf("never happens: %s", what)
-		}
-	}
+	until(s.t, what, condition)
 }
 
 // client is a websocket that writes and reads messages as they are.

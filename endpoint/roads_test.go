@@ -9,9 +9,6 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
-	"time"
-
-	"github.com/jackc/pgx/v5"
 
 	"usergraph/auth"
 	"usergraph/database"
@@ -56,9 +53,9 @@ insert into samples (id, user_id) values ('00000000-0000-4000-8000-000000000001'
 insert into samples (user_id, mood, words, numbers, moods, big, small, whole, exact, ratio, flag, ref, at, local, day, payload, raw)
 	values ('%[1]s', 'so_so', '{a,"<b>"}', '{1,-2}', '{happy,sad}', 9007199254740993, -3, 4, -1.50, 1e21, true, '%[1]s', 'infinity', '2026-11-29 10:24', '2026-11-29', '{"a": ["<>", null]}', '[ 1 ]')`
 
-func withRows(t *testing.T) func(*endpoint.Options) {
+// withRows has a handler answer from a new database, which has these rows.
+func withRows(t *testing.T, fresh *pgtest.Database) func(*endpoint.Options) {
 	return func(o *endpoint.Options) {
-		fresh := pgtest.New(t)
 		fresh.Exec(t, pgtest.Seed+fmt.Sprintf(rowsOfAda, ada))
 		db, err := database.Open(database.Config{URL: fresh.URL, MaxConns: 4})
 		if err != nil {
@@ -75,7 +72,7 @@ func withRows(t *testing.T) func(*endpoint.Options) {
 // Random documents have the same answer, to the last byte, whoever writes the rows. The second answer to a document is
 // written by the plan that the first one has left.
 func TestWrittenRows(t *testing.T) {
-	written, generated := newRoads(t, withRows(t))
+	written, generated := newRoads(t, withRows(t, pgtest.New(t)))
 	schema := testapi.With(nil).Schema()
 	compared := 0
 	for seed := range uint64(400) {
@@ -100,7 +97,7 @@ func TestWrittenRows(t *testing.T) {
 
 // A list that is too large is refused, not written to its end.
 func TestWrittenRowsHaveLimits(t *testing.T) {
-	written, generated := newRoads(t, withRows(t), func(o *endpoint.Options) { o.Limits.SignedIn.ResponseBytes = 1000 })
+	written, generated := newRoads(t, withRows(t, pgtest.New(t)), func(o *endpoint.Options) { o.Limits.SignedIn.ResponseBytes = 1000 })
 	for document, fits := range map[string]bool{
 		"{ todos(first: 5) { nodes { id } } }":                               true,
 		"{ todos(first: 40) { nodes { id title project { name } } } }":       false,
@@ -115,46 +112,12 @@ func TestWrittenRowsHaveLimits(t *testing.T) {
 
 // Rows that wait for a relation are not waited for, nor asked for, when their caller leaves.
 func TestWrittenRowsEndWithTheirCaller(t *testing.T) {
-	options := optionsFor(t)
 	pg := pgtest.New(t)
-	pg.Exec(t, pgtest.Seed+fmt.Sprintf(rowsOfAda, ada))
-	db, err := database.Open(database.Config{URL: pg.URL, MaxConns: 4})
+	handler, err := endpoint.NewHandler(optionsFor(t, withRows(t, pg)))
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { _ = db.Close() })
-	options.DB = db
-	handler, err := endpoint.NewHandler(options)
-	if err != nil {
-		t.Fatal(err)
-	}
-	conn, err := pgx.Connect(t.Context(), pg.AdminURL)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer conn.Close(context.Background())
-	tx, err := conn.Begin(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := tx.Exec(t.Context(), "lock table projects in access exclusive mode"); err != nil {
-		t.Fatal(err)
-	}
-	waiting := func(want int) {
-		t.Helper()
-		for deadline := time.Now().Add(time.Minute); ; time.Sleep(5 * time.Millisecond) {
-			var got int
-			if err := tx.QueryRow(t.Context(), "select count(*) from pg_locks where not granted and database = (select oid from pg_database where datname = current_database())").Scan(&got); err != nil {
-				t.Fatal(err)
-			}
-			if got == want {
-				return
-			}
-			if time.Now().After(deadline) {
-				t.Fatalf("%d statements wait, want %d", got, want)
-			}
-		}
-	}
+	_, waiting := lockTable(t, pg, "projects")
 	ctx, leave := context.WithCancel(auth.NewContext(t.Context(), &auth.Claims{UserID: ada, Role: "authenticated", Payload: fmt.Appendf(nil, `{"role":"authenticated","sub":%q}`, ada)}))
 	defer leave()
 	request := httptest.NewRequest(http.MethodPost, "/graphql", strings.NewReader(requestOf(t, "{ todos { nodes { title project { name } } } }", nil)))
@@ -164,10 +127,10 @@ func TestWrittenRowsEndWithTheirCaller(t *testing.T) {
 		handler.ServeHTTP(httptest.NewRecorder(), request.WithContext(ctx))
 		close(answered)
 	}()
-	waiting(1)
+	until(t, "a statement waits", func() bool { return waiting() == 1 })
 	leave()
 	<-answered
-	waiting(0)
+	until(t, "none waits", func() bool { return waiting() == 0 })
 }
 
 // The plans of a document take no more memory than is counted for them.

@@ -1,6 +1,7 @@
 package endpoint_test
 
 import (
+	"context"
 	"encoding/json"
 	"io"
 	"log/slog"
@@ -8,8 +9,10 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
 
 	"usergraph/auth"
 	"usergraph/auth/authtest"
@@ -155,4 +158,36 @@ func jsonOf(document string, variables ...string) string {
 		return `{"query":` + string(text) + `,"variables":` + variables[0] + `}`
 	}
 	return `{"query":` + string(text) + `}`
+}
+
+// until waits for a condition.
+func until(t *testing.T, what string, condition func() bool) {
+	t.Helper()
+	for deadline := time.Now().Add(soon); !condition(); time.Sleep(time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("never happens: %s", what)
+		}
+	}
+}
+
+// lockTable locks a table until the transaction ends, at the latest with the test. waiting counts the statements that wait for it.
+func lockTable(t *testing.T, pg *pgtest.Database, table string) (tx pgx.Tx, waiting func() int) {
+	t.Helper()
+	conn, err := pgx.Connect(t.Context(), pg.AdminURL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { conn.Close(context.Background()) })
+	if tx, err = conn.Begin(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := tx.Exec(t.Context(), "lock table "+table+" in access exclusive mode"); err != nil {
+		t.Fatal(err)
+	}
+	return tx, func() (count int) {
+		if err := tx.QueryRow(t.Context(), "select count(*) from pg_locks where relation = $1::regclass and not granted", table).Scan(&count); err != nil {
+			t.Fatal(err)
+		}
+		return count
+	}
 }
