@@ -22,7 +22,7 @@ const memoryLimit = "GOMEMLIMIT=230MiB"
 
 // What sockets may make a server of that size keep, whatever they send.
 const (
-	floodResident   = 120e6
+	floodResident   = 180 * mb
 	floodHeap       = 20 << 20 // more than before, after a collection
 	floodGoroutines = 4        // of each socket that floods: the reader, the writer, and what is starting or ending
 )
