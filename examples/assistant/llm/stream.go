@@ -51,6 +51,7 @@ func read(body io.Reader, asked int, alive func(), said func(string) error) (ans
 	lines := bufio.NewScanner(io.LimitReader(body, maxStreamBytes))
 	lines.Buffer(nil, maxLineBytes)
 	finished := false
+	places := map[int]int{} // in answer.Calls, by index
 	for lines.Scan() {
 		alive()
 		data, ok := bytes.CutPrefix(lines.Bytes(), []byte("data:"))
@@ -78,13 +79,18 @@ func read(body io.Reader, asked int, alive func(), said func(string) error) (ans
 		choice := event.Choices[0]
 		finished = finished || choice.FinishReason != ""
 		for _, call := range choice.Delta.ToolCalls {
-			if call.Index < 0 || call.Index > len(answer.Calls) || call.Index >= maxCalls {
-				return answer, fmt.Errorf("%w: more than %d calls of tools, or out of order", ErrBroken, maxCalls)
-			}
-			if call.Index == len(answer.Calls) {
+			place, begun := places[call.Index]
+			// Ollama and others have sent all calls with index 0. https://github.com/ollama/ollama/issues/15457
+			another := begun && call.Function.Name != "" && call.ID != "" && call.ID != answer.Calls[place].ID
+			if !begun || another {
+				if call.Index < 0 || call.Index > len(answer.Calls) || len(answer.Calls) == maxCalls {
+					return answer, fmt.Errorf("%w: more than %d calls of tools, or out of order", ErrBroken, maxCalls)
+				}
+				place = len(answer.Calls)
+				places[call.Index] = place
 				answer.Calls = append(answer.Calls, ToolCall{ID: call.ID, Type: "function"})
 			}
-			known := &answer.Calls[call.Index]
+			known := &answer.Calls[place]
 			known.Function.Name += call.Function.Name
 			known.Function.Arguments += call.Function.Arguments
 			if len(known.Function.Name)+len(known.Function.Arguments) > maxArguments {
