@@ -50,8 +50,16 @@ func New(url, model, key string) *Client {
 	}}
 }
 
-// Answer implements Model. Its errors have neither the key nor what the provider says, which may quote the key.
+// Answer implements Model. The texts of its errors have no key.
 func (c *Client) Answer(ctx context.Context, question Question, said func(string) error) (Answer, error) {
+	answer, err := c.answer(ctx, question, said)
+	if err != nil && c.key != "" {
+		err = &redacted{err, c.key}
+	}
+	return answer, err
+}
+
+func (c *Client) answer(ctx context.Context, question Question, said func(string) error) (Answer, error) {
 	body, err := json.Marshal(struct {
 		Model         string          `json:"model"`
 		Stream        bool            `json:"stream"`
@@ -108,9 +116,28 @@ func (c *Client) send(ctx context.Context, body []byte) (*http.Response, error) 
 	}
 	defer response.Body.Close()
 	_, _ = io.CopyN(io.Discard, response.Body, 4<<10) // so that the connection can be used again
-	seconds, _ := strconv.Atoi(response.Header.Get("Retry-After"))
-	return nil, &refusal{response.StatusCode, time.Duration(seconds) * time.Second}
+	return nil, &refusal{response.StatusCode, retryAfter(response.Header.Get("Retry-After"))}
 }
+
+// retryAfter returns the pause that a field Retry-After asks for: RFC 9110, section 10.2.3.
+func retryAfter(field string) time.Duration {
+	if date, err := http.ParseTime(field); err == nil {
+		return time.Until(date)
+	}
+	seconds, _ := strconv.ParseUint(field, 10, 32) // of a number that is too high, the highest
+	return time.Duration(seconds) * time.Second
+}
+
+// redacted is an error without the key in its text. The errors of net/http quote what it cannot read, and a provider may
+// send the key back.
+type redacted struct {
+	error
+	key string
+}
+
+func (r *redacted) Error() string { return strings.ReplaceAll(r.error.Error(), r.key, "[key]") }
+
+func (r *redacted) Unwrap() error { return r.error }
 
 // refusal is a response that is no answer.
 type refusal struct {
