@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"math/rand/v2"
 	"net"
 	"net/http"
@@ -24,7 +23,7 @@ const (
 	answerTimeout = 2 * time.Minute
 
 	// A question is asked so often if the provider is busy or out of order, with pauses that double. A provider may ask for a
-	// longer pause, up to maxPause.
+	// longer pause; nobody waits for one of more than maxPause.
 	attempts   = 3
 	firstPause = 500 * time.Millisecond
 	maxPause   = 10 * time.Second
@@ -80,13 +79,13 @@ func (c *Client) answer(ctx context.Context, question Question, said func(string
 			return read(response.Body, len(body), func() { quiet.Reset(silence) }, said)
 		}
 		var refused *refusal
-		if attempt == attempts || errors.As(err, &refused) && !refused.temporary() || ctx.Err() != nil {
+		if attempt == attempts || errors.As(err, &refused) && (!refused.temporary() || refused.after > maxPause) || ctx.Err() != nil {
 			return Answer{}, err
 		}
 		pause := c.pause << (attempt - 1)
 		pause = pause/2 + rand.N(pause)
 		if refused != nil {
-			pause = max(pause, min(refused.after, maxPause))
+			pause = max(pause, refused.after)
 		}
 		select {
 		case <-time.After(pause):
@@ -114,8 +113,7 @@ func (c *Client) send(ctx context.Context, body []byte) (*http.Response, error) 
 	if response.StatusCode == http.StatusOK {
 		return response, nil
 	}
-	defer response.Body.Close()
-	_, _ = io.CopyN(io.Discard, response.Body, 4<<10) // so that the connection can be used again
+	_ = response.Body.Close()
 	return nil, &refusal{response.StatusCode, retryAfter(response.Header.Get("Retry-After"))}
 }
 

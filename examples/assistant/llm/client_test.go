@@ -191,13 +191,15 @@ func TestRetries(t *testing.T) {
 		"429, then 401":          {providers{refuses(429, ""), refuses(401, ""), good}, []time.Duration{own}, ErrUnavailable},
 
 		"seconds":                 {providers{refuses(429, "3"), good}, []time.Duration{3 * time.Second}, nil},
+		"as long as one waits":    {providers{refuses(429, "10"), good}, []time.Duration{maxPause}, nil},
+		"longer":                  {providers{refuses(429, "11"), good}, nil, ErrBusy},
 		"seconds of a 503":        {providers{refuses(503, "9"), good}, []time.Duration{9 * time.Second}, nil},
 		"seconds, twice":          {providers{refuses(429, "3"), refuses(429, "4"), good}, []time.Duration{3 * time.Second, 4 * time.Second}, nil},
 		"seconds, then none":      {providers{refuses(429, "3"), refuses(429, ""), good}, []time.Duration{3 * time.Second, own}, nil},
 		"no seconds":              {providers{refuses(429, "0"), good}, []time.Duration{own}, nil},
-		"an hour":                 {providers{refuses(429, "3600"), good}, []time.Duration{maxPause}, nil},
-		"three hundred years":     {providers{refuses(429, "10000000000"), good}, []time.Duration{maxPause}, nil},
-		"no number of 64 bits":    {providers{refuses(429, "99999999999999999999"), good}, []time.Duration{maxPause}, nil},
+		"an hour":                 {providers{refuses(429, "3600"), good}, nil, ErrBusy},
+		"three hundred years":     {providers{refuses(429, "10000000000"), good}, nil, ErrBusy},
+		"no number of 64 bits":    {providers{refuses(429, "99999999999999999999"), good}, nil, ErrBusy},
 		"below zero":              {providers{refuses(429, "-3"), good}, []time.Duration{own}, nil},
 		"far below zero":          {providers{refuses(429, "-10000000000"), good}, []time.Duration{own}, nil},
 		"a fraction":              {providers{refuses(429, "3.5"), good}, []time.Duration{own}, nil},
@@ -206,7 +208,7 @@ func TestRetries(t *testing.T) {
 		"a date":                  {providers{refuses(429, in(3*time.Second, http.TimeFormat)), good}, []time.Duration{3 * time.Second}, nil},
 		"a date of RFC 850":       {providers{refuses(429, in(3*time.Second, "Monday, 02-Jan-06 15:04:05 GMT")), good}, []time.Duration{3 * time.Second}, nil},
 		"a date of asctime":       {providers{refuses(429, in(3*time.Second, time.ANSIC)), good}, []time.Duration{3 * time.Second}, nil},
-		"a date in an hour":       {providers{refuses(429, in(time.Hour, http.TimeFormat)), good}, []time.Duration{maxPause}, nil},
+		"a date in an hour":       {providers{refuses(429, in(time.Hour, http.TimeFormat)), good}, nil, ErrBusy},
 		"a date that has been":    {providers{refuses(429, in(-time.Hour, http.TimeFormat)), good}, []time.Duration{own}, nil},
 		"a date that is too long": {providers{refuses(429, in(3*time.Second, http.TimeFormat)+" soon"), good}, []time.Duration{own}, nil},
 
@@ -298,7 +300,7 @@ func TestTimeouts(t *testing.T) {
 		"pauses above silence":        {alive(silence+time.Second, 1), 1, silence, "Hello", ErrBroken},
 		"comments, but no answer":     {alive(silence-time.Second, 1000), 1, answerTimeout, "Hello", ErrBroken},
 		"a connection that stays":     {func(w http.ResponseWriter, r *http.Request) { say(w, hello+stop+done); <-r.Context().Done() }, 1, 0, "Hello", nil},
-		"a refusal that does not end": {func(w http.ResponseWriter, r *http.Request) { w.WriteHeader(503); say(w, "{"); <-r.Context().Done() }, 1, answerTimeout, "", ErrUnavailable},
+		"a refusal that does not end": {func(w http.ResponseWriter, r *http.Request) { w.WriteHeader(404); say(w, "{"); <-r.Context().Done() }, 1, 0, "", ErrUnavailable},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
