@@ -148,19 +148,24 @@ func (s *Server) addAuthorization(ctx context.Context, a *authorization) error {
 
 // answerURL returns the client's page with an answer (RFC 6749, sections 4.1.2 and 4.1.2.1).
 func (a *authorization) answerURL(answer url.Values) string {
-	page, err := url.Parse(a.redirectURI)
-	if err != nil { // checked at the registration
-		return a.redirectURI
-	}
-	query := page.Query()
 	if a.state != "" {
-		query.Set("state", a.state)
+		answer.Set("state", a.state)
 	}
-	for name, values := range answer {
+	return addQuery(a.redirectURI, answer)
+}
+
+// addQuery returns an address with more parameters.
+func addQuery(address string, more url.Values) string {
+	parsed, err := url.Parse(address)
+	if err != nil { // checked at the registration
+		return address
+	}
+	query := parsed.Query()
+	for name, values := range more {
 		query[name] = values
 	}
-	page.RawQuery = query.Encode()
-	return page.String()
+	parsed.RawQuery = query.Encode()
+	return parsed.String()
 }
 
 // lockAuthorization returns a request that has not expired, by a column which is unique.

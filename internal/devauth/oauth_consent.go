@@ -160,7 +160,8 @@ func (s *Server) takeConsent(w http.ResponseWriter, r *http.Request) {
 		s.answerError(w, r, err)
 		return
 	}
-	http.Redirect(w, r, to, http.StatusSeeOther)
+	// Some clients demand the issuer (RFC 9207). Supabase Auth sends none, so its address has none either, and the page adds it.
+	http.Redirect(w, r, addQuery(to, url.Values{"iss": {s.issuer.url}}), http.StatusSeeOther)
 }
 
 func lockPending(ctx context.Context, tx pgx.Tx, id string) (*authorization, error) {

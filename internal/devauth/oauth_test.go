@@ -535,8 +535,8 @@ func TestConsentPage(t *testing.T) {
 		}
 	}
 	a, to := submit(s.url, bob, "approve")
-	if a.status != 303 || to.Query().Get("state") != "a b&c" {
-		t.Fatal(a.status, a.text)
+	if a.status != 303 || to.Query().Get("state") != "a b&c" || to.Query().Get("iss") != s.url+"/auth/v1" {
+		t.Fatal(a.status, to, a.text)
 	}
 	if got := claims(t, s.redeem(c, to.Query().Get("code")).Access); got["sub"] != bob {
 		t.Errorf("claims: %v", got)
@@ -545,7 +545,7 @@ func TestConsentPage(t *testing.T) {
 		t.Errorf("sent twice: %d %s", a.status, a.text)
 	}
 	id = s.pending(c)
-	if _, to := submit(s.url, bob, "deny"); to.Query().Get("error") != "access_denied" {
+	if _, to := submit(s.url, bob, "deny"); to.Query().Get("error") != "access_denied" || to.Query().Get("iss") != s.url+"/auth/v1" {
 		t.Errorf("refused: %s", to)
 	}
 }
