@@ -101,7 +101,7 @@ func TestLiveSharesOnlyTheSame(t *testing.T) {
 func TestLiveListReadsOncePerCaller(t *testing.T) {
 	s := newLiveServer(t)
 	s.addTodos(ada, "a")
-	const sockets, each = 10, 50
+	const sockets, each = 10, 100
 	document := `subscription($n: Int) { todos(first: $n) { nodes { title } } }`
 	token := s.issuer.Token(ada)
 	var clients []*client
