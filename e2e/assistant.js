@@ -24,21 +24,31 @@ export async function startPage({ url, supabaseURL, publishableKey }) {
     },
   };
   execFileSync(process.execPath, [vite, 'build'], { ...options, stdio: ['ignore', 'ignore', 'inherit'] });
-  const child = spawn(process.execPath, [vite, 'preview'], { ...options, stdio: ['ignore', 'pipe', 'inherit'] });
+  return serve(process.execPath, [vite, 'preview'], options);
+}
+
+/** Serves the page from its sources by the command of docs/assistant.md, which installs its packages first. */
+export function startSources() {
+  return serve('npm', ['--prefix', 'web', 'start'], { cwd: `${web}..`, env: { ...process.env, NO_COLOR: '1' } });
+}
+
+async function serve(command, args, options) {
+  // In a group of its own, since npm runs Vite by a shell.
+  const child = spawn(command, args, { ...options, detached: true, stdio: ['ignore', 'pipe', 'inherit'] });
   const exited = once(child, 'exit');
-  const pageURL = await new Promise((resolve, reject) => {
+  const url = await new Promise((resolve, reject) => {
     createInterface(child.stdout).on('line', line => {
       const local = line.match(/Local:\s+(\S+)\//)?.[1];
       if (local) {
         resolve(local);
       }
     });
-    exited.then(([code]) => reject(new Error(`vite preview ended with ${code}`)), reject);
+    exited.then(([code]) => reject(new Error(`${command} ${args.join(' ')} ended with ${code}`)), reject);
   });
   return {
-    url: pageURL,
+    url,
     async stop() {
-      child.kill('SIGTERM');
+      process.kill(-child.pid, 'SIGTERM');
       await exited;
     },
   };

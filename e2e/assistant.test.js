@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
-import { runSQL, startPage } from './assistant.js';
+import { runSQL, startPage, startSources } from './assistant.js';
 import { assertAccessible, openPage, startBrowser } from './browser.js';
 import { startAssistant } from './usergraph.js';
 
@@ -26,6 +26,18 @@ async function askLong(page) {
   await say(page, 'Count to 900');
   await answer(page, '1 2 3 4 5').waitFor();
 }
+
+test('the page is served by the command of docs/assistant.md', async () => {
+  const { url, stop } = await startSources();
+  try {
+    const page = await (await fetch(`${url}/`)).text();
+    const module = await fetch(url + page.match(/src="(\/src\/[^"]+)"/)[1]);
+    assert.match(module.headers.get('content-type'), /javascript/);
+    assert.match(await module.text(), /createRoot/);
+  } finally {
+    await stop();
+  }
+});
 
 describe('examples/assistant', () => {
   let server, page, browser, allowed;
