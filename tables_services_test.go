@@ -6,11 +6,49 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 
 	"usergraph/app"
 )
+
+// initWalk returns the folder of what init makes, as docs/add.md names it.
+func initWalk(t *testing.T) string {
+	t.Helper()
+	project := filepath.Join(t.TempDir(), "walk")
+	args := []string{"init", project, "--module", "example.com/walk", "--engine", "."}
+	if err := app.Run(t.Context(), api, app.Env{Args: args, Getenv: os.Getenv, Stdout: t.Output()}); err != nil {
+		t.Fatal(err)
+	}
+	return project
+}
+
+// The first command of docs/add.md that adds a table prints what the page says.
+func TestAddPrintsWhatItsPageSays(t *testing.T) {
+	page := string(must(os.ReadFile("docs/add.md")))
+	const begin = "$ go run . add todos --fix\n"
+	var migration, want string
+	for _, block := range fence.FindAllStringSubmatch(page, -1) {
+		if block[1] == "sql" && migration == "" {
+			migration = block[2]
+		}
+		if printed, found := strings.CutPrefix(block[2], begin); found && want == "" {
+			want = printed
+		}
+	}
+	project := initWalk(t)
+	if err := os.WriteFile(filepath.Join(project, "supabase/migrations/20261201000000_todos.sql"), []byte(migration), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	command := exec.CommandContext(t.Context(), "go", "run", ".", "add", "todos", "--fix")
+	command.Dir = project
+	out, err := command.CombinedOutput()
+	seconds := regexp.MustCompile(`\t[\d.]+s\n`)
+	if got := seconds.ReplaceAllString(string(out), "\t…\n"); err != nil || got != seconds.ReplaceAllString(want, "\t…\n") {
+		t.Errorf("%v\nit prints:\n%s\nand the page has:\n%s", err, got, want)
+	}
+}
 
 // Somebody who does what docs/tables.md says, line by line, has an API of todos that answers its owner alone.
 func TestTables(t *testing.T) {
@@ -26,12 +64,8 @@ func TestTables(t *testing.T) {
 		text, blocks[language] = blocks[language][0], blocks[language][1:]
 		return text
 	}
-	parent := t.TempDir()
-	project := filepath.Join(parent, "walk")
-	if err := app.Run(t.Context(), api, app.Env{Args: []string{"init", project, "--engine", "."}, Getenv: os.Getenv, Stdout: t.Output()}); err != nil {
-		t.Fatal(err)
-	}
-	if err := os.Symlink(must(os.Getwd()), filepath.Join(parent, "usergraph")); err != nil {
+	project := initWalk(t)
+	if err := os.Symlink(must(os.Getwd()), filepath.Join(filepath.Dir(project), "usergraph")); err != nil {
 		t.Fatal(err)
 	}
 	run := func(script string) {
