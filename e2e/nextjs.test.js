@@ -533,6 +533,7 @@ describe('examples/nextjs', () => {
       async finish(page) {
         await page.waitForURL(`${callback.url}/callback?**`);
         const answer = new URL(page.url()).searchParams;
+        assert.equal(answer.get('iss'), `${server.supabaseURL}/auth/v1`); // Gemini CLI demands it
         if (!answer.has('error')) {
           assert.equal(await auth(provider, { ...options, authorizationCode: answer.get('code') }), 'AUTHORIZED');
         }

@@ -2,20 +2,22 @@
 
 import { useState } from 'react'
 import { supabase } from '@/lib/supabase/browser'
+import { withIssuer } from '@/lib/supabase/issuer'
 
 /** Approves or refuses, and leads back to the agent. */
-export function Decision({ id }: { id: string }) {
+export function Decision({ id, issuer }: { id: string, issuer?: string }) {
   const [problem, setProblem] = useState<string>()
   const [decided, setDecided] = useState(false)
 
   async function decide(decision: 'approveAuthorization' | 'denyAuthorization') {
     setDecided(true)
-    // supabase-js goes to the agent's address itself.
-    const { error } = await supabase.auth.oauth[decision](id)
+    const { data, error } = await supabase.auth.oauth[decision](id, { skipBrowserRedirect: true })
     if (error) {
       setProblem(error.message)
       setDecided(false)
+      return
     }
+    location.assign(withIssuer(data.redirect_url, issuer))
   }
 
   // Forms, because React keeps what is submitted before it has taken over the page.

@@ -1,6 +1,7 @@
 import type { Metadata } from 'next'
 import { redirect } from 'next/navigation'
 import { Logo } from '@/components/logo'
+import { readIssuer, withIssuer } from '@/lib/supabase/issuer'
 import { requireToken, serverClient } from '@/lib/supabase/server'
 import { Decision } from './decision'
 
@@ -19,10 +20,10 @@ export default async function ConsentPage({ searchParams }: PageProps<'/oauth/co
   const id = [(await searchParams).authorization_id].flat()[0] ?? ''
   await requireToken(`/oauth/consent?${new URLSearchParams({ authorization_id: id })}`)
   const supabase = await serverClient()
-  const { data, error } = await supabase.auth.oauth.getAuthorizationDetails(id)
+  const [{ data, error }, issuer] = await Promise.all([supabase.auth.oauth.getAuthorizationDetails(id), readIssuer()])
   // Who has consented before is not asked again.
   if (data && 'redirect_url' in data) {
-    redirect(data.redirect_url)
+    redirect(withIssuer(data.redirect_url, issuer))
   }
   return (
     <main className="narrow">
@@ -49,7 +50,7 @@ export default async function ConsentPage({ searchParams }: PageProps<'/oauth/co
             <dt>Goes back to</dt>
             <dd><code>{data.redirect_uri}</code></dd>
           </dl>
-          <Decision id={data.authorization_id} />
+          <Decision id={data.authorization_id} issuer={issuer} />
           <p className="aside">
             Anybody can give an agent this name. Approve only if you have just asked it to connect. You can disconnect it at any
             time, on the page Agents.
