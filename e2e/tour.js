@@ -1,7 +1,6 @@
 // Makes docs/images/tour.svg, the first picture of the README: npm run tour. What it shows was printed by the commands that it
 // shows, in a project that it makes; it shortens waiting. The ports 8080 and 8081 must be free.
 import { execFileSync, spawn } from 'node:child_process';
-import { createHash, randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -51,25 +50,28 @@ async function stop(child) {
 
 const run = command => execFileSync('bash', ['-c', command], { cwd: shop, encoding: 'utf8' }).trimEnd().split('\n');
 
-/** An agent's token: it registers itself, and Ada approves. */
-async function agentToken() {
+/** Starts the inspector, which signs in by itself in a terminal only, so that it has one, and what a terminal alone reads is left out. */
+function startAgent(command) {
+  const settings = `npm_config_progress=false MCP_INSPECTOR_SECRET_STORE=file MCP_STORAGE_DIR=${folder}/inspector`;
+  const child = start(`${settings} script -qec '${command}' /dev/null`);
+  child.stdout.on('data', () => { child.printed = child.printed.replace(/\x1b\][^\x07]*\x07|\x1b\[[\d;]*[A-Za-z]|\r/g, ''); });
+  return child;
+}
+
+/** Approves as Ada what the address of an agent asks for, and goes back to the agent, as a browser does. */
+async function approve(address) {
   const auth = 'http://127.0.0.1:8081/auth/v1';
-  const post = async (path, body, headers = {}) => {
-    const answer = await fetch(auth + path, { method: 'POST', body: JSON.stringify(body), headers: { 'Content-Type': 'application/json', apikey: 'x', ...headers } });
+  const send = async (path, token, body) => {
+    const headers = { 'Content-Type': 'application/json', apikey: 'x', ...token && { Authorization: `Bearer ${token}` } };
+    const answer = await fetch(auth + path, { method: body ? 'POST' : 'GET', headers, body: body && JSON.stringify(body) });
     return answer.json();
   };
-  const redirect = 'http://127.0.0.1:7777/';
-  const { client_id: client } = await post('/oauth/clients/register', { client_name: 'Agent', redirect_uris: [redirect], token_endpoint_auth_method: 'none' });
-  const verifier = randomBytes(32).toString('hex');
-  const challenge = createHash('sha256').update(verifier).digest('base64url');
-  const asked = await fetch(`${auth}/oauth/authorize?${new URLSearchParams({ client_id: client, redirect_uri: redirect, code_challenge: challenge, code_challenge_method: 'S256' })}`, { redirect: 'manual' });
+  const asked = await fetch(address, { redirect: 'manual' });
   const id = new URL(asked.headers.get('location'), auth).searchParams.get('authorization_id');
-  const { access_token: ada } = await post('/token?grant_type=password', { email: 'ada@example.com', password: 'usergraph-dev' });
-  const headers = { Authorization: `Bearer ${ada}` };
-  await fetch(`${auth}/oauth/authorizations/${id}`, { headers: { ...headers, apikey: 'x' } });
-  const { redirect_url: back } = await post(`/oauth/authorizations/${id}/consent`, { action: 'approve' }, headers);
-  const answer = await fetch(`${auth}/oauth/token`, { method: 'POST', body: new URLSearchParams({ grant_type: 'authorization_code', client_id: client, redirect_uri: redirect, code: new URL(back).searchParams.get('code'), code_verifier: verifier }) });
-  return (await answer.json()).access_token;
+  const { access_token: ada } = await send('/token?grant_type=password', null, { email: 'ada@example.com', password: 'usergraph-dev' });
+  await send(`/oauth/authorizations/${id}`, ada);
+  const { redirect_url: back } = await send(`/oauth/authorizations/${id}/consent`, ada, { action: 'approve' });
+  await fetch(back);
 }
 
 /** A scene is a title and lines; a line that begins with "$ " was typed, or continues one that ended with a backslash. */
@@ -104,11 +106,14 @@ try {
   scenes.push(['Watch: a list is live', [...typed(watch), ...first, '', '# in another terminal', ...typed(create), ...created, '', '# and the first one goes on', ...second]]);
   process.kill(-live.pid);
 
-  process.env.TOKEN = await agentToken();
-  const tool = command => `npx @modelcontextprotocol/inspector@0.16.8 --cli http://localhost:8080/mcp --transport http \\\n    --header "Authorization: Bearer $TOKEN" --method ${command}`;
-  const call = tool('tools/call --tool-name Todos');
-  const answer = JSON.parse(run(call.replace('npx', 'npx --yes')).join('\n'));
-  scenes.push(["Let agents in: what you have reviewed, as the user, by the user's consent", [...typed(call), ...JSON.stringify({ structuredContent: answer.structuredContent }, null, 2).split('\n')]]);
+  const call = 'npx @modelcontextprotocol/inspector --cli http://127.0.0.1:8080/mcp \\\n    --method tools/call --tool-name Todos';
+  const agent = startAgent(call.replace('npx', 'npx --yes').replace('inspector', 'inspector@2.12.0'));
+  const consent = (await printed(agent, '%2Fmcp\n')).find(line => line.startsWith('Please navigate to'));
+  await approve(consent.match(/http\S+/)[0]);
+  const answered = await printed(agent, '\n}\n');
+  const answer = JSON.parse(answered.slice(answered.indexOf('{')).join('\n'));
+  scenes.push(["Let agents in: what you have reviewed, as the user, by the user's consent", [...typed(call), `${consent.slice(0, 108)}…`, '', '# in her browser, Ada approves',
+    ...answered.filter(line => line.startsWith('Authorization')), ...JSON.stringify({ structuredContent: answer.structuredContent }, null, 2).split('\n')]]);
   await stop(dev);
 } finally {
   rmSync(folder, { recursive: true, force: true });
