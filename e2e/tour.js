@@ -1,5 +1,6 @@
 // Makes docs/images/tour.svg, the first picture of the README: npm run tour. What it shows was printed by the commands that it
-// shows, in a project that it makes; it shortens waiting. The ports 8080 and 8081 must be free.
+// shows, in a project that it makes; it shortens waiting. The ports 8080 and 8081 must be free; it needs
+// Node 22, and script of util-linux.
 import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
