@@ -40,10 +40,10 @@ func (p *application) newAgents(cfg config, log *slog.Logger, handler *endpoint.
 // hasTools reports whether a document would be a tool. One that is malformed is reported when it is read again.
 func (p *application) hasTools() bool {
 	documents, err := endpoint.ReadDocuments(p.Documents)
-	return err == nil && slices.ContainsFunc(documents, func(d endpoint.Document) bool {
-		return d.Description != "" && d.Kind != ast.Subscription
-	})
+	return err == nil && slices.ContainsFunc(documents, isTool)
 }
+
+func isTool(d endpoint.Document) bool { return d.Description != "" && d.Kind != ast.Subscription }
 
 // mountAgents serves the resource of agents, and its metadata. Its door takes tokens of OAuth apps only, and /graphql takes none of
 // them that is not listed.

@@ -2,22 +2,26 @@ package app
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"go/ast"
 	"go/parser"
 	"go/token"
+	"log/slog"
 	"path/filepath"
+	"slices"
+	"strings"
 
 	"usergraph/endpoint"
 	"usergraph/internal/catalog"
 	"usergraph/internal/doctor"
 	"usergraph/internal/drift"
+	"usergraph/mcp"
 )
 
-// runCheck compares the API with the tables.
+// runCheck validates the documents, and compares the API with the tables.
 func (p *application) runCheck(ctx context.Context, args []string) error {
 	flags := newFlags(p.Stdout, "check", "Compares models and schema with tables, policies and grants, and says what a migration has changed and which line to change.\n"+
+		"It also validates the documents, as the server does when it starts with MCP=on.\n"+
 		"It reads the migrations, applied to a PostgreSQL that is thrown away, or with --database a database as it is.\n"+
 		"It exits with 0 if nothing differs, 3 for warnings, 1 for errors.",
 		"usergraph check --database \"$DATABASE_URL\"")
@@ -26,6 +30,14 @@ func (p *application) runCheck(ctx context.Context, args []string) error {
 	if err := parseFlags(flags, args); err != nil {
 		return err
 	}
+	worst := doctor.OK
+	report := func(findings []doctor.Finding) {
+		for _, f := range findings {
+			worst = worse(worst, f.Severity)
+			printFinding(p.Stdout, *asJSON, f)
+		}
+	}
+	report(p.examineDocuments())
 	source, err := p.openCatalog(ctx, *url)
 	if err != nil {
 		return err
@@ -39,14 +51,10 @@ func (p *application) runCheck(ctx context.Context, args []string) error {
 	if err != nil {
 		return err
 	}
-	worst := doctor.OK
-	for _, f := range findings {
-		worst = worse(worst, f.Severity)
-		printFinding(p.Stdout, *asJSON, f)
-	}
+	report(findings)
 	switch worst {
 	case doctor.Error:
-		return errors.New("the API does not fit its tables")
+		return errErrors
 	case doctor.Warning:
 		return errWarnings
 	}
@@ -59,6 +67,43 @@ func worse(a, b doctor.Severity) doctor.Severity {
 		return b
 	}
 	return a
+}
+
+// examineDocuments validates the documents against the schema, and those with a description as tools of agents too.
+func (p *application) examineDocuments() (findings []doctor.Finding) {
+	found := func(err error, advice string) {
+		problems := []error{err}
+		if joined, ok := err.(interface{ Unwrap() []error }); ok {
+			problems = joined.Unwrap()
+		}
+		for _, problem := range problems {
+			findings = append(findings, doctor.Finding{Check: "check", Severity: doctor.Error, Message: problem.Error(), Advice: advice})
+		}
+	}
+	documents, err := endpoint.ReadDocuments(p.Documents)
+	if err != nil {
+		found(err, "mend the file: with MCP or PLAYGROUND on, the server does not start")
+	}
+	handler, err := endpoint.NewHandler(endpoint.Options{Schema: p.Schema, Log: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		found(err, "mend the schema: the server does not start")
+		return findings
+	}
+	var tools []endpoint.Document
+	for _, document := range documents {
+		if err := handler.Validate(document); err != nil {
+			found(err, "change the operation, or the schema")
+		} else if isTool(document) {
+			tools = append(tools, document)
+		}
+	}
+	if len(tools) > 0 {
+		if _, err := mcp.NewTools(handler, tools, true); err != nil {
+			found(err, "change the operation, or leave out its description, which makes it a tool of agents")
+		}
+	}
+	slices.SortStableFunc(findings, func(a, b doctor.Finding) int { return strings.Compare(a.Message, b.Message) })
+	return findings
 }
 
 // compare compares the API with a catalog. If nothing differs, it says so.

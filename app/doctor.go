@@ -22,7 +22,7 @@ import (
 	"usergraph/mcp"
 )
 
-// The errors of `usergraph doctor` if something is wrong.
+// The errors of `usergraph doctor` and `usergraph check` if something is wrong.
 var (
 	errWarnings = errors.New("there are warnings")
 	errErrors   = errors.New("there are errors")

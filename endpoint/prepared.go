@@ -1,6 +1,8 @@
 package endpoint
 
 import (
+	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -11,6 +13,7 @@ import (
 
 	"github.com/99designs/gqlgen/graphql"
 	"github.com/vektah/gqlparser/v2/ast"
+	"github.com/vektah/gqlparser/v2/gqlerror"
 	"github.com/vektah/gqlparser/v2/parser"
 
 	"usergraph/auth"
@@ -27,6 +30,26 @@ type Document struct {
 	Comment, Text string
 	// Variables is a JSON object with variables to try the operation with, or "".
 	Variables string
+
+	commentLines int // of the file, before Text
+}
+
+// Place names a line of Text in its file: documents/1_who_am_i.graphql:3.
+func (d *Document) Place(line int) string { return placeIn(d.File, d.commentLines+line) }
+
+func placeIn(file string, line int) string { return fmt.Sprintf("documents/%s:%d", file, line) }
+
+// located returns an error about a file with its place, if err is gqlparser's: so many lines of the file come before the
+// text that it has read.
+func located(file string, before int, err error) error {
+	found := (*gqlerror.Error)(nil)
+	switch {
+	case !errors.As(err, &found):
+		return fmt.Errorf("documents/%s: %w", file, err)
+	case len(found.Locations) == 0:
+		return fmt.Errorf("documents/%s: %s", file, found.Message)
+	}
+	return fmt.Errorf("%s: %s", placeIn(file, before+found.Locations[0].Line), found.Message)
 }
 
 // Title returns the name in words: Who am I.
@@ -47,7 +70,7 @@ func (d *Document) Title() string {
 
 // ReadDocuments reads the files *.graphql of a folder in the order of their names. Each holds one operation, with a name
 // that no other has. The file of the same name with the ending .json, if there is one, holds variables. A nil folder
-// has no documents.
+// has no documents. With an error, which joins one for each file, it returns the other documents.
 func ReadDocuments(folder fs.FS) ([]Document, error) {
 	if folder == nil {
 		return nil, nil
@@ -60,13 +83,9 @@ func ReadDocuments(folder fs.FS) ([]Document, error) {
 	var problems []error
 	seen := map[string]string{}
 	for _, file := range files {
-		read, err := readDocument(folder, file)
+		read, err := readDocument(folder, file, seen)
 		if err != nil {
-			problems = append(problems, fmt.Errorf("documents/%s: %w", file, err))
-			continue
-		}
-		if other := seen[read.Name]; other != "" {
-			problems = append(problems, fmt.Errorf("documents/%s: the operation %s is in %s already", file, read.Name, other))
+			problems = append(problems, err)
 			continue
 		}
 		seen[read.Name] = file
@@ -75,28 +94,37 @@ func ReadDocuments(folder fs.FS) ([]Document, error) {
 	return documents, errors.Join(problems...)
 }
 
-func readDocument(folder fs.FS, file string) (Document, error) {
+// readDocument reads a file. seen has the files of the operations that have been read, by name.
+func readDocument(folder fs.FS, file string, seen map[string]string) (Document, error) {
 	text, err := fs.ReadFile(folder, file)
 	if err != nil {
-		return Document{}, err
+		return Document{}, located(file, 0, err)
 	}
-	parsed, err := parser.ParseQuery(&ast.Source{Name: file, Input: string(text)})
+	parsed, err := parser.ParseQuery(&ast.Source{Input: string(text)})
 	if err != nil {
-		return Document{}, err
+		return Document{}, located(file, 0, cmp.Or(unreadable(string(text)), err))
 	}
-	if len(parsed.Operations) != 1 || parsed.Operations[0].Name == "" {
-		return Document{}, errors.New("a file holds one operation, with a name")
+	const rule = "a file holds one operation, with a name"
+	if len(parsed.Operations) == 0 {
+		return Document{}, located(file, 0, errors.New(rule))
 	}
-	operation := parsed.Operations[0]
+	operation := parsed.Operations[len(parsed.Operations)-1]
+	if len(parsed.Operations) > 1 || operation.Name == "" {
+		return Document{}, located(file, 0, gqlerror.ErrorPosf(operation.Position, rule))
+	}
+	if other := seen[operation.Name]; other != "" {
+		return Document{}, located(file, 0, gqlerror.ErrorPosf(operation.Position, "the operation %s is in %s already", operation.Name, other))
+	}
 	read := Document{File: file, Name: operation.Name, Kind: operation.Operation, Description: strings.TrimSpace(operation.Description)}
 	read.Comment, read.Text = cutComment(string(text))
+	read.commentLines = bytes.Count(text[:len(text)-len(read.Text)], []byte("\n"))
 	variablesFile := strings.TrimSuffix(file, ".graphql") + ".json"
 	variables, err := fs.ReadFile(folder, variablesFile)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) { // a document may have none to try
-		return Document{}, err
+		return Document{}, located(variablesFile, 0, err)
 	}
 	if err == nil && json.Unmarshal(variables, new(map[string]any)) != nil {
-		return Document{}, fmt.Errorf("documents/%s is not a JSON object with the variables of %s", variablesFile, read.Name)
+		return Document{}, fmt.Errorf("documents/%s: it is not a JSON object with the variables of %s", variablesFile, read.Name)
 	}
 	read.Variables = strings.TrimSpace(string(variables))
 	return read, nil
@@ -128,17 +156,31 @@ type Prepared struct {
 	fields   []*ast.FieldDefinition // that the operation selects, each once
 }
 
+// Validate validates a document against the schema, as Prepare does. It takes subscriptions too.
+func (h *Handler) Validate(d Document) error {
+	_, err := h.validate(d)
+	return err
+}
+
+func (h *Handler) validate(d Document) (*document, error) {
+	parsed, refusal := h.exec.documents.parseAndValidate(d.Text, nil, true)
+	if refusal != nil {
+		return nil, located(d.File, d.commentLines, refusal)
+	}
+	return parsed, nil
+}
+
 // Prepare validates a document against the schema. The team trusts its own documents: the limits for documents do not
 // hold for them, those for what they cost and return do.
 func (h *Handler) Prepare(d Document) (*Prepared, error) {
-	parsed, refusal := h.exec.documents.parseAndValidate(d.Text, nil, true)
-	if refusal != nil {
-		return nil, fmt.Errorf("documents/%s: %w", d.File, refusal)
+	parsed, err := h.validate(d)
+	if err != nil {
+		return nil, err
 	}
 	parsed.trusted = true
 	operation := parsed.parsed.Operations[0]
 	if operation.Operation == ast.Subscription {
-		return nil, fmt.Errorf("documents/%s: a subscription has no answer", d.File)
+		return nil, fmt.Errorf("%s: a subscription has no answer", d.Place(operation.Position.Line))
 	}
 	prepared := &Prepared{Document: d, Operation: operation, document: parsed}
 	seen := map[*ast.FieldDefinition]bool{}

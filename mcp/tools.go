@@ -46,7 +46,7 @@ func newTools(handler *endpoint.Handler, documents []endpoint.Document, mutation
 		}
 		prepared, err := handler.Prepare(document)
 		if err == nil && len(document.Name) > maxNameBytes {
-			err = fmt.Errorf("documents/%s: the name of a tool has at most %d bytes", document.File, maxNameBytes)
+			err = fmt.Errorf("%s: the name of a tool has at most %d bytes", document.Place(prepared.Operation.Position.Line), maxNameBytes)
 		}
 		if err != nil {
 			problems = append(problems, err)
