@@ -61,7 +61,7 @@ func (v *Verifier) authenticate(r *http.Request) (*Claims, error) {
 	if err := v.checkAPIKey(r); err != nil {
 		return nil, err
 	}
-	rawToken, err := BearerToken(r.Header)
+	rawToken, err := bearerToken(r.Header)
 	if err != nil {
 		return nil, err
 	}
@@ -127,9 +127,9 @@ func (v *Verifier) checkSession(ctx context.Context, claims *Claims) error {
 	return refuse(ErrSessionUnchecked, "the session cannot be checked, try again", err)
 }
 
-// BearerToken returns the token of the Authorization header, or "" without the header. The scheme is case-insensitive
+// bearerToken returns the token of the Authorization header, or "" without the header. The scheme is case-insensitive
 // (RFC 9110, section 11.1). Another scheme, a second header or invalid characters are ErrTokenInvalid.
-func BearerToken(header http.Header) (rawToken string, err error) {
+func bearerToken(header http.Header) (rawToken string, err error) {
 	switch values := header["Authorization"]; len(values) {
 	case 0:
 		return "", nil

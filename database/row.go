@@ -99,9 +99,6 @@ func (s Source) Table() string { return s.table }
 // IsRow reports whether the source is one row.
 func (s Source) IsRow() bool { return s.part == oneRow }
 
-// Err returns why the source cannot be watched, or nil.
-func (s Source) Err() error { return s.err }
-
 // textOf returns a value of a key as PostgreSQL casts it to text. Types that PostgreSQL may write in several ways, such as
 // times, are refused.
 func textOf(value any) (string, error) {

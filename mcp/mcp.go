@@ -31,8 +31,8 @@ import (
 	"usergraph/endpoint"
 )
 
-// Path is the path of the resource below the public URL.
-const Path = "/mcp"
+// resourcePath is the path of the resource below the public URL.
+const resourcePath = "/mcp"
 
 // Options configure a Handler. All but Origins, RequestID and Mutations are required.
 type Options struct {

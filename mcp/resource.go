@@ -43,7 +43,7 @@ func CheckPublicURL(text string) error {
 
 // Resource returns the identifier of the resource (RFC 8707), which is also the audience that a custom access token hook
 // may give an agent's token.
-func Resource(publicURL string) string { return publicURL + Path }
+func Resource(publicURL string) string { return publicURL + resourcePath }
 
 // Routes adds the resource and its metadata to a mux. authenticate wraps the resource, site is endpoint.CrossSite.
 func (h *Handler) Routes(mux *http.ServeMux, authenticate, site func(http.Handler) http.Handler) {
@@ -52,14 +52,14 @@ func (h *Handler) Routes(mux *http.ServeMux, authenticate, site func(http.Handle
 		ResourceName: h.origin.Host,
 	})
 	mux.Handle(metadataPath, metadata)
-	mux.Handle(metadataPath+Path, metadata)
-	mux.Handle(Path, site(h.checkSite(authenticate(h))))
+	mux.Handle(metadataPath+resourcePath, metadata)
+	mux.Handle(resourcePath, site(h.checkSite(authenticate(h))))
 }
 
 // Refuse answers a request whose caller is refused. The challenge of a 401 says where the metadata is (RFC 9728, section
 // 5.1), from which a client finds out where to sign in.
 func (h *Handler) Refuse(w http.ResponseWriter, r *http.Request, err error) {
-	status := auth.SetChallenge(w.Header(), err, `resource_metadata="`+h.PublicURL+metadataPath+Path+`"`)
+	status := auth.SetChallenge(w.Header(), err, `resource_metadata="`+h.PublicURL+metadataPath+resourcePath+`"`)
 	code, message := auth.Public(err)
 	h.write(w, r, status, encodeError(nil, codeUnauthorized, message, h.data(r, code)))
 }

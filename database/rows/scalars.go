@@ -14,14 +14,14 @@ import (
 // before the year 1 and after 9999 can be read, but are not accepted from clients.
 type Date string
 
-// DateOf returns the day of an instant in its own time zone.
-func DateOf(t time.Time) Date { return Date(t.Format(time.DateOnly)) }
+// dateOf returns the day of an instant in its own time zone.
+func dateOf(t time.Time) Date { return Date(t.Format(time.DateOnly)) }
 
 // Scan implements sql.Scanner.
 func (d *Date) Scan(value any) error {
 	switch value := value.(type) {
 	case time.Time:
-		*d = DateOf(value)
+		*d = dateOf(value)
 	case string:
 		*d = Date(value)
 	default:

@@ -96,9 +96,6 @@ func parseInt(text string, bits int) (int64, error) {
 	return number, nil
 }
 
-// ParseBigInt reads an integer of 64 bits.
-func ParseBigInt(text string) (int64, error) { return parseInt(text, 64) }
-
 // ParseUUID reads a UUID in its canonical form of 36 characters. It accepts no braces, prefix or spaces.
 func ParseUUID(text string) (uuid.UUID, error) {
 	id, err := uuid.Parse(text)

@@ -29,8 +29,8 @@ type Engine struct {
 	Version, Sum string
 }
 
-// ErrNoEngine says that the engine is no release, and that its checkout is not known.
-var ErrNoEngine = errors.New("this program is not a release of usergraph, so that the project needs a checkout of it: name its folder with --engine")
+// errNoEngine says that the engine is no release, and that its checkout is not known.
+var errNoEngine = errors.New("this program is not a release of usergraph, so that the project needs a checkout of it: name its folder with --engine")
 
 // FindEngine returns the checkout that the caller has named, if any. Else it returns the release that this program is
 // built from, or the checkout that the current folder is in.
@@ -61,7 +61,7 @@ func FindEngine(named string, info *debug.BuildInfo, current string) (Engine, er
 		case found == enginePath:
 			return Engine{Dir: dir}, nil
 		case found != "" || dir == filepath.Dir(dir):
-			return Engine{}, ErrNoEngine
+			return Engine{}, errNoEngine
 		}
 		dir = filepath.Dir(dir)
 	}

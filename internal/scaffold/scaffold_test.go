@@ -302,7 +302,7 @@ func TestFindEngine(t *testing.T) {
 	if got, err := FindEngine("", nil, filepath.Join(checkout, "a/b")); got.Dir != checkout || err != nil {
 		t.Error("a folder of the checkout:", got, err)
 	}
-	if _, err := FindEngine("", nil, none); !errors.Is(err, ErrNoEngine) {
+	if _, err := FindEngine("", nil, none); !errors.Is(err, errNoEngine) {
 		t.Error(err)
 	}
 }
