@@ -183,11 +183,7 @@ func (c *comparison) indexes() {
 		if c.table.Indexed(columns...) {
 			return
 		}
-		quoted := make([]string, len(columns))
-		for i, name := range columns {
-			quoted[i] = catalog.Quote(name)
-		}
-		c.report(Warning, fmt.Sprintf("create index on %s (%s);", c.table.SQL(), strings.Join(quoted, ", ")), "no index begins with %s, %s", strings.Join(columns, ", "), why)
+		c.report(Warning, fmt.Sprintf("create index on %s (%s);", c.table.SQL(), quoted(columns)), "no index begins with %s, %s", strings.Join(columns, ", "), why)
 	}
 	owner := c.model.owner
 	if owner != "" && c.access.Select.Who == access.Owner {
@@ -216,7 +212,7 @@ func (c *comparison) indexes() {
 		switch {
 		case c.table.Column(column) == nil:
 			c.report(Error, position(value.Position)+": take the order out", "%s orders by %s, and there is no such column", value.Name, column)
-		case owner != "" && owner != column && !slices.Contains(c.table.PrimaryKey, column):
+		case owner != "" && owner != column && !slices.Equal(c.table.PrimaryKey, []string{column}):
 			missing("by which "+value.Name+" has rows in order", owner, column)
 		default:
 			missing("by which "+value.Name+" has rows in order", column)

@@ -233,11 +233,33 @@ func nameOfLabel(t reflect.Type, label string) string {
 	return strings.ToUpper(strings.NewReplacer(" ", "_", "-", "_").Replace(label))
 }
 
+// key compares the fields with the tag pk with the primary key. Another order of the same columns is what ids, relations and
+// lists have, and wants an index of its own.
 func (c *comparison) key() {
-	if c.table.IsView() || len(c.model.keys) == 0 || slices.Equal(c.model.keys, c.table.PrimaryKey) {
+	key, own := c.table.PrimaryKey, c.model.keys
+	if c.table.IsView() || len(own) == 0 || slices.Equal(own, key) {
 		return
 	}
-	c.report(Error, c.place("")+": the fields with the tag pk are "+strings.Join(c.table.PrimaryKey, ", "), "the key is (%s), and that of the struct is (%s)", strings.Join(c.table.PrimaryKey, ", "), strings.Join(c.model.keys, ", "))
+	keyIs, ownIs := strings.Join(key, ", "), strings.Join(own, ", ")
+	sorted := func(names []string) []string { return slices.Sorted(slices.Values(names)) }
+	switch {
+	case !slices.Equal(sorted(own), sorted(key)):
+		c.report(Error, c.place("")+": the fields with the tag pk are "+keyIs, "the key is (%s), and that of the struct is (%s)", keyIs, ownIs)
+	case !slices.ContainsFunc(c.table.Indexes, func(index catalog.Index) bool {
+		return index.Ordered && !index.Partial && len(index.Columns) >= len(own) && slices.Equal(index.Columns[:len(own)], own)
+	}):
+		c.report(Warning, fmt.Sprintf("create index on %s (%s); or give the struct's fields the order of the key, which changes ids, and see that relations to it name their columns in the order of the struct", c.table.SQL(), quoted(own)),
+			"the key is (%s), and the struct has its fields in the order (%s), by which lists are ordered and no index is", keyIs, ownIs)
+	}
+}
+
+// quoted writes columns in SQL.
+func quoted(columns []string) string {
+	names := make([]string, len(columns))
+	for i, name := range columns {
+		names[i] = catalog.Quote(name)
+	}
+	return strings.Join(names, ", ")
 }
 
 // position is where the schema declares something. gqlgen names files from the folder of what it generates.

@@ -222,3 +222,30 @@ type Hat { id: ID! }`
 		t.Error(strings.Join(found, "\n"))
 	}
 }
+
+// Seat has its key in another order than the tables of the test.
+type Seat struct {
+	bun.BaseModel `bun:"table:seats,alias:s"`
+
+	Num  int32 `bun:"num,pk"`
+	Hall int32 `bun:"hall,pk"`
+}
+
+// A struct may have the key in an order of its own, if an index has it too.
+func TestKeyOrder(t *testing.T) {
+	const schema = `
+directive @authenticated on FIELD_DEFINITION
+type Query { seat(id: ID!): Seat @authenticated }
+type Seat { num: Int! hall: Int! }`
+	for change, want := range map[string]string{
+		"create index on public.seats (num, hall)": "",
+		"create index on public.seats (num)":       "warning the key is (hall, num), and the struct has its fields in the order (num, hall), by which lists are ordered and no index is -> create index on public.seats (num, hall); or ",
+		"alter table public.seats drop constraint seats_pkey; alter table public.seats add primary key (num)": "error the key is (num), and that of the struct is (num, hall) -> ",
+	} {
+		found := strings.Join(compareModel(t, "create table public.seats (num int, hall int not null, primary key (hall, num)); alter table public.seats enable row level security; create policy p on public.seats for select to authenticated using (true); "+change,
+			"schema/seats.graphqls", schema, reflect.TypeFor[Seat]()), "\n")
+		if want == "" && found != "" || !strings.HasPrefix(found, want) {
+			t.Errorf("%s: %s\nwant %s", change, found, want)
+		}
+	}
+}

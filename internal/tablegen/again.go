@@ -45,7 +45,7 @@ func (p Project) Without(model Model) (Project, error) {
 		}
 	}
 	schema.Query, schema.Mutation, schema.Subscription = without(schema.Query), without(schema.Mutation), without(schema.Subscription)
-	p.Elsewhere = nil
+	p.Elsewhere, p.Keys = nil, model.Keys
 	for _, field := range definition.Fields {
 		if !isIn(field.Position) {
 			p.Elsewhere = append(p.Elsewhere, field.Name)

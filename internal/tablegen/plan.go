@@ -52,8 +52,9 @@ type Project struct {
 	// Schema is the GraphQL schema, and Models are the models of its types.
 	Schema *ast.Schema
 	Models []Model
-	// Elsewhere are the fields of the type that other files of the schema give it.
-	Elsewhere []string
+	// Elsewhere are the fields of the type that other files of the schema give it, and Keys are the columns of its key in the
+	// order of the struct, where Without has taken it out.
+	Elsewhere, Keys []string
 }
 
 // Plan is what to write for a table.
@@ -69,7 +70,7 @@ type Plan struct {
 	One, Many          string
 	Noun, Nouns, ANoun string
 	Alias              string
-	Fields             []*Field // of the struct, in the table's order
+	Fields             []*Field // of the struct, in the table's order; those of the key among them in the key's order
 	Keys               []*Field // in the key's order
 	Owner              *Field   // holds the owner's id; nil if rows have no owner
 	Enums              []Enum
@@ -300,8 +301,11 @@ func (p *Plan) Public() bool { return p.Access.Select.Anonymous }
 // fields decides the fields of the struct.
 func (p *Plan) fields() error {
 	keys := p.Table.PrimaryKey
-	if p.Table.IsView() {
+	switch there := p.Project.Keys; {
+	case p.Table.IsView():
 		keys = p.Key
+	case len(there) == len(keys) && hasAll(there, keys):
+		keys = there // ids and relations are in the order of the struct
 	}
 	owner := p.ownerColumn()
 	for _, name := range p.Columns {
@@ -347,6 +351,14 @@ func (p *Plan) fields() error {
 		}
 		field.IsKey = true
 		p.Keys = append(p.Keys, field)
+	}
+	// The order of the struct is that of ids, of the columns of relations, and of lists, which the key's index has in order.
+	next := 0
+	for i, field := range p.Fields {
+		if field.IsKey {
+			p.Fields[i] = p.Keys[next]
+			next++
+		}
 	}
 	if p.Owner != nil && p.Owner.GoType != "uuid.UUID" {
 		return fmt.Errorf("%s cannot be added: its owner's column %s is %s, and the ids of users are uuid", p.Table, owner, p.Owner.Column.Type)
@@ -471,14 +483,16 @@ func (p *Plan) SetsOwner() bool {
 	return p.Owned("insert") && p.Owner.Column.May(catalog.Authenticated, "insert")
 }
 
-// filters finds the columns with an index or a foreign key.
+// filters finds the columns that an index begins with, and those that the missing index of a foreign key would begin with.
 func (p *Plan) filters() {
 	for _, f := range p.Fields {
 		if f.Filter == "" || f.IsKey || !f.Shown {
 			continue
 		}
 		indexed := p.Table.Indexed(f.Column.Name) || p.Owned("select") && p.Table.Indexed(p.Owner.Column.Name, f.Column.Name)
-		if indexed || f.Foreign != nil {
+		if indexed || slices.ContainsFunc(p.Table.ForeignKeys, func(key catalog.ForeignKey) bool {
+			return key.Columns[0] == f.Column.Name && !p.Table.Indexed(key.Columns...)
+		}) {
 			p.Filters = append(p.Filters, f)
 		}
 	}

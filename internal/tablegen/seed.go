@@ -140,14 +140,22 @@ func sampleOf(table *catalog.Table, c *catalog.Column, n int, isKey bool) string
 		return otherSample(c)
 	}
 	sql, _, _ := found.sample(n)
-	if isKey {
-		sql = keySample(found.goType, n)
+	if isKey { // columns of one key differ, so that their order is tested
+		sql = keySample(found.goType, n+10*max(0, slices.Index(table.PrimaryKey, c.Name)))
 	}
 	if found.goType == "string" {
 		sql = fitting(table, c.Name, sql)
 	}
+	if length := fixedLength.FindStringSubmatch(c.Type); isKey && length != nil { // PostgreSQL fills it with blanks, which ids show
+		if n, err := strconv.Atoi(length[1]); err == nil && len(sql) == len("'A'") && n <= maxSample {
+			sql = "'" + strings.Repeat(strings.Trim(sql, "'"), n) + "'"
+		}
+	}
 	return sql
 }
+
+// fixedLength matches the type char(n), as PostgreSQL prints it.
+var fixedLength = regexp.MustCompile(`^character\((\d+)\)$`)
 
 // minLength matches a check of how long a text is at least, as PostgreSQL prints it.
 var minLength = regexp.MustCompile(`length\(\(?"?([^")]+)"?\)?(?:::text)?\) (>=|>|=) (\d+)`)

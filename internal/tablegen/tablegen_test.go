@@ -245,6 +245,57 @@ func TestOddShapes(t *testing.T) {
 	}
 }
 
+// A key whose order is not that of its columns: the struct has the key's order, and relations have the struct's, also where
+// somebody has given it another one. Conditions are on columns that an index begins with.
+func TestKeyOrder(t *testing.T) {
+	found := read(t, `
+create table public.seats (label text, num int, hall int, primary key (hall, num));
+create table public.bookings (id bigint primary key, seat_num int not null, seat_hall int not null, foreign key (seat_hall, seat_num) references public.seats (hall, num));
+create table public.waits (id bigint primary key, num int, hall int, foreign key (num, hall) references public.seats (num, hall));
+create index on public.waits (num, hall);
+do $$ declare t text; begin foreach t in array '{seats,bookings,waits}'::text[] loop
+  execute 'alter table public.'||t||' enable row level security'; execute 'create policy p on public.'||t||' for all to authenticated using (true)'; end loop; end $$;`)
+	columns := func(fields []*tablegen.Field) (names []string) {
+		for _, f := range fields {
+			names = append(names, f.Column.Name)
+		}
+		return names
+	}
+	files, plans := added(t, found, "seats", "bookings", "waits")
+	for _, test := range []struct{ got, want []string }{
+		{columns(plans[0].Fields), []string{"label", "hall", "num"}},
+		{columns(plans[0].Keys), []string{"hall", "num"}},
+		{plans[1].Relations[0].Columns, []string{"seat_hall", "seat_num"}},
+		{plans[2].Relations[0].Columns, []string{"hall", "num"}},
+		{columns(plans[1].Filters), []string{"seat_hall"}}, // the index is missing, and would begin with it
+		{columns(plans[2].Filters), []string{"num"}},
+	} {
+		if !slices.Equal(test.got, test.want) {
+			t.Errorf("%v, want %v", test.got, test.want)
+		}
+	}
+	for name, want := range map[string]string{
+		"graph/testdata/seats_changes.txtar":      `createSeat(input: {label: "D", hall: 1004, num: 1014})`,
+		"graph/testdata/bookings_changes.txtar":   `seatNumId: "1011", seatHallId: "1001"`,
+		"graph/testdata/bookings_relations.txtar": `{ booking(id: "1001") { seat { id } } }`,
+	} {
+		if !bytes.Contains(files[name], []byte(want)) {
+			t.Errorf("%s has no %s:\n%s", name, want, files[name])
+		}
+	}
+	p := project(t)
+	own := plans[0].Added()
+	own.Models[len(own.Models)-1].Keys = []string{"num", "hall"}
+	plan, err := tablegen.NewPlan(own, found, found.Table("public", "bookings"), tablegen.Options{})
+	if err != nil || !slices.Equal(plan.Relations[0].Columns, []string{"seat_num", "seat_hall"}) {
+		t.Errorf("%v: the columns are in another order than the struct's key: %v", err, plan.Relations)
+	}
+	p.Keys = []string{"num", "hall"} // as Without says of a struct
+	if plan, err = tablegen.NewPlan(p, found, found.Table("public", "seats"), tablegen.Options{}); err != nil || !slices.Equal(columns(plan.Keys), p.Keys) {
+		t.Errorf("%v: the key of a struct that is there: %v", err, columns(plan.Keys))
+	}
+}
+
 // What refers to a row is one field where a unique index says so, and the newest row where it is asked for.
 func TestOne(t *testing.T) {
 	found := read(t, shop+`

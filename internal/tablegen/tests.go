@@ -2,6 +2,7 @@ package tablegen
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
@@ -34,6 +35,8 @@ type fixture struct {
 	given []*Field // the fields that rows have known values of
 	// creator is who creates a row: a user who has none, if each may have only one.
 	creator string
+	// next are what a row that is created refers to, where the key is made of nothing else: the others have rows already.
+	next map[string]string
 }
 
 // fixture inserts two rows of one user and one of another, or fewer if unique indexes allow no more. With parents, they refer
@@ -86,8 +89,31 @@ func (p *Plan) fixture(database *catalog.Catalog, withParents bool) *fixture {
 	} else {
 		s.statements = s.statements[:before]
 	}
+	p.referToNext(s, f)
 	f.statements = s.statements
 	return f
+}
+
+// referToNext inserts rows that only the row that is created refers to, if its key is made of references.
+func (p *Plan) referToNext(s *seeder, f *fixture) {
+	f.next = map[string]string{}
+	if !p.Create || slices.ContainsFunc(p.Keys, func(key *Field) bool { return key.Foreign == nil && !key.IsOwner }) {
+		return
+	}
+	for _, key := range p.Table.ForeignKeys {
+		parent := s.database.Table(key.Schema, key.Table)
+		isFixed := func(name string) bool {
+			field := slices.IndexFunc(p.Keys, func(f *Field) bool { return f.Column.Name == name })
+			return field < 0 || p.Keys[field].IsOwner || p.Access.Insert.Who == access.Member && p.Access.Insert.Column == name
+		}
+		if parent == nil || parent == p.Table || key.Schema == "auth" || slices.ContainsFunc(key.Columns, isFixed) {
+			continue
+		}
+		referenced := s.parent(parent, 4, f.creator)
+		for i, name := range key.Columns {
+			f.next[name] = referenced[key.References[i]]
+		}
+	}
 }
 
 // ownedBy inserts what the owner's column of a user's row refers to.
@@ -137,15 +163,38 @@ func (f *Field) known(table *catalog.Table, n int) (sql, graphQL, json string) {
 	return sql, graphQL, json
 }
 
+// graphQL returns a value of SQL as inputs take it.
+func (f *Field) graphQL(sql string) string {
+	if f.Enum != nil && f.Type == f.Enum.Name {
+		for _, value := range f.Enum.Values {
+			if quoteText(value.Label) == sql {
+				return value.Name
+			}
+		}
+	}
+	if f.Type == "Int" || f.Type == "Boolean" {
+		return sql
+	}
+	return literal(sql)
+}
+
 // id returns the id of a row, as an answer shows it.
 func (f *fixture) id(row map[string]string) string {
-	keys := f.plan.Keys
-	if len(keys) == 1 {
-		return literal(row[keys[0].Column.Name])
+	values := make([]string, len(f.plan.Keys))
+	for i, key := range f.plan.Keys {
+		values[i] = row[key.Column.Name]
+	}
+	return idOf(values)
+}
+
+// idOf returns the id of a row with this key in SQL, as an answer shows it.
+func idOf(key []string) string {
+	if len(key) == 1 {
+		return literal(key[0])
 	}
 	parts := []string{"1"}
-	for _, key := range keys {
-		text, err := jsonText(literal(row[key.Column.Name]))
+	for _, value := range key {
+		text, err := jsonText(literal(value))
 		if err != nil {
 			text = ""
 		}
@@ -353,10 +402,10 @@ func (f *fixture) create() change {
 	for _, input := range p.CreateFields() {
 		_, value, answer := input.known(p.Table, 4)
 		if input.IsKey {
-			value = literal(keySample(input.GoType, 4))
+			value = input.graphQL(sampleOf(p.Table, input.Column, 4, true))
 		}
-		if row := f.own[0]; input.Foreign != nil && row[input.Column.Name] != "" {
-			value, answer = literal(row[input.Column.Name]), ""
+		if refers := cmp.Or(f.next[input.Column.Name], f.own[0][input.Column.Name]); input.Foreign != nil && refers != "" {
+			value, answer = input.graphQL(refers), ""
 		}
 		if input.HasDefault() && (answer == "" || input.Foreign != nil || !slices.Contains(f.given, input)) {
 			continue
@@ -377,18 +426,40 @@ func (f *fixture) create() change {
 }
 
 func (f *fixture) update() change {
-	p := f.plan
+	p, row := f.plan, f.own[0]
 	field := "update" + p.Entity
+	same := "" // the first field whose answer is not known, with the value that the row has
 	for _, input := range p.UpdateFields() {
-		_, value, answer := input.known(p.Table, 4)
-		if answer == "" || !input.Shown || input.Foreign != nil || p.only != nil && p.only != input {
+		if p.only != nil && p.only != input {
 			continue
 		}
-		query := fmt.Sprintf("mutation { %s(id: %s, input: {%s: %s}) { id %[3]s } }", field, f.id(f.own[0]), input.GraphQL, value)
-		return change{field, query, fmt.Sprintf(`{"data":{%q:{"id":%s,%q:%s}}}`, field, f.id(f.own[0]), input.GraphQL, answer)}
+		n := 4
+		if p.isUnique(input) {
+			n = 5 // the row that was created has the other
+		}
+		if _, value, answer := input.known(p.Table, n); answer != "" && input.Shown && input.Foreign == nil {
+			query := fmt.Sprintf("mutation { %s(id: %s, input: {%s: %s}) { id %[3]s } }", field, f.id(row), input.GraphQL, value)
+			return change{field, query, fmt.Sprintf(`{"data":{%q:{"id":%s,%q:%s}}}`, field, f.id(row), input.GraphQL, answer)}
+		}
+		_, value, _ := input.known(p.Table, 1)
+		if present := row[input.Column.Name]; input.Foreign != nil {
+			if value = ""; present != "" {
+				value = input.graphQL(present)
+			}
+		}
+		if same == "" && value != "" {
+			same = input.GraphQL + ": " + value
+		}
 	}
-	query := fmt.Sprintf("mutation { %s(id: %s, input: {}) { id } }", field, f.id(f.own[0]))
-	return change{field, query, fmt.Sprintf(`{"data":{%q:{"id":%s}}}`, field, f.id(f.own[0]))}
+	query := fmt.Sprintf("mutation { %s(id: %s, input: {%s}) { id } }", field, f.id(row), same)
+	return change{field, query, fmt.Sprintf(`{"data":{%q:{"id":%s}}}`, field, f.id(row))}
+}
+
+// isUnique reports whether a unique index has the column.
+func (p *Plan) isUnique(f *Field) bool {
+	return slices.ContainsFunc(p.Table.Indexes, func(index catalog.Index) bool {
+		return index.Unique && slices.Contains(index.Columns, f.Column.Name)
+	})
 }
 
 func (f *fixture) delete() change {
@@ -528,11 +599,15 @@ func (p *Plan) testRelations(t *Tests, f *fixture, database *catalog.Catalog, fi
 			continue
 		}
 		parents := database.Table(model.Schema, model.Table)
-		if parents == nil || len(model.Keys) != 1 || !sees(access.Of(parents).Select, model) {
+		if parents == nil || !sees(access.Of(parents).Select, model) {
 			continue
 		}
 		row := f.own[0]
-		parent := literal(row[r.Columns[0]])
+		key := make([]string, len(r.Columns))
+		for i, column := range r.Columns {
+			key[i] = row[column]
+		}
+		parent := idOf(key)
 		if r.Kind == BelongsTo {
 			d.ask(fmt.Sprintf("{ %s(id: %s) { %s { id } } }", p.One, f.id(row), r.Field), fmt.Sprintf(`{"data":{%q:{%q:{"id":%s}}}}`, p.One, r.Field, parent))
 			asked = true
