@@ -14,14 +14,11 @@ import (
 // before the year 1 and after 9999 can be read, but are not accepted from clients.
 type Date string
 
-// dateOf returns the day of an instant in its own time zone.
-func dateOf(t time.Time) Date { return Date(t.Format(time.DateOnly)) }
-
 // Scan implements sql.Scanner.
 func (d *Date) Scan(value any) error {
 	switch value := value.(type) {
 	case time.Time:
-		*d = dateOf(value)
+		*d = Date(value.Format(time.DateOnly))
 	case string:
 		*d = Date(value)
 	default:

@@ -161,7 +161,7 @@ func indexes(table *catalog.Table, access Table) (all []Finding) {
 		} else {
 			seen = append(seen, key)
 		}
-		all = append(all, Finding{why, fmt.Sprintf("create index on %s (%s);", table.SQL(), quoteAll(pageIndex(table, columns)))})
+		all = append(all, Finding{why, fmt.Sprintf("create index on %s (%s);", table.SQL(), catalog.QuoteAll(pageIndex(table, columns)))})
 	}
 	for _, command := range Commands {
 		if a := access.Access(command); a.Who == Owner || a.Who == Member {
@@ -189,12 +189,4 @@ func pageIndex(table *catalog.Table, columns []string) []string {
 		}
 	}
 	return all
-}
-
-func quoteAll(names []string) string {
-	quoted := make([]string, len(names))
-	for i, name := range names {
-		quoted[i] = catalog.Quote(name)
-	}
-	return strings.Join(quoted, ", ")
 }

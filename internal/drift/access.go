@@ -183,7 +183,7 @@ func (c *comparison) indexes() {
 		if c.table.Indexed(columns...) {
 			return
 		}
-		c.report(Warning, fmt.Sprintf("create index on %s (%s);", c.table.SQL(), quoted(columns)), "no index begins with %s, %s", strings.Join(columns, ", "), why)
+		c.report(Warning, fmt.Sprintf("create index on %s (%s);", c.table.SQL(), catalog.QuoteAll(columns)), "no index begins with %s, %s", strings.Join(columns, ", "), why)
 	}
 	owner := c.model.owner
 	if owner != "" && c.access.Select.Who == access.Owner {

@@ -248,18 +248,9 @@ func (c *comparison) key() {
 	case !slices.ContainsFunc(c.table.Indexes, func(index catalog.Index) bool {
 		return index.Ordered && !index.Partial && len(index.Columns) >= len(own) && slices.Equal(index.Columns[:len(own)], own)
 	}):
-		c.report(Warning, fmt.Sprintf("create index on %s (%s); or give the struct's fields the order of the key, which changes ids, and see that relations to it name their columns in the order of the struct", c.table.SQL(), quoted(own)),
+		c.report(Warning, fmt.Sprintf("create index on %s (%s); or give the struct's fields the order of the key, which changes ids, and see that relations to it name their columns in the order of the struct", c.table.SQL(), catalog.QuoteAll(own)),
 			"the key is (%s), and the struct has its fields in the order (%s), by which lists are ordered and no index is", keyIs, ownIs)
 	}
-}
-
-// quoted writes columns in SQL.
-func quoted(columns []string) string {
-	names := make([]string, len(columns))
-	for i, name := range columns {
-		names[i] = catalog.Quote(name)
-	}
-	return strings.Join(names, ", ")
 }
 
 // position is where the schema declares something. gqlgen names files from the folder of what it generates.

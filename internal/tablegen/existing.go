@@ -81,7 +81,7 @@ func statements(t *catalog.Table) (all []string) {
 		if index.Unique {
 			unique = "unique "
 		}
-		add("create %sindex on %s (%s);", unique, name, quotedList(index.Columns))
+		add("create %sindex on %s (%s);", unique, name, catalog.QuoteAll(index.Columns))
 	}
 	if t.Comment != "" {
 		add("comment on table %s is %s;", name, quoteText(t.Comment))
@@ -125,7 +125,7 @@ func statements(t *catalog.Table) (all []string) {
 			case len(t.Columns):
 				add("grant %s on %s to %s;", command, name, role)
 			default:
-				add("grant %s (%s) on %s to %s;", command, quotedList(granted), name, role)
+				add("grant %s (%s) on %s to %s;", command, catalog.QuoteAll(granted), name, role)
 			}
 		}
 		if slices.Contains(t.Delete, role) {
@@ -153,7 +153,7 @@ func column(t *catalog.Table, c *catalog.Column) string {
 	}
 	for _, key := range t.ForeignKeys {
 		if slices.Equal(key.Columns, []string{c.Name}) && key.Schema == "auth" && key.Table == "users" {
-			text += " references auth.users (" + quotedList(key.References) + ") on delete cascade"
+			text += " references auth.users (" + catalog.QuoteAll(key.References) + ") on delete cascade"
 		}
 	}
 	return text
@@ -171,14 +171,6 @@ func labels(values []catalog.EnumValue) string {
 	quoted := make([]string, len(values))
 	for i, value := range values {
 		quoted[i] = quoteText(value.Value)
-	}
-	return strings.Join(quoted, ", ")
-}
-
-func quotedList(names []string) string {
-	quoted := make([]string, len(names))
-	for i, name := range names {
-		quoted[i] = catalog.Quote(name)
 	}
 	return strings.Join(quoted, ", ")
 }
