@@ -33,7 +33,6 @@ const (
 type Client struct {
 	url, model, key string
 	http            *http.Client
-	pause           time.Duration
 }
 
 // New returns a client of the API at url, such as https://api.openai.com/v1. The key may be empty.
@@ -42,7 +41,7 @@ func New(url, model, key string) *Client {
 	transport.DialContext = (&net.Dialer{Timeout: connectTimeout}).DialContext
 	transport.ResponseHeaderTimeout = headerTimeout
 	transport.MaxIdleConnsPerHost = 100
-	return &Client{url: strings.TrimSuffix(url, "/"), model: model, key: key, pause: firstPause, http: &http.Client{
+	return &Client{url: strings.TrimSuffix(url, "/"), model: model, key: key, http: &http.Client{
 		Transport: transport,
 		// The key is for this address only.
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
@@ -82,7 +81,7 @@ func (c *Client) answer(ctx context.Context, question Question, said func(string
 		if attempt == attempts || errors.As(err, &refused) && (!refused.temporary() || refused.after > maxPause) || ctx.Err() != nil {
 			return Answer{}, err
 		}
-		pause := c.pause << (attempt - 1)
+		pause := firstPause << (attempt - 1)
 		pause = pause/2 + rand.N(pause)
 		if refused != nil {
 			pause = max(pause, refused.after)
