@@ -8,6 +8,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
+import { approve, signIn } from './agent.js';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 const folder = mkdtempSync(join(tmpdir(), 'tour-'));
@@ -60,19 +61,9 @@ function startAgent(command) {
 }
 
 /** Approves as Ada what the address of an agent asks for, and goes back to the agent, as a browser does. */
-async function approve(address) {
-  const auth = 'http://127.0.0.1:8081/auth/v1';
-  const send = async (path, token, body) => {
-    const headers = { 'Content-Type': 'application/json', apikey: 'x', ...token && { Authorization: `Bearer ${token}` } };
-    const answer = await fetch(auth + path, { method: body ? 'POST' : 'GET', headers, body: body && JSON.stringify(body) });
-    return answer.json();
-  };
-  const asked = await fetch(address, { redirect: 'manual' });
-  const id = new URL(asked.headers.get('location'), auth).searchParams.get('authorization_id');
-  const { access_token: ada } = await send('/token?grant_type=password', null, { email: 'ada@example.com', password: 'usergraph-dev' });
-  await send(`/oauth/authorizations/${id}`, ada);
-  const { redirect_url: back } = await send(`/oauth/authorizations/${id}/consent`, ada, { action: 'approve' });
-  await fetch(back);
+async function approveAsAda(address) {
+  const ada = await signIn({ supabaseURL: 'http://127.0.0.1:8081', publishableKey: 'x' }, 'ada@example.com');
+  await fetch(await approve(ada, address));
 }
 
 /** A scene is a title and lines; a line that begins with "$ " was typed, or continues one that ended with a backslash. */
@@ -110,7 +101,7 @@ try {
   const call = 'npx @modelcontextprotocol/inspector --cli http://127.0.0.1:8080/mcp \\\n    --method tools/call --tool-name Todos';
   const agent = startAgent(call.replace('npx', 'npx --yes').replace('inspector', 'inspector@2.12.0'));
   const consent = (await printed(agent, '%2Fmcp\n')).find(line => line.startsWith('Please navigate to'));
-  await approve(consent.match(/http\S+/)[0]);
+  await approveAsAda(consent.match(/http\S+/)[0]);
   const answered = await printed(agent, '\n}\n');
   const answer = JSON.parse(answered.slice(answered.indexOf('{')).join('\n'));
   scenes.push(["Let agents in: what you have reviewed, as the user, by the user's consent", [...typed(call), `${consent.slice(0, 108)}…`, '', '# in her browser, Ada approves',
